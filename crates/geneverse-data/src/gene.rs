@@ -1,0 +1,442 @@
+//! A gene and its identifiers, each parsed once at the edge and typed inside.
+//!
+//! | type | form | authority |
+//! |---|---|---|
+//! | [`GeneSymbol`] | `GLI1`, `HLA-A`, `C1orf43` | HGNC |
+//! | [`HgncId`] | `HGNC:4317` | HGNC |
+//! | [`EntrezId`] | `2735` | NCBI Gene |
+//! | [`EnsemblId`] | `ENSG00000111087` | Ensembl |
+//! | [`OmimId`] | `165220` | OMIM |
+//! | [`UniprotAccession`] | `P08151` | UniProt |
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A text that is not an identifier of the asked kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("found {found:?}, expected {expected}")]
+pub struct IdError {
+    /// The text as it stood.
+    pub found: String,
+    /// What the text should have looked like, in words.
+    pub expected: &'static str,
+}
+
+fn id_error(found: &str, expected: &'static str) -> IdError {
+    IdError { found: found.to_owned(), expected }
+}
+
+/// Serde through the identifier's text form, so that JSON holds `"HGNC:4317"` and not a bare number.
+macro_rules! text_form {
+    ($name:ident) => {
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::parse(&text)
+            }
+        }
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.to_string()
+            }
+        }
+    };
+}
+
+/// An HGNC gene symbol: letters, digits and `-_.@/#`, starting with a letter or digit, at most 40 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GeneSymbol(String);
+
+impl GeneSymbol {
+    /// Reads a symbol as written; surrounding blanks are dropped, case is kept.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let symbol = text.trim();
+        let starts_well = symbol.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+        let all_allowed = symbol.chars().all(|c| c.is_ascii_alphanumeric() || "-_.@/#".contains(c));
+        if starts_well && all_allowed && symbol.len() <= 40 {
+            Ok(Self(symbol.to_owned()))
+        } else {
+            Err(id_error(text, "a gene symbol such as GLI1 or HLA-A"))
+        }
+    }
+
+    /// The symbol as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for GeneSymbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+text_form!(GeneSymbol);
+
+/// An HGNC identifier, `HGNC:4317`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HgncId(pub u32);
+
+impl HgncId {
+    /// Reads `HGNC:4317`, `HGNC:HGNC:4317` (as gene_info writes it) or `4317`.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let digits = text.trim().trim_start_matches("HGNC:");
+        digits.parse().map(Self).map_err(|_| id_error(text, "an HGNC id such as HGNC:4317"))
+    }
+}
+
+impl fmt::Display for HgncId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HGNC:{}", self.0)
+    }
+}
+text_form!(HgncId);
+
+/// An NCBI Gene (Entrez) identifier, `2735`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EntrezId(pub u32);
+
+impl EntrezId {
+    /// Reads a bare number.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        text.trim().parse().map(Self).map_err(|_| id_error(text, "an Entrez gene id such as 2735"))
+    }
+}
+
+impl fmt::Display for EntrezId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+text_form!(EntrezId);
+
+/// A human Ensembl gene identifier, `ENSG` and eleven digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EnsemblId(pub u64);
+
+impl EnsemblId {
+    /// Reads `ENSG00000111087`; a version suffix (`.12`) is dropped.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let wanted = "an Ensembl gene id such as ENSG00000111087";
+        let bare = text.trim().split('.').next().unwrap_or_default();
+        let digits = bare.strip_prefix("ENSG").ok_or_else(|| id_error(text, wanted))?;
+        if digits.len() != 11 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(id_error(text, wanted));
+        }
+        digits.parse().map(Self).map_err(|_| id_error(text, wanted))
+    }
+}
+
+impl fmt::Display for EnsemblId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ENSG{:011}", self.0)
+    }
+}
+text_form!(EnsemblId);
+
+/// An OMIM (MIM) number of a gene entry, six digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OmimId(pub u32);
+
+impl OmimId {
+    /// Reads `165220`, `MIM:165220` or `OMIM:165220`.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let digits = text.trim().trim_start_matches('O').trim_start_matches("MIM:");
+        match digits.parse() {
+            Ok(number) if digits.len() == 6 => Ok(Self(number)),
+            _ => Err(id_error(text, "an OMIM number of six digits such as 165220")),
+        }
+    }
+}
+
+impl fmt::Display for OmimId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:06}", self.0)
+    }
+}
+text_form!(OmimId);
+
+/// A UniProt accession, six or ten characters (<https://www.uniprot.org/help/accession_numbers>).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct UniprotAccession(String);
+
+impl UniprotAccession {
+    /// Reads `P08151` or `A0A024R1R8`.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let accession = text.trim();
+        let bytes = accession.as_bytes();
+        let formed = matches!(bytes.len(), 6 | 10)
+            && bytes[0].is_ascii_uppercase()
+            && bytes[1].is_ascii_digit()
+            && bytes.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+            && bytes[bytes.len() - 1].is_ascii_digit();
+        if formed {
+            Ok(Self(accession.to_owned()))
+        } else {
+            Err(id_error(text, "a UniProt accession such as P08151"))
+        }
+    }
+
+    /// The accession as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UniprotAccession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+text_form!(UniprotAccession);
+
+/// What a gene makes, in the classes that matter for how it is described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GeneKind {
+    /// Translated into a protein.
+    ProteinCoding,
+    /// A microRNA precursor.
+    MicroRna,
+    /// A long non-coding RNA.
+    LongNoncodingRna,
+    /// A copy that has lost its function.
+    Pseudogene,
+    /// A V, D, J or C segment of an immunoglobulin locus, functional or not.
+    ImmunoglobulinSegment,
+    /// A V, D, J or C segment of a T cell receptor locus, functional or not.
+    TcellReceptorSegment,
+    /// A transfer RNA, nuclear or mitochondrial.
+    TransferRna,
+    /// A small nucleolar or small Cajal body RNA.
+    SmallNucleolarRna,
+    /// A small nuclear RNA (spliceosomal and others).
+    SmallNuclearRna,
+    /// A ribosomal RNA.
+    RibosomalRna,
+    /// Any other RNA: Y, vault, signal recognition particle, …
+    OtherRna,
+    /// Everything else: regions, fragile sites, readthroughs, unknown.
+    Other,
+}
+
+impl GeneKind {
+    /// The kind for HGNC's `locus_type` column; `Other` for a type that HGNC has and we do not tell apart.
+    pub fn from_hgnc_locus_type(locus_type: &str) -> Self {
+        match locus_type {
+            "gene with protein product" => Self::ProteinCoding,
+            "RNA, micro" => Self::MicroRna,
+            "RNA, long non-coding" => Self::LongNoncodingRna,
+            "RNA, transfer" => Self::TransferRna,
+            "RNA, small nucleolar" => Self::SmallNucleolarRna,
+            "RNA, small nuclear" => Self::SmallNuclearRna,
+            "RNA, ribosomal" => Self::RibosomalRna,
+            "pseudogene" => Self::Pseudogene,
+            "immunoglobulin gene" | "immunoglobulin pseudogene" => Self::ImmunoglobulinSegment,
+            "T cell receptor gene" | "T cell receptor pseudogene" => Self::TcellReceptorSegment,
+            other if other.starts_with("RNA,") => Self::OtherRna,
+            _ => Self::Other,
+        }
+    }
+
+    /// The kind for NCBI gene_info's `type_of_gene` column, used where HGNC has no record.
+    pub fn from_ncbi_type(type_of_gene: &str) -> Self {
+        match type_of_gene {
+            "protein-coding" => Self::ProteinCoding,
+            "pseudo" => Self::Pseudogene,
+            "ncRNA" => Self::LongNoncodingRna,
+            "tRNA" => Self::TransferRna,
+            "snoRNA" | "scRNA" => Self::SmallNucleolarRna,
+            "snRNA" => Self::SmallNuclearRna,
+            "rRNA" => Self::RibosomalRna,
+            _ => Self::Other,
+        }
+    }
+
+    /// The kind as a noun phrase without an article: "protein-coding gene", "microRNA gene".
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::ProteinCoding => "protein-coding gene",
+            Self::MicroRna => "microRNA gene",
+            Self::LongNoncodingRna => "long non-coding RNA gene",
+            Self::Pseudogene => "pseudogene",
+            Self::ImmunoglobulinSegment => "immunoglobulin gene segment",
+            Self::TcellReceptorSegment => "T cell receptor gene segment",
+            Self::TransferRna => "transfer RNA gene",
+            Self::SmallNucleolarRna => "small nucleolar RNA gene",
+            Self::SmallNuclearRna => "small nuclear RNA gene",
+            Self::RibosomalRna => "ribosomal RNA gene",
+            Self::OtherRna => "non-coding RNA gene",
+            Self::Other => "gene",
+        }
+    }
+}
+
+/// A Gene Ontology term that annotates a gene.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct GoTerm {
+    /// `GO:0008270`.
+    pub id: String,
+    /// The term's name: "zinc ion binding".
+    pub name: String,
+    /// Which of the three ontologies it belongs to.
+    pub aspect: GoAspect,
+}
+
+/// The three ontologies of GO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GoAspect {
+    /// What the product does.
+    MolecularFunction,
+    /// What it takes part in.
+    BiologicalProcess,
+    /// Where it is.
+    CellularComponent,
+}
+
+/// One gene as every stage sees it. `None` and empty lists mean "not known", never "none exists".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneRecord {
+    /// The approved symbol.
+    pub symbol: GeneSymbol,
+    /// The approved full name: "GLI family zinc finger 1".
+    pub name: String,
+    /// What the gene makes.
+    pub kind: GeneKind,
+    /// HGNC's own word for the kind: "RNA, micro".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locus_type: Option<String>,
+    /// Cytogenetic location: "12q13.3".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// HGNC id; absent for genes that only NCBI has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hgnc_id: Option<HgncId>,
+    /// NCBI Gene id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entrez_id: Option<EntrezId>,
+    /// Ensembl gene id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ensembl_id: Option<EnsemblId>,
+    /// OMIM numbers; rarely more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub omim_ids: Vec<OmimId>,
+    /// UniProt accessions, reviewed first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uniprot_ids: Vec<UniprotAccession>,
+    /// Alias symbols (not approved, in use).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// Symbols that were approved once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub previous_symbols: Vec<String>,
+    /// Other full names in use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_names: Vec<String>,
+    /// HGNC gene groups (families).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// GO annotations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub go_terms: Vec<GoTerm>,
+    /// Pathways by their common names: "Hedgehog signaling".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pathways: Vec<String>,
+    /// RefSeq status where known: "REVIEWED".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refseq_status: Option<String>,
+    /// Where it is expressed, as a clause: "broad expression in thyroid and brain".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expression: Option<String>,
+    /// Orthologs as database ids: "MGI:95727", "RGD:1307080".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orthologs: Vec<String>,
+    /// What the gene does, in a paragraph.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
+}
+
+/// A functional summary and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// One paragraph.
+    pub text: String,
+    /// "Geneverse", "RefSeq", "synthesised: MODEL".
+    pub source: String,
+}
+
+impl GeneRecord {
+    /// A record with the three things that every gene has, and nothing else known.
+    pub fn new(symbol: GeneSymbol, name: impl Into<String>, kind: GeneKind) -> Self {
+        Self {
+            symbol,
+            name: name.into(),
+            kind,
+            locus_type: None,
+            location: None,
+            hgnc_id: None,
+            entrez_id: None,
+            ensembl_id: None,
+            omim_ids: Vec::new(),
+            uniprot_ids: Vec::new(),
+            aliases: Vec::new(),
+            previous_symbols: Vec::new(),
+            other_names: Vec::new(),
+            groups: Vec::new(),
+            go_terms: Vec::new(),
+            pathways: Vec::new(),
+            refseq_status: None,
+            expression: None,
+            orthologs: Vec::new(),
+            summary: None,
+        }
+    }
+
+    /// Every symbol the gene goes by or went by: approved, aliases, previous; without repeats.
+    pub fn all_symbols(&self) -> Vec<&str> {
+        let mut seen = Vec::new();
+        let candidates = std::iter::once(self.symbol.as_str())
+            .chain(self.aliases.iter().map(String::as_str))
+            .chain(self.previous_symbols.iter().map(String::as_str));
+        for symbol in candidates {
+            if !seen.contains(&symbol) {
+                seen.push(symbol);
+            }
+        }
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_round_trip_through_their_text_form() {
+        assert_eq!(HgncId::parse("HGNC:HGNC:4317").unwrap().to_string(), "HGNC:4317");
+        assert_eq!(EnsemblId::parse("ENSG00000111087.9").unwrap().to_string(), "ENSG00000111087");
+        assert_eq!(OmimId::parse("OMIM:165220").unwrap().to_string(), "165220");
+        assert_eq!(UniprotAccession::parse(" P08151 ").unwrap().as_str(), "P08151");
+        assert_eq!(GeneSymbol::parse("HLA-A").unwrap().as_str(), "HLA-A");
+    }
+
+    #[test]
+    fn wrong_identifiers_say_what_was_found_and_expected() {
+        let error = EnsemblId::parse("ENSG123").unwrap_err().to_string();
+        assert_eq!(error, r#"found "ENSG123", expected an Ensembl gene id such as ENSG00000111087"#);
+        assert!(HgncId::parse("HGNC:x").is_err());
+        assert!(OmimId::parse("12").is_err());
+        assert!(UniprotAccession::parse("hello1").is_err());
+        assert!(GeneSymbol::parse("two words").is_err());
+        assert!(GeneSymbol::parse("").is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! Gene records: from public files to instruction data.
+//!
+//! Bytes in, examples out. No tensors, no network. Every parser returns records *and* the rows it
+//! skipped with file, line and reason, because bad records are data too.
+
+pub mod answers;
+pub mod gene;
+pub mod progress;
+pub mod stage;

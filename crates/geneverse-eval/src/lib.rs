@@ -1,0 +1,1 @@
+//! Answers to numbers. No tensors, no network.

@@ -1,0 +1,1 @@
+//! The finetuning engine. The only crate that names candle.
