@@ -1,0 +1,139 @@
+//! Talk to the person: progress and notes on standard error, results on standard output.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the only place that prints")]
+
+use std::cell::RefCell;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use geneverse_data::progress::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+/// How the program speaks: decided once from the arguments and the terminal.
+pub(crate) struct Ui {
+    json: bool,
+    quiet: bool,
+    colour: bool,
+    bar: RefCell<Option<Piece>>,
+}
+
+/// The piece of work under way.
+struct Piece {
+    bar: ProgressBar,
+    what: String,
+    total: Option<u64>,
+    unit: &'static str,
+    begun: Instant,
+    said: Instant,
+}
+
+/// Without a terminal a bar is of no use: a line this often tells a log where things are.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+impl Ui {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { json, quiet, colour, bar: RefCell::new(None) }
+    }
+
+    /// Whether results are wanted as JSON.
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints a result: the JSON of `value` with `--json`, else `text`.
+    pub(crate) fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        let shown = if self.json { serde_json::to_string_pretty(value)? } else { text() };
+        let mut out = std::io::stdout().lock();
+        match writeln!(out, "{}", shown.trim_end()) {
+            // A reader such as `head` that has seen enough is no failure.
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    /// An error with its causes, on one or more lines.
+    pub(crate) fn error(&self, error: &anyhow::Error) {
+        self.clear();
+        let label = if self.colour { "\x1b[1;31merror\x1b[0m" } else { "error" };
+        // Some library errors already end with their cause; saying it twice helps nobody.
+        let mut text = error.to_string();
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            if !text.contains(&cause) {
+                text.push_str(": ");
+                text.push_str(&cause);
+            }
+        }
+        eprintln!("{label}: {text}");
+    }
+
+    fn clear(&self) {
+        if let Some(piece) = self.bar.borrow_mut().take() {
+            piece.bar.finish_and_clear();
+        }
+    }
+}
+
+impl Progress for Ui {
+    fn start(&self, what: &str, total: Option<u64>, unit: &'static str) {
+        self.clear();
+        if self.quiet {
+            return;
+        }
+        let template = match total {
+            Some(_) => format!("  {{msg:<28}} {{bar:24}} {{pos}}/{{len}} {unit} · {{per_sec}} · {{eta}} left {{prefix}}"),
+            None => format!("  {{msg:<28}} {{spinner}} {{pos}} {unit} · {{per_sec}} · {{elapsed}} {{prefix}}"),
+        };
+        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr()).with_style(style);
+        bar.set_message(what.to_owned());
+        let now = Instant::now();
+        *self.bar.borrow_mut() = Some(Piece { bar, what: what.to_owned(), total, unit, begun: now, said: now });
+    }
+
+    fn set(&self, done: u64) {
+        if let Some(piece) = self.bar.borrow_mut().as_mut() {
+            piece.bar.set_position(done);
+            if piece.bar.is_hidden() && piece.said.elapsed() >= LINE_EVERY {
+                piece.said = Instant::now();
+                eprintln!("{}", piece.line(done));
+            }
+        }
+    }
+
+    fn state(&self, words: &str) {
+        if let Some(piece) = self.bar.borrow().as_ref() {
+            piece.bar.set_prefix(format!("· {words}"));
+        }
+    }
+
+    fn note(&self, line: &str) {
+        if self.quiet {
+            return;
+        }
+        match self.bar.borrow().as_ref() {
+            Some(piece) if !piece.bar.is_hidden() => piece.bar.println(line),
+            _ => eprintln!("{line}"),
+        }
+    }
+
+    fn finish(&self) {
+        self.clear();
+    }
+}
+
+impl Piece {
+    /// The bar as a line of a log: what, how far, how fast, how long still.
+    fn line(&self, done: u64) -> String {
+        let seconds = self.begun.elapsed().as_secs_f64().max(1e-3);
+        let rate = done as f64 / seconds;
+        let left = self.total.map(|total| total.saturating_sub(done) as f64 / rate.max(1e-9));
+        let (what, unit, state) = (&self.what, self.unit, self.bar.prefix());
+        match (self.total, left) {
+            (Some(total), Some(left)) => {
+                format!("  {what}: {done}/{total} {unit}, {rate:.1}/s, {left:.0} s left {state}")
+            }
+            _ => format!("  {what}: {done} {unit}, {rate:.1}/s {state}"),
+        }
+    }
+}
