@@ -55,7 +55,7 @@ pub struct Answer {
 pub fn read(path: &Path) -> Result<Vec<Answer>, FileError> {
     let mut answers = Vec::new();
     for (index, line) in open(path)?.lines().enumerate() {
-        let line = line.map_err(|e| FileError::io(path, "read", e))?;
+        let line = line.map_err(|e| FileError::reading(path, e))?;
         if line.trim().is_empty() {
             continue;
         }

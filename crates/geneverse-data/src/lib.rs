@@ -4,6 +4,8 @@
 //! skipped with file, line and reason, because bad records are data too.
 
 pub mod answers;
+pub mod dataset;
 pub mod gene;
 pub mod progress;
+pub mod prompt;
 pub mod stage;

@@ -50,6 +50,14 @@ impl FileError {
     pub fn io(path: &Path, action: &'static str, source: io::Error) -> Self {
         Self::Io { path: path.to_owned(), action, source }
     }
+    /// An error met while reading `path`; a gzip stream that stops short is told apart.
+    pub fn reading(path: &Path, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::UnexpectedEof {
+            Self::whole(path, "ends in the middle of its compressed data: it looks truncated, fetch it again")
+        } else {
+            Self::io(path, "read", source)
+        }
+    }
     /// An error about line `line` (from 1) of `path`.
     pub fn row(path: &Path, line: usize, reason: impl Into<String>) -> Self {
         Self::Row { path: path.to_owned(), line, reason: reason.into() }
@@ -174,11 +182,13 @@ pub fn look(output: &Path, stage: &str, key: &serde_json::Value) -> Result<Found
     }
     let manifest: Manifest = read_json(&path)?;
     if manifest.stage != stage {
-        let reason = format!("holds the output of `{}`, not of `{stage}`; choose another --out", manifest.stage);
+        let reason =
+            format!("holds the output of `{}`, not of `{stage}`; choose another --out", manifest.stage);
         return Err(FileError::whole(output, reason));
     }
     if let Some(difference) = first_difference(&manifest.key, key, "") {
-        let reason = format!("finished earlier with other inputs ({difference}); choose another --out or remove it");
+        let reason =
+            format!("finished earlier with other inputs ({difference}); choose another --out or remove it");
         return Err(FileError::whole(output, reason));
     }
     Ok(Found::Done(Box::new(manifest)))
