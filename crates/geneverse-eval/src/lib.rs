@@ -1,1 +1,3 @@
 //! Answers to numbers. No tensors, no network.
+
+pub mod text;
