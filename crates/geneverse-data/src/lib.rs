@@ -8,4 +8,5 @@ pub mod dataset;
 pub mod gene;
 pub mod progress;
 pub mod prompt;
+pub mod sources;
 pub mod stage;
