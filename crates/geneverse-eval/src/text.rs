@@ -96,7 +96,8 @@ fn count_ngrams(answer: &str, reference: &str) -> BleuCounts {
 
 /// mteval-v13a's tokens, by the same four rewrites that sacrebleu applies one after the other.
 fn tokenize_13a(text: &str) -> Vec<String> {
-    let mut line = text.trim_end_matches(is_blank).replace("<skipped>", "").replace("-\n", "").replace('\n', " ");
+    let mut line =
+        text.trim_end_matches(is_blank).replace("<skipped>", "").replace("-\n", "").replace('\n', " ");
     if line.contains('&') {
         line = line.replace("&quot;", "\"").replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">");
     }
@@ -112,9 +113,12 @@ fn tokenize_13a(text: &str) -> Vec<String> {
     spaced.push(' ');
     let digit = |c: char| c.is_ascii_digit();
     let stop = |c: char| matches!(c, '.' | ',');
-    let spaced = rewrite_pairs(&spaced, |a, b| !digit(a) && stop(b), |a, b, out| out.extend([a, ' ', b, ' ']));
-    let spaced = rewrite_pairs(&spaced, |a, b| stop(a) && !digit(b), |a, b, out| out.extend([' ', a, ' ', b]));
-    let spaced = rewrite_pairs(&spaced, |a, b| digit(a) && b == '-', |a, b, out| out.extend([a, ' ', b, ' ']));
+    let spaced =
+        rewrite_pairs(&spaced, |a, b| !digit(a) && stop(b), |a, b, out| out.extend([a, ' ', b, ' ']));
+    let spaced =
+        rewrite_pairs(&spaced, |a, b| stop(a) && !digit(b), |a, b, out| out.extend([' ', a, ' ', b]));
+    let spaced =
+        rewrite_pairs(&spaced, |a, b| digit(a) && b == '-', |a, b, out| out.extend([a, ' ', b, ' ']));
     spaced.split(is_blank).filter(|token| !token.is_empty()).map(str::to_owned).collect()
 }
 

@@ -1,0 +1,163 @@
+//! Sentences and words of English scientific prose, as byte ranges.
+
+use std::ops::Range;
+
+/// Abbreviations whose full stop does not end a sentence, lower-cased and without the stop.
+const ABBREVIATIONS: [&str; 13] =
+    ["e.g", "i.e", "al", "vs", "cf", "approx", "ca", "fig", "dr", "no", "subsp", "var", "resp"];
+
+/// The sentences of a text. Together they cover all but the white space between them.
+pub fn sentences(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for (at, c) in text.char_indices() {
+        if !matches!(c, '.' | '!' | '?') || at < start {
+            continue;
+        }
+        let mut end = at + c.len_utf8();
+        while let Some(closing) =
+            text[end..].chars().next().filter(|c| matches!(c, ')' | ']' | '"' | '”' | '\''))
+        {
+            end += closing.len_utf8();
+        }
+        if ends_sentence(text, at, end) {
+            push_trimmed(text, start..end, &mut found);
+            start = end;
+        }
+    }
+    push_trimmed(text, start..text.len(), &mut found);
+    found
+}
+
+fn push_trimmed(text: &str, range: Range<usize>, found: &mut Vec<Range<usize>>) {
+    let part = &text[range.clone()];
+    let trimmed = part.trim_start();
+    let start = range.end - trimmed.len();
+    let end = start + trimmed.trim_end().len();
+    if start < end {
+        found.push(start..end);
+    }
+}
+
+/// Whether the mark at `at` (with its closing brackets up to `end`) ends a sentence.
+fn ends_sentence(text: &str, at: usize, end: usize) -> bool {
+    let next = text[end..].chars().next();
+    let Some(next) = next else { return true };
+    let before = &text[..at];
+    let word = before.rsplit(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default();
+    if !next.is_whitespace() {
+        // A missing blank, as in "finger proteins.The encoded".
+        let lower_before = before.chars().next_back().is_some_and(char::is_lowercase);
+        let mut after = text[end..].chars();
+        return lower_before
+            && after.next().is_some_and(char::is_uppercase)
+            && after.next().is_some_and(char::is_lowercase);
+    }
+    if text.as_bytes()[at] != b'.' {
+        return true;
+    }
+    let abbreviation = ABBREVIATIONS.contains(&word.to_lowercase().as_str());
+    // "E. coli", "S. cerevisiae"; but "type I. The" ends a sentence before a capital.
+    let begins = text[end..].trim_start().chars().next();
+    let initial =
+        word.len() == 1 && word.chars().all(char::is_uppercase) && begins.is_some_and(char::is_lowercase);
+    !abbreviation && !initial && begins.is_none_or(|c| !c.is_lowercase())
+}
+
+/// Whether a text ends as a finished sentence does: with `.`, `!` or `?`, and perhaps a closing bracket or quote.
+pub fn ends_complete(text: &str) -> bool {
+    let closed = text.trim_end().trim_end_matches([')', ']', '"', '”', '\'']);
+    closed.ends_with(['.', '!', '?']) && !closed.ends_with("..") && !closed.ends_with("…")
+}
+
+/// The words of a text with their places: runs of letters and digits, joined by `-`, `'`, `.` or `/` inside.
+pub fn words(text: &str) -> Vec<(Range<usize>, &str)> {
+    let mut found = Vec::new();
+    let mut start = None;
+    let mut last = 0;
+    for (at, c) in text.char_indices() {
+        if c.is_alphanumeric() {
+            start.get_or_insert(at);
+            last = at + c.len_utf8();
+        } else if let Some(begin) = start {
+            let joins = matches!(c, '-' | '\'' | '’' | '.' | '/' | '_' | '@') && last == at;
+            let goes_on = text[at + c.len_utf8()..].chars().next().is_some_and(char::is_alphanumeric);
+            if !(joins && goes_on) {
+                found.push((begin..last, &text[begin..last]));
+                start = None;
+            }
+        }
+    }
+    if let Some(begin) = start {
+        found.push((begin..last, &text[begin..last]));
+    }
+    found
+}
+
+/// Whether `word` stands in `text` as a word of its own, in this case.
+pub fn contains_word(text: &str, word: &str) -> bool {
+    find_word(text, word, 0).is_some()
+}
+
+/// The place of the first `word` at or after `from` that is a word of its own.
+pub fn find_word(text: &str, word: &str, from: usize) -> Option<usize> {
+    if word.is_empty() {
+        return None;
+    }
+    let mut at = from;
+    while let Some(found) = text.get(at..)?.find(word).map(|offset| at + offset) {
+        let joined = |c: char| c.is_alphanumeric() || matches!(c, '_');
+        let before = text[..found].chars().next_back();
+        let after = text[found + word.len()..].chars().next();
+        // "GLI" is no word of "GLI-1": a digit or letter after the hyphen makes another symbol.
+        let hyphen = |c: Option<char>, next: Option<char>| {
+            c == Some('-') && next.is_some_and(|n| n.is_ascii_digit() || n.is_ascii_uppercase())
+        };
+        let after_next = text[found + word.len()..].chars().nth(1);
+        if !before.is_some_and(joined) && !after.is_some_and(joined) && !hyphen(after, after_next) {
+            return Some(found);
+        }
+        at = found + text[found..].chars().next().map_or(1, char::len_utf8);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &[&str]) {
+        let found: Vec<&str> = sentences(text).into_iter().map(|range| &text[range]).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn sentences_end_where_a_reader_ends_them() {
+        check(
+            "It binds DNA (e.g. AT-rich). It is found in E. coli too.  Done",
+            &["It binds DNA (e.g. AT-rich).", "It is found in E. coli too.", "Done"],
+        );
+        check(
+            "Kruppel family proteins.The encoded factor, v1.2, is type I. It acts.",
+            &["Kruppel family proteins.", "The encoded factor, v1.2, is type I.", "It acts."],
+        );
+        check("", &[]);
+        check(" (Smith et al. 2002). ", &["(Smith et al. 2002)."]);
+    }
+
+    #[test]
+    fn words_keep_their_inner_hyphens() {
+        let found: Vec<&str> = words("5-HT2A, HLA-A's 'x' v1.2.").into_iter().map(|(_, w)| w).collect();
+        assert_eq!(found, ["5-HT2A", "HLA-A's", "x", "v1.2"]);
+        assert!(contains_word("the GLI1 gene", "GLI1"));
+        assert!(contains_word("GLI1-mediated", "GLI1"));
+        assert!(!contains_word("GLI12 and GLI-1", "GLI"));
+    }
+
+    #[test]
+    fn a_cut_off_sentence_is_not_complete() {
+        assert!(ends_complete("It binds (DNA.)"));
+        assert!(!ends_complete("It plays a central role i..."));
+        assert!(!ends_complete("It plays a"));
+    }
+}
