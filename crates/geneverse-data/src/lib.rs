@@ -10,3 +10,4 @@ pub mod progress;
 pub mod prompt;
 pub mod sources;
 pub mod stage;
+pub mod store;
