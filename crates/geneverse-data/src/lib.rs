@@ -6,6 +6,7 @@
 pub mod answers;
 pub mod dataset;
 pub mod gene;
+pub mod import;
 pub mod progress;
 pub mod prompt;
 pub mod sources;

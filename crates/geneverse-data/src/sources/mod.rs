@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::stage::FileError;
 
-/// How many skipped rows are listed one by one; all are counted.
-const SKIPS_LISTED: usize = 1000;
+/// How many skipped rows of each kind are listed one by one; all are counted. Per kind, so that thousands
+/// of rows of another species do not hide the one that is broken.
+const SKIPS_LISTED: usize = 100;
 
 /// A row that was not used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ pub struct Skip {
     pub reason: String,
 }
 
-/// Skipped rows: all counted by kind of reason, the first thousand listed.
+/// Skipped rows: all counted by kind of reason, the first hundred of each kind listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skips {
     /// How many.
@@ -47,15 +48,16 @@ impl Skips {
     /// Notes one row: `kind` is what is counted, `detail` (may be empty) what was found there.
     pub fn add(&mut self, path: &Path, line: usize, kind: &str, detail: &str) {
         self.total += 1;
-        *self.reasons.entry(kind.to_owned()).or_default() += 1;
-        if self.listed.len() < SKIPS_LISTED {
+        let count = self.reasons.entry(kind.to_owned()).or_default();
+        *count += 1;
+        if *count <= SKIPS_LISTED {
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let reason = if detail.is_empty() { kind.to_owned() } else { format!("{kind}: {detail}") };
             self.listed.push(Skip { file, line, reason });
         }
     }
 
-    /// Takes over the rows that another step skipped, in the order of their lines.
+    /// Takes over the rows that another step skipped for other reasons, in the order of their lines.
     pub fn merge(&mut self, other: Self) {
         self.total += other.total;
         for (reason, count) in other.reasons {
@@ -63,7 +65,6 @@ impl Skips {
         }
         self.listed.extend(other.listed);
         self.listed.sort_by_key(|skip| skip.line);
-        self.listed.truncate(SKIPS_LISTED);
     }
 }
 
