@@ -9,6 +9,8 @@ pub mod gene;
 pub mod import;
 pub mod progress;
 pub mod prompt;
+mod seeded;
+pub mod sentences;
 pub mod sources;
 pub mod stage;
 pub mod store;
