@@ -1,0 +1,54 @@
+//! Rotary position embedding (Su et al., 2021), in the half-split layout of Hugging Face's Llama.
+//!
+//! Number `i` and number `i + head_dim/2` of a head turn together by the angle `position · θ^(-2i/head_dim)`.
+
+use rayon::prelude::*;
+
+/// The cosines and sines of a pack's positions, computed once and used by every layer.
+#[derive(Debug, Clone)]
+pub(crate) struct Rotation {
+    /// (n, head_dim / 2)
+    pub(crate) cos: Vec<f32>,
+    /// (n, head_dim / 2)
+    pub(crate) sin: Vec<f32>,
+    pub(crate) half: usize,
+}
+
+impl Rotation {
+    /// The rotation of tokens at the given positions.
+    pub(crate) fn new(positions: &[u32], head_dim: usize, theta: f64) -> Self {
+        let half = head_dim / 2;
+        // As transformers does it: the frequency in f32, the angle in f32.
+        let frequency: Vec<f32> =
+            (0..half).map(|i| 1.0 / (theta as f32).powf(2.0 * i as f32 / head_dim as f32)).collect();
+        let angles = || positions.iter().flat_map(|p| frequency.iter().map(move |f| *p as f32 * f));
+        Self { cos: angles().map(f32::cos).collect(), sin: angles().map(f32::sin).collect(), half }
+    }
+}
+
+/// Which way to turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// The forward pass.
+    Forward,
+    /// The backward pass: the inverse rotation.
+    Back,
+}
+
+/// Turns the first `heads` heads of each row in place; rows are `stride` apart.
+pub(crate) fn rotate(x: &mut [f32], stride: usize, heads: usize, rotation: &Rotation, turn: Turn) {
+    let half = rotation.half;
+    let sign = if turn == Turn::Forward { 1.0 } else { -1.0 };
+    x.par_chunks_mut(stride).enumerate().with_min_len(32).for_each(|(token, row)| {
+        let cos = &rotation.cos[token * half..(token + 1) * half];
+        let sin = &rotation.sin[token * half..(token + 1) * half];
+        for head in row[..heads * 2 * half].chunks_exact_mut(2 * half) {
+            let (first, second) = head.split_at_mut(half);
+            for i in 0..half {
+                let (a, b, s) = (first[i], second[i], sign * sin[i]);
+                first[i] = a * cos[i] - b * s;
+                second[i] = b * cos[i] + a * s;
+            }
+        }
+    });
+}
