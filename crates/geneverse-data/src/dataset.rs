@@ -1,4 +1,4 @@
-//! Instruction data: Alpaca JSON, read and written.
+//! Instruction data: Alpaca JSON, read and written; [`genes`] and [`text`](mod@text) make it.
 //!
 //! ```json
 //! [
@@ -9,6 +9,11 @@
 //! `instruction` and `output` are what Stanford Alpaca has; the rest is optional when reading, so that
 //! files made elsewhere load too.
 
+pub mod genes;
+mod select;
+mod split;
+pub mod text;
+
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -16,6 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::answers::Task;
 use crate::stage::{FileError, atomic_write, open};
+
+pub use select::SkippedGene;
 
 /// One question and the answer a model should learn to give.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,3 +155,7 @@ mod tests {
         assert!(read("[\n{]").unwrap_err().starts_with("train.json:2: not JSON"));
     }
 }
+
+#[cfg(test)]
+#[path = "dataset/tests.rs"]
+mod stage_tests;
