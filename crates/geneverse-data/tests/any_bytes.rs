@@ -1,0 +1,144 @@
+//! No parser panics, whatever it is given: arbitrary bytes, and real-looking tables with damage done to them.
+#![allow(clippy::unwrap_used, reason = "test code outside test functions")]
+
+use std::io::{BufReader, Cursor};
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use geneverse_data::dataset::read_examples;
+use geneverse_data::sources::{Reading, gene_info, hgnc, records, summaries};
+use geneverse_data::stage::FileError;
+use proptest::prelude::*;
+
+const HGNC: &[u8] = b"hgnc_id\tsymbol\tname\tlocus_group\tlocus_type\tstatus\tlocation\talias_symbol\tprev_symbol\tgene_group\tentrez_id\tensembl_gene_id\tuniprot_ids\tmgd_id\trgd_id\tomim_id\n\
+HGNC:4317\tGLI1\tGLI family zinc finger 1\tprotein-coding gene\tgene with protein product\tApproved\t12q13.3\t\tGLI\tZinc fingers C2H2-type\t2735\tENSG00000111087\tP08151\tMGI:95727\tRGD:621673\t165220\n\
+HGNC:32864\tMIR608\tmicroRNA 608\tnon-coding RNA\tRNA, micro\tApproved\t10q24.31\t\"hsa-mir-608|MIR-608\"\tMIRN608\tMicroRNAs\t693193\tENSG00000207551\t\t\t\t\n";
+const GENE_INFO: &[u8] = b"#tax_id\tGeneID\tSymbol\tLocusTag\tSynonyms\tdbXrefs\tchromosome\tmap_location\tdescription\ttype_of_gene\n\
+9606\t2735\tGLI1\t-\tGLI|PAPA8|PPD1\tMIM:165220|HGNC:HGNC:4317|Ensembl:ENSG00000111087\t12\t12q13.3\tGLI family zinc finger 1\tprotein-coding\n";
+const SUMMARIES: &[u8] =
+    b"symbol\tGene_ID\tsummary\nGLI1\t2735\tA transcription factor. [provided by RefSeq, Jul 2008]\n";
+const RECORDS: &[u8] = b"{\"symbol\":\"GLI1\",\"name\":\"GLI family zinc finger 1\",\"kind\":\"protein_coding\",\"ensembl_id\":\"ENSG00000111087\"}\n";
+const EXAMPLES: &[u8] = b"[{\"instruction\":\"a\",\"output\":\"b\"},\n{\"instruction\":\"c\",\"input\":\"d\",\"output\":\"e\"}]\n";
+
+/// Runs every table parser; what comes back must add up.
+fn parse_all(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let path = Path::new("any");
+    let reader = || Box::new(BufReader::new(Cursor::new(bytes.to_vec())));
+    let mut records_seen = [0; 4];
+    let readings: [Result<Reading, FileError>; 4] = [
+        hgnc::parse(path, reader(), |_| records_seen[0] += 1),
+        gene_info::parse(path, reader(), gene_info::HUMAN, |_| records_seen[1] += 1),
+        summaries::parse(path, reader(), |_| records_seen[2] += 1),
+        records::parse(path, reader(), |_| records_seen[3] += 1),
+    ];
+    for (reading, seen) in readings.into_iter().zip(records_seen) {
+        match reading {
+            Ok(reading) => {
+                prop_assert_eq!(reading.used, seen);
+                prop_assert_eq!(reading.rows, reading.used + reading.skipped.total);
+            }
+            Err(error) => prop_assert!(error.to_string().starts_with("any:")),
+        }
+    }
+    Ok(())
+}
+
+/// Reads the bytes as a file, as they are and cut out of a gzip.
+fn read_as_file(bytes: &[u8], cut: usize) -> Result<(), TestCaseError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("any.gz");
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    std::io::Write::write_all(&mut packed, bytes).unwrap();
+    let packed = packed.finish().unwrap();
+    for bytes in [bytes, &packed, &packed[..packed.len().saturating_sub(cut)]] {
+        std::fs::write(&path, bytes).unwrap();
+        let _ = read_examples(&path);
+        let _ = hgnc::read(&path, |_| {});
+    }
+    Ok(())
+}
+
+/// One change to some bytes.
+#[derive(Debug, Clone)]
+enum Damage {
+    Overwrite(prop::sample::Index, u8),
+    Insert(prop::sample::Index, Vec<u8>),
+    Remove(prop::sample::Index, usize),
+    Repeat(prop::sample::Index, usize),
+    Cut(prop::sample::Index),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let place = any::<prop::sample::Index>;
+    let telling = prop::sample::select(vec![
+        "\t", "\n", "\r\n", "\"", "|", "-", "#", "\u{feff}", ":", "é", "[", "{", "\0",
+    ]);
+    prop_oneof![
+        (place(), any::<u8>()).prop_map(|(at, byte)| Damage::Overwrite(at, byte)),
+        (place(), telling).prop_map(|(at, text)| Damage::Insert(at, text.as_bytes().to_vec())),
+        (place(), prop::collection::vec(any::<u8>(), 1..6)).prop_map(|(at, bytes)| Damage::Insert(at, bytes)),
+        (place(), 1usize..30).prop_map(|(at, count)| Damage::Remove(at, count)),
+        (place(), 1usize..60).prop_map(|(at, count)| Damage::Repeat(at, count)),
+        place().prop_map(Damage::Cut),
+    ]
+}
+
+fn apply(bytes: &mut Vec<u8>, damage: Damage) {
+    if bytes.is_empty() {
+        return;
+    }
+    let length = bytes.len();
+    match damage {
+        Damage::Overwrite(at, byte) => bytes[at.index(length)] = byte,
+        Damage::Insert(at, new) => {
+            let at = at.index(length);
+            bytes.splice(at..at, new);
+        }
+        Damage::Remove(at, count) => {
+            let at = at.index(length);
+            bytes.drain(at..length.min(at + count));
+        }
+        Damage::Repeat(at, count) => {
+            let at = at.index(length);
+            let piece = bytes[at..length.min(at + count)].to_vec();
+            bytes.splice(at..at, piece);
+        }
+        Damage::Cut(at) => bytes.truncate(at.index(length)),
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        parse_all(&bytes)?;
+    }
+
+    #[test]
+    fn damaged_tables(
+        table in prop::sample::select(vec![HGNC, GENE_INFO, SUMMARIES, RECORDS, EXAMPLES]),
+        damages in prop::collection::vec(damage(), 0..8),
+    ) {
+        let mut bytes = table.to_vec();
+        for damage in damages {
+            apply(&mut bytes, damage);
+        }
+        parse_all(&bytes)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn damaged_files(
+        table in prop::sample::select(vec![HGNC, EXAMPLES]),
+        damages in prop::collection::vec(damage(), 0..4),
+        cut in 0usize..60,
+    ) {
+        let mut bytes = table.to_vec();
+        for damage in damages {
+            apply(&mut bytes, damage);
+        }
+        read_as_file(&bytes, cut)?;
+    }
+}
