@@ -1,9 +1,18 @@
-//! The finetuning engine. The only crate that names candle.
+//! The finetuning engine: checkpoints in, adapters and answers out. The only crate that names candle.
+//!
+//! [`arch::decoder::Decoder`] is a model; [`batch`] turns examples into packs of tokens; [`train`] is the one
+//! training loop; [`generate`] answers prompts. `ops` holds the fused operations and their reference.
 
+pub mod adapter;
+pub mod arch;
+pub mod batch;
+mod checkpoint;
 pub mod config;
 pub mod error;
 mod ops;
 mod rng;
+pub mod tokens;
 
+pub use arch::decoder::Decoder;
 pub use error::{ModelError, Result};
 pub use ops::lora::Linear;

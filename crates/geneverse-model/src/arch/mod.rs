@@ -1,0 +1,3 @@
+//! Model families, a file each.
+
+pub mod decoder;
