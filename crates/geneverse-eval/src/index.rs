@@ -64,6 +64,12 @@ impl FromIterator<GeneRecord> for GeneIndex {
 }
 
 impl GeneIndex {
+    /// The same index with more genes behind its own.
+    #[must_use]
+    pub fn with(self, more: impl IntoIterator<Item = GeneRecord>) -> Self {
+        self.genes.into_iter().chain(more).collect()
+    }
+
     /// Every gene, in the order given.
     pub fn genes(&self) -> &[GeneRecord] {
         &self.genes

@@ -1,7 +1,12 @@
 //! Answers to numbers. No tensors, no network.
 
+pub mod facts;
+pub mod form;
+pub mod grade;
 pub mod identifier;
 pub mod index;
 pub mod postprocess;
 pub mod prose;
+pub mod scores;
+pub mod terms;
 pub mod text;

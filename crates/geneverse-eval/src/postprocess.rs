@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::index::{GeneIndex, Resolved};
 
+pub(crate) use identifiers::count_wrong as wrong_identifiers;
 pub use stage::{EditedAnswer, PostprocessError, RepairReport, edits_path, postprocess_file};
 
 /// Repairs are made until nothing changes. Each round puts something right or makes the text shorter, so it ends

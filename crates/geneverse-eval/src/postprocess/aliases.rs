@@ -3,13 +3,11 @@
 use std::ops::Range;
 
 use geneverse_data::gene::GeneRecord;
+use geneverse_data::sentences::told_aliases;
 
 use super::identifiers::join;
 use super::{Edit, clause};
 use crate::prose::{contains_word, sentences};
-
-/// At most this many aliases are written in place of a wrong list; a list that is right may be longer.
-const CAP: usize = 8;
 
 /// Phrases that open a list of aliases whatever stands before them. Compared without case.
 const LIST_LEADS: [&str; 17] = [
@@ -117,15 +115,11 @@ pub(super) fn repair(text: &str, gene: &GeneRecord, edits: &mut Vec<Edit>) -> St
     out
 }
 
-/// The aliases that a repaired list gives: alias symbols, then previous ones, then other names; at most [`CAP`].
+/// The aliases that a repaired list gives: those that the reference sentences tell.
 fn true_aliases(gene: &GeneRecord) -> Vec<String> {
-    let symbols = gene.all_symbols().into_iter().skip(1);
-    let mut aliases: Vec<String> = symbols.take(CAP).map(str::to_owned).collect();
-    if aliases.is_empty() {
-        aliases.extend(gene.other_names.iter().take(CAP).cloned());
-    }
+    let mut aliases = told_aliases(gene);
     // A name that would itself be read as the end of a list cannot be written in one.
-    aliases.retain(|alias| !alias.is_empty() && !alias.contains([';', ',', '.', '(', ')']));
+    aliases.retain(|alias| !alias.is_empty() && !alias.contains(['.', '!', '?', '(', ')', '[', ']']));
     aliases
 }
 

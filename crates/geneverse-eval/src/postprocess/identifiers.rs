@@ -56,15 +56,7 @@ pub(super) fn repair(
     if mentions.is_empty() {
         return text.to_owned();
     }
-    let sentences = sentences(text);
-    let mut verdicts = Vec::with_capacity(mentions.len());
-    let mut given: HashSet<(Authority, String, usize)> = HashSet::new();
-    for mention in &mentions {
-        let sentence =
-            sentences.iter().position(|s| s.start <= mention.span.start && mention.span.end <= s.end);
-        let range = sentence.map_or(0..text.len(), |place| sentences[place].clone());
-        verdicts.push(judge(text, mention, &mentions, &range, gene, index, &mut given));
-    }
+    let verdicts = judge_all(text, &mentions, gene, index);
     let runs = runs(text, &mentions);
     let empties = |run: &Range<usize>| verdicts[run.clone()].iter().all(|v| matches!(v, Verdict::Remove));
     let mut out = text.to_owned();
@@ -90,6 +82,23 @@ pub(super) fn repair(
     out
 }
 
+/// How many identifiers of a text are neither the gene's nor right for the gene they are written beside.
+pub(crate) fn count_wrong(text: &str, gene: &GeneRecord, index: &GeneIndex) -> usize {
+    let verdicts = judge_all(text, &find(text), gene, index);
+    verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Replace(_) | Verdict::Remove)).count()
+}
+
+fn judge_all(text: &str, mentions: &[Mention], gene: &GeneRecord, index: &GeneIndex) -> Vec<Verdict> {
+    let sentences = sentences(text);
+    let mut given: HashSet<(Authority, String, usize)> = HashSet::new();
+    let verdict = |mention: &Mention| {
+        let around = sentences.iter().find(|s| s.start <= mention.span.start && mention.span.end <= s.end);
+        let sentence = around.cloned().unwrap_or(0..text.len());
+        judge(text, mention, mentions, &sentence, gene, index, &mut given)
+    };
+    mentions.iter().map(verdict).collect()
+}
+
 fn judge(
     text: &str,
     mention: &Mention,
@@ -101,6 +110,10 @@ fn judge(
 ) -> Verdict {
     let written = &text[mention.span.clone()];
     if gene.summary.as_ref().is_some_and(|summary| contains_word(&summary.text, written)) {
+        return Verdict::Keep;
+    }
+    // Some genes have an identifier for an alias.
+    if gene.all_symbols().contains(&written) {
         return Verdict::Keep;
     }
     let owner = mention.canonical.as_deref().and_then(|value| index.owner(mention.authority, value));

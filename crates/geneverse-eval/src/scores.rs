@@ -1,0 +1,257 @@
+//! `scores.json`: what a set of answers comes to. All grades and overlaps are in [0, 1].
+
+use std::path::Path;
+
+use geneverse_data::answers::{self, Answer, Task};
+use geneverse_data::gene::{GeneKind, GeneRecord, GeneSymbol, Summary};
+use geneverse_data::stage::{FileError, write_json};
+use serde::{Deserialize, Serialize};
+
+use crate::facts::GeneGrader;
+use crate::form::grade_form;
+use crate::identifier::{find, own_values};
+use crate::index::{GeneIndex, Resolved};
+use crate::text::{corpus_bleu, rouge1, sentence_bleu};
+
+/// Why answers were not graded.
+#[derive(Debug, thiserror::Error)]
+pub enum ScoreError {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// There is nothing to grade.
+    #[error("found no answers, expected at least one line")]
+    Empty,
+    /// A task without a grader.
+    #[error("answer {id}: found task {task:?}, expected only answers of the gene task in this file")]
+    Task {
+        /// The answer.
+        id: String,
+        /// Its task.
+        task: Task,
+    },
+}
+
+/// The scores of a set of answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// The task.
+    pub task: Task,
+    /// How many answers.
+    pub n: usize,
+    /// Mean grade of truth.
+    pub factual: f64,
+    /// Mean grade of form.
+    pub structural: f64,
+    /// Mean of `factual` and `structural`.
+    pub average: f64,
+    /// Corpus BLEU (sacrebleu, 13a) / 100.
+    pub bleu: f64,
+    /// Mean ROUGE-1 F1.
+    pub rouge1: f64,
+    /// Each answer.
+    pub items: Vec<Item>,
+    /// Identifiers written in the answers.
+    pub identifiers: usize,
+    /// The share of them that is the gene's own, or right for the gene named beside it; `None` without any.
+    pub identifiers_right: Option<f64>,
+    /// Which model answered: the first answer's.
+    #[serde(default)]
+    pub model: String,
+}
+
+/// The scores of one answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// The answer's id.
+    pub id: String,
+    /// The gene asked about.
+    pub subject: String,
+    /// Grade of truth.
+    pub factual: f64,
+    /// Grade of form.
+    pub structural: f64,
+    /// Sentence BLEU / 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bleu: Option<f64>,
+    /// ROUGE-1 F1.
+    pub rouge1: f64,
+    /// Why the grades are what they are; "the answer" is understood.
+    pub reasons: Vec<String>,
+    /// Identifiers in this answer.
+    #[serde(default)]
+    pub identifiers: usize,
+    /// How many of them are right.
+    #[serde(default)]
+    pub identifiers_right: usize,
+}
+
+/// Grades answers of the gene task.
+///
+/// A gene that the index does not have is measured against its reference answer instead, and the reasons say so;
+/// with an empty index that holds for all of them.
+pub fn evaluate(answers: &[Answer], index: GeneIndex) -> Result<Scores, ScoreError> {
+    let first = answers.first().ok_or(ScoreError::Empty)?;
+    if let Some(other) = answers.iter().find(|answer| answer.task != Task::Gene) {
+        return Err(ScoreError::Task { id: other.id.clone(), task: other.task });
+    }
+    let known: Vec<bool> =
+        answers.iter().map(|a| !matches!(index.resolve(&a.subject), Resolved::Unknown)).collect();
+    let unknown = answers.iter().zip(&known).filter(|(_, known)| !**known);
+    let stand_ins: Vec<GeneRecord> = unknown.filter_map(|(answer, _)| from_reference(answer)).collect();
+    let index = if stand_ins.is_empty() { index } else { index.with(stand_ins) };
+    let grader = GeneGrader::new(index);
+    let items: Vec<Item> =
+        answers.iter().zip(&known).map(|(answer, &known)| grade_item(answer, known, &grader)).collect();
+    let mean = |of: fn(&Item) -> f64| items.iter().map(of).sum::<f64>() / items.len() as f64;
+    let (factual, structural) = (mean(|item| item.factual), mean(|item| item.structural));
+    let identifiers: usize = items.iter().map(|item| item.identifiers).sum();
+    let right: usize = items.iter().map(|item| item.identifiers_right).sum();
+    Ok(Scores {
+        task: Task::Gene,
+        n: items.len(),
+        factual,
+        structural,
+        average: f64::midpoint(factual, structural),
+        bleu: corpus_bleu(answers.iter().map(|a| (&a.answer, &a.reference))),
+        rouge1: mean(|item| item.rouge1),
+        identifiers,
+        identifiers_right: (identifiers > 0).then(|| right as f64 / identifiers as f64),
+        model: first.model.clone(),
+        items,
+    })
+}
+
+/// `answers.jsonl` → `scores.json`.
+pub fn evaluate_file(index: GeneIndex, input: &Path, out: &Path) -> Result<Scores, ScoreError> {
+    let scores = evaluate(&answers::read(input)?, index)?;
+    write_json(out, &scores)?;
+    Ok(scores)
+}
+
+fn grade_item(answer: &Answer, known: bool, grader: &GeneGrader) -> Item {
+    let form = grade_form(&answer.answer);
+    let mut reasons = Vec::new();
+    let mut item = Item {
+        id: answer.id.clone(),
+        subject: answer.subject.clone(),
+        factual: 0.0,
+        structural: form.score,
+        bleu: Some(sentence_bleu(&answer.answer, &answer.reference)),
+        rouge1: rouge1(&answer.answer, &answer.reference),
+        reasons: Vec::new(),
+        identifiers: 0,
+        identifiers_right: 0,
+    };
+    match grader.index().resolve(&answer.subject) {
+        Resolved::Gene(gene) => {
+            let truth = grader.grade(&answer.answer, gene);
+            item.factual = truth.score;
+            if !known {
+                let note = "truth: measured against the reference answer, as the database has no such gene";
+                reasons.push(note.to_owned());
+            }
+            reasons.extend(truth.reasons.into_iter().map(|reason| format!("truth: {reason}")));
+            (item.identifiers, item.identifiers_right) =
+                count_identifiers(&answer.answer, gene, grader.index());
+        }
+        Resolved::Ambiguous(genes) => {
+            let symbols: Vec<&str> = genes.iter().map(|gene| gene.symbol.as_str()).collect();
+            reasons.push(format!("truth: {} is an alias of {}", answer.subject, symbols.join(", ")));
+        }
+        Resolved::Unknown => {
+            reasons.push(format!("truth: {} is no gene symbol and has no record", answer.subject));
+        }
+    }
+    reasons.extend(form.reasons.into_iter().map(|reason| format!("form: {reason}")));
+    item.reasons = reasons;
+    item
+}
+
+/// Identifiers in an answer, and how many of them are right for this gene or the gene they are written beside.
+fn count_identifiers(answer: &str, gene: &GeneRecord, index: &GeneIndex) -> (usize, usize) {
+    let mentions = find(answer);
+    let wrong = crate::postprocess::wrong_identifiers(answer, gene, index);
+    // A stand-in record knows no identifiers; its reference text does.
+    let knows_some = crate::identifier::Authority::ALL.iter().any(|a| !own_values(gene, *a).is_empty());
+    if knows_some { (mentions.len(), mentions.len() - wrong) } else { (0, 0) }
+}
+
+/// A record from a reference answer: its name and identifiers where it gives them, and the text as the summary.
+fn from_reference(answer: &Answer) -> Option<GeneRecord> {
+    use crate::identifier::Authority;
+    use geneverse_data::gene::{EnsemblId, EntrezId, HgncId, OmimId, UniprotAccession};
+
+    let symbol = GeneSymbol::parse(&answer.subject).ok()?;
+    let text = &answer.reference;
+    let name = ["full name is ", "official full name ", "official gene symbol for "].into_iter().find_map(
+        |phrase| {
+            let rest = &text[text.find(phrase)? + phrase.len()..];
+            let end =
+                [", provided", ", is a", " (provided", ". "].iter().filter_map(|end| rest.find(end)).min()?;
+            Some(rest[..end].to_owned())
+        },
+    );
+    // What kind of gene it is stands in the text; `Other` contradicts nothing.
+    let mut gene = GeneRecord::new(symbol, name.unwrap_or_default(), GeneKind::Other);
+    for mention in find(text) {
+        let Some(value) = mention.canonical else { continue };
+        match mention.authority {
+            Authority::Hgnc | Authority::Alliance => {
+                gene.hgnc_id = gene.hgnc_id.or(HgncId::parse(&value).ok())
+            }
+            Authority::Ensembl => gene.ensembl_id = gene.ensembl_id.or(EnsemblId::parse(&value).ok()),
+            Authority::Entrez => gene.entrez_id = gene.entrez_id.or(EntrezId::parse(&value).ok()),
+            Authority::Omim => gene.omim_ids.extend(OmimId::parse(&value)),
+            Authority::Uniprot => gene.uniprot_ids.extend(UniprotAccession::parse(&value)),
+        }
+    }
+    gene.summary = Some(Summary { text: text.clone(), source: "reference".to_owned() });
+    Some(gene)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(id: &str, subject: &str, text: &str) -> Answer {
+        let reference = "The official symbol of this gene is GLI1 and its official full name is GLI family zinc \
+            finger 1, provided by HGNC. Its primary source is HGNC:4317. It is activated by sonic hedgehog \
+            signaling and regulates stem cell proliferation in embryonic tissues and in tumors.";
+        Answer {
+            id: id.to_owned(),
+            task: Task::Gene,
+            subject: subject.to_owned(),
+            cell_type: None,
+            label: None,
+            prompt: "p".to_owned(),
+            image: None,
+            answer: if text.is_empty() { reference.to_owned() } else { text.to_owned() },
+            reference: reference.to_owned(),
+            model: "m".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_perfect_and_an_empty_answer() {
+        let answers = [answer("a", "GLI1", ""), answer("b", "GLI1", "GLI1 has HGNC:1.")];
+        let scores = evaluate(&answers, GeneIndex::default()).unwrap();
+        assert_eq!(scores.n, 2);
+        assert_eq!((scores.factual, scores.structural, scores.average), (0.5, 0.5, 0.5));
+        assert_eq!(scores.items[0].rouge1, 1.0);
+        assert!(scores.items[0].reasons[0].contains("reference answer"));
+        assert_eq!((scores.identifiers, scores.identifiers_right), (2, Some(0.5)));
+        let json = serde_json::to_value(&scores).unwrap();
+        let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).take(8).collect();
+        assert_eq!(keys, ["task", "n", "factual", "structural", "average", "bleu", "rouge1", "items"]);
+        assert_eq!(serde_json::from_value::<Scores>(json).unwrap(), scores);
+    }
+
+    #[test]
+    fn nothing_to_grade_and_other_tasks_are_errors() {
+        assert!(matches!(evaluate(&[], GeneIndex::default()), Err(ScoreError::Empty)));
+        let other = Answer { task: Task::Marker, ..answer("a", "KDR", "") };
+        let error = evaluate(&[other], GeneIndex::default()).unwrap_err().to_string();
+        assert_eq!(error, "answer a: found task Marker, expected only answers of the gene task in this file");
+    }
+}
