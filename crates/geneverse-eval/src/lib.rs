@@ -7,6 +7,7 @@ pub mod identifier;
 pub mod index;
 pub mod postprocess;
 pub mod prose;
+pub mod report;
 pub mod scores;
 pub mod terms;
 pub mod text;

@@ -24,7 +24,7 @@ pub use stage::{EditedAnswer, PostprocessError, RepairReport, edits_path, postpr
 const ROUNDS: usize = 1000;
 
 /// One change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edit {
     /// What kind of thing was changed: "HGNC id", "alias list", …
     pub what: String,
