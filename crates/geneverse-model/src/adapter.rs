@@ -120,10 +120,18 @@ fn key(layer: usize, linear: Linear, matrix: &str) -> String {
 
 /// Writes a decoder's adapter. Fails where the decoder has none.
 pub fn write_adapter(decoder: &Decoder, lora: &LoraConfig, folder: &Path, base: &str) -> Result<()> {
-    let Some(layout) = decoder.lora_layout() else {
+    let tensors = named_tensors(decoder)?;
+    if tensors.is_empty() {
         return Err(ModelError::Run("this model has no adapter to write".into()));
-    };
+    }
+    write_tensors(&folder.join("adapter_model.safetensors"), &tensors, DType::F32)?;
+    Ok(lora.write(folder, base)?)
+}
+
+/// A decoder's low-rank matrices by their names in a PEFT adapter; none where it has no adapter.
+pub(crate) fn named_tensors(decoder: &Decoder) -> Result<Vec<(String, Tensor)>> {
     let mut tensors = Vec::new();
+    let Some(layout) = decoder.lora_layout() else { return Ok(tensors) };
     for (number, layer) in decoder.layers.iter().enumerate() {
         for map in layout.maps() {
             let a = layer.flat.narrow(0, map.a, layout.rank * map.inputs)?.reshape((layout.rank, map.inputs))?;
@@ -132,8 +140,7 @@ pub fn write_adapter(decoder: &Decoder, lora: &LoraConfig, folder: &Path, base: 
             tensors.push((key(number, map.linear, "B"), b));
         }
     }
-    write_tensors(&folder.join("adapter_model.safetensors"), &tensors, DType::F32)?;
-    Ok(lora.write(folder, base)?)
+    Ok(tensors)
 }
 
 /// The flat vector of every layer, from an adapter folder. Missing, surplus and misshapen tensors are errors.

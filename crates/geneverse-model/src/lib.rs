@@ -9,9 +9,17 @@ pub mod batch;
 mod checkpoint;
 pub mod config;
 pub mod error;
+pub mod generate;
 mod ops;
 mod rng;
+pub mod optim;
+pub mod recipe;
+pub mod run;
 pub mod tokens;
+pub mod train;
+
+#[cfg(test)]
+mod goldens;
 
 pub use arch::decoder::Decoder;
 pub use error::{ModelError, Result};

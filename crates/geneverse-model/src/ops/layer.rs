@@ -84,10 +84,6 @@ impl LayerShape {
         start..start
     }
 
-    /// Length of a fully trained layer's flat vector.
-    pub(crate) fn len(&self) -> usize {
-        self.place(Weight::Down).end
-    }
 }
 
 /// What of a layer is trained, and so what its flat vector holds.

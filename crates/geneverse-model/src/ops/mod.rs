@@ -11,6 +11,7 @@ pub(crate) mod lora;
 pub(crate) mod matmul;
 pub(crate) mod math;
 pub(crate) mod norm;
+#[cfg(test)]
 pub(crate) mod reference;
 pub(crate) mod rope;
 pub(crate) mod swiglu;

@@ -178,7 +178,7 @@ mod tests {
         let flat = match &trained {
             Trained::Nothing => random(&[1], 0.1, rng),
             Trained::Lora(layout) => random(&[layout.len], 0.1, rng),
-            Trained::All => random(&[shape.len()], 0.2, rng),
+            Trained::All => random(&[shape.place(Weight::Down).end], 0.2, rng),
         };
         let (x, flat) = (Var::from_tensor(&random(&[n, config.hidden_size], 1.0, rng)).unwrap(), Var::from_tensor(&flat).unwrap());
         let weights = random(&[n, config.hidden_size], 1.0, rng);

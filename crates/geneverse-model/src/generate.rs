@@ -1,0 +1,255 @@
+//! Batched greedy decoding with a key/value cache.
+//!
+//! Prompts of any lengths are answered together with no padding: a prompt's keys and values lie in a cache of
+//! its own, and when an answer is finished the next prompt takes its place. The products of a step are shared
+//! by all answers under way; attention is each answer's own.
+
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+use crate::arch::decoder::Decoder;
+use crate::error::{ModelError, Result};
+use crate::ops::attention::{self, Heads};
+use crate::ops::layer::Lay;
+use crate::ops::math::{add_scaled, dot, exp_in_place, max};
+use crate::ops::matmul::{Into, Threads, product, rows, transposed};
+use crate::ops::rope::Rotation;
+use crate::ops::{buffer, norm, view};
+
+/// Prompt tokens that are read in one pass.
+const PREFILL_TOKENS: usize = 2048;
+
+/// How answers are made.
+#[derive(Debug, Clone)]
+pub struct GenerateConfig {
+    /// Longest answer in tokens.
+    pub max_new_tokens: usize,
+    /// Answers under way at once.
+    pub batch: usize,
+    /// Tokens that end an answer and are not part of it.
+    pub stop_ids: Vec<u32>,
+}
+
+/// A finished answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generated {
+    /// Which prompt it answers.
+    pub prompt: usize,
+    /// The answer's tokens.
+    pub ids: Vec<u32>,
+    /// Whether it ended by itself, not at the longest length.
+    pub stopped: bool,
+}
+
+/// Keys and values of one answer in one layer: (time, key heads · dim) each.
+#[derive(Default)]
+struct Cache {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
+/// An answer under way.
+struct Slot {
+    prompt: usize,
+    /// Tokens in the cache.
+    len: usize,
+    /// The token that comes next into the model.
+    next: u32,
+    ids: Vec<u32>,
+    layers: Vec<Cache>,
+}
+
+/// Answers `prompts` (token ids, begin-of-sequence included). `done` is called with each answer as it is
+/// finished, in no set order; when it returns `false` the rest is left unanswered.
+pub fn generate(
+    model: &Decoder,
+    prompts: &[Vec<u32>],
+    config: &GenerateConfig,
+    done: &mut dyn FnMut(Generated) -> Result<bool>,
+) -> Result<()> {
+    let longest = prompts.iter().map(Vec::len).max().unwrap_or(0) + config.max_new_tokens;
+    if prompts.iter().any(Vec::is_empty) || config.batch == 0 || config.max_new_tokens == 0 {
+        return Err(ModelError::Run("generation needs prompts of at least one token, a batch and an answer length of at least 1".into()));
+    }
+    let mut waiting = prompts.iter().enumerate().peekable();
+    let mut slots: Vec<Slot> = Vec::new();
+    let engine = Engine { model, longest };
+    loop {
+        let mut fresh: Vec<(usize, &[u32])> = Vec::new();
+        let mut tokens = 0;
+        while slots.len() + fresh.len() < config.batch {
+            let Some((_, ids)) = waiting.peek() else { break };
+            if !fresh.is_empty() && tokens + ids.len() > PREFILL_TOKENS {
+                break;
+            }
+            tokens += ids.len();
+            fresh.extend(waiting.next().map(|(prompt, ids)| (prompt, ids.as_slice())));
+        }
+        if !fresh.is_empty() {
+            slots.extend(engine.read(&fresh)?);
+        } else if slots.is_empty() {
+            return Ok(());
+        } else {
+            engine.step(&mut slots)?;
+        }
+        let mut index = 0;
+        while index < slots.len() {
+            let slot = &mut slots[index];
+            let stopped = config.stop_ids.contains(&slot.next);
+            if stopped || slot.ids.len() + 1 >= config.max_new_tokens {
+                let mut slot = slots.swap_remove(index);
+                if !stopped {
+                    slot.ids.push(slot.next);
+                }
+                if !done(Generated { prompt: slot.prompt, ids: slot.ids, stopped })? {
+                    return Ok(());
+                }
+            } else {
+                index += 1;
+            }
+        }
+    }
+}
+
+struct Engine<'a> {
+    model: &'a Decoder,
+    /// Room in a cache.
+    longest: usize,
+}
+
+impl Engine<'_> {
+    /// Reads prompts into new slots, each with the first token of its answer.
+    fn read(&self, prompts: &[(usize, &[u32])]) -> Result<Vec<Slot>> {
+        let config = self.model.config();
+        let width = config.num_key_value_heads * config.head_dim;
+        let (mut ids, mut positions, mut sequences, mut slots) = (vec![], vec![], vec![], vec![]);
+        for (prompt, tokens) in prompts {
+            sequences.push(ids.len()..ids.len() + tokens.len());
+            positions.extend(0..tokens.len() as u32);
+            ids.extend_from_slice(tokens);
+            let cache = || {
+                let room = || Vec::with_capacity(self.longest * width);
+                Cache { keys: room(), values: room() }
+            };
+            let layers = (0..config.num_hidden_layers).map(|_| cache()).collect();
+            slots.push(Slot { prompt: *prompt, len: tokens.len(), next: 0, ids: Vec::new(), layers });
+        }
+        let rotation = Rotation::new(&positions, config.head_dim, config.rope_theta);
+        let lay = Arc::new(Lay { sequences: sequences.clone(), rotation });
+        let heads = self.model.shape().heads;
+        let x = self.forward(&ids, &lay, |layer, qkv| {
+            for (slot, sequence) in slots.iter_mut().zip(&sequences) {
+                slot.layers[layer].append(&qkv[sequence.start * heads.row()..sequence.end * heads.row()], heads);
+            }
+            let n = qkv.len() / heads.row();
+            let (mut mixed, mut log_sums) = (buffer(n * heads.out()), buffer(n * heads.query));
+            attention::forward(qkv, &sequences, heads, &mut mixed, &mut log_sums);
+            mixed
+        })?;
+        let hidden = config.hidden_size;
+        let last: Vec<f32> =
+            sequences.iter().flat_map(|s| &x[(s.end - 1) * hidden..s.end * hidden]).copied().collect();
+        for (slot, next) in slots.iter_mut().zip(self.choose(&last)?) {
+            slot.next = next;
+        }
+        Ok(slots)
+    }
+
+    /// Gives every slot its next token.
+    fn step(&self, slots: &mut [Slot]) -> Result<()> {
+        let config = self.model.config();
+        let ids: Vec<u32> = slots.iter().map(|slot| slot.next).collect();
+        let positions: Vec<u32> = slots.iter().map(|slot| slot.len as u32).collect();
+        let rotation = Rotation::new(&positions, config.head_dim, config.rope_theta);
+        let lay = Arc::new(Lay { sequences: Vec::new(), rotation });
+        let heads = self.model.shape().heads;
+        let x = self.forward(&ids, &lay, |layer, qkv| {
+            for (slot, row) in slots.iter_mut().zip(qkv.chunks_exact(heads.row())) {
+                slot.layers[layer].append(row, heads);
+            }
+            let caches: Vec<&Cache> = slots.iter().map(|slot| &slot.layers[layer]).collect();
+            attend_cached(qkv, &caches, heads)
+        })?;
+        for (slot, next) in slots.iter_mut().zip(self.choose(&x)?) {
+            slot.ids.push(slot.next);
+            slot.len += 1;
+            slot.next = next;
+        }
+        Ok(())
+    }
+
+    /// Hidden states after the last layer: (n, hidden).
+    fn forward(
+        &self,
+        ids: &[u32],
+        lay: &Arc<Lay>,
+        mut attend: impl FnMut(usize, &[f32]) -> Vec<f32>,
+    ) -> Result<Vec<f32>> {
+        let x = self.model.embedding.embedding(&Tensor::new(ids, &Device::Cpu)?)?;
+        let mut x = view(&x)?.to_vec();
+        for number in 0..self.model.layers.len() {
+            let flat = view(&self.model.layers[number].flat)?;
+            x = self.model.layer(number, lay).infer(&x, &flat, |qkv| attend(number, qkv))?;
+        }
+        Ok(x)
+    }
+
+    /// The likeliest next token of each row of `x`; the first of equals.
+    fn choose(&self, x: &[f32]) -> Result<Vec<u32>> {
+        let config = self.model.config();
+        let (hidden, vocabulary) = (config.hidden_size, config.vocab_size);
+        let n = x.len() / hidden;
+        let mut h = buffer(x.len());
+        norm::forward(x, &view(&self.model.norm)?, config.rms_norm_eps as f32, &mut h);
+        let mut logits = buffer(n * vocabulary);
+        let head = view(&self.model.head)?;
+        let (a, b) = (rows(&h, hidden), transposed(&head, hidden));
+        product((n, vocabulary, hidden), 1.0, a, b, &mut logits, vocabulary, Into::Fresh, Threads::All);
+        let best = |row: &[f32]| {
+            let largest = max(row);
+            row.iter().position(|x| *x == largest).unwrap_or(0) as u32
+        };
+        Ok(logits.par_chunks_exact(vocabulary).map(best).collect())
+    }
+}
+
+impl Cache {
+    /// Takes the keys and values of rotated rows (n, row).
+    fn append(&mut self, qkv: &[f32], heads: Heads) {
+        let width = heads.key_value * heads.dim;
+        for row in qkv.chunks_exact(heads.row()) {
+            let (_, keys_values) = row.split_at(heads.out());
+            let (keys, values) = keys_values.split_at(width);
+            self.keys.extend_from_slice(keys);
+            self.values.extend_from_slice(values);
+        }
+    }
+}
+
+/// Attention of one new token per cache, which already holds its own key: (n, query heads · dim).
+fn attend_cached(qkv: &[f32], caches: &[&Cache], heads: Heads) -> Vec<f32> {
+    let (dim, group) = (heads.dim, heads.query / heads.key_value);
+    let (width, scale) = (heads.key_value * dim, 1.0 / (dim as f32).sqrt());
+    let mut out = buffer(caches.len() * heads.out());
+    out.par_chunks_exact_mut(group * dim).enumerate().for_each(|(task, out)| {
+        let (row, key_head) = (task / heads.key_value, task % heads.key_value);
+        let cache = caches[row];
+        let time = cache.keys.len() / width;
+        let mut weights = buffer(time);
+        for (i, out) in out.chunks_exact_mut(dim).enumerate() {
+            let at = row * heads.row() + (key_head * group + i) * dim;
+            let query = &qkv[at..at + dim];
+            for (weight, key) in weights.iter_mut().zip(cache.keys.chunks_exact(width)) {
+                *weight = dot(query, &key[key_head * dim..(key_head + 1) * dim]);
+            }
+            let largest = max(&weights) * scale;
+            let sum = exp_in_place(&mut weights, scale, largest);
+            for (weight, value) in weights.iter().zip(cache.values.chunks_exact(width)) {
+                add_scaled(out, weight / sum, &value[key_head * dim..(key_head + 1) * dim]);
+            }
+        }
+    });
+    out
+}

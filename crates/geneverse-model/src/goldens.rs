@@ -1,0 +1,290 @@
+//! The engine against Hugging Face: logits, every gradient, ten losses, greedy tokens, of a small random Llama.
+//!
+//! The goldens and the script that made them are in `tests/goldens`. Tolerances: logits 2e-4 as they stand;
+//! gradients 1e-4 of the tensor's largest entry; losses 1e-4.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use candle_core::{Device, Tensor};
+use geneverse_data::progress::Silent;
+
+use crate::adapter;
+use crate::arch::decoder::Decoder;
+use crate::batch::{Pack, Sequence};
+use crate::generate::{GenerateConfig, generate};
+use crate::optim::{AdamW, accumulate, clip};
+use crate::recipe::Recipe;
+use crate::train::{Run, train};
+
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)
+}
+
+fn tensors() -> HashMap<String, Tensor> {
+    candle_core::safetensors::load(golden("llama.safetensors"), &Device::Cpu).unwrap()
+}
+
+fn ids(tensor: &Tensor) -> Vec<u32> {
+    tensor.to_dtype(candle_core::DType::U32).unwrap().to_vec1().unwrap()
+}
+
+/// The golden's four sequences, everything but the first token trained.
+fn sequences(golden: &HashMap<String, Tensor>) -> Vec<Sequence> {
+    (0..4)
+        .map(|i| {
+            let ids = ids(&golden[&format!("ids.{i}")]);
+            let labels = ids[1..].iter().map(|id| Some(*id)).chain([None]).collect();
+            Sequence { ids, labels }
+        })
+        .collect()
+}
+
+fn largest(t: &Tensor) -> f32 {
+    t.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
+}
+
+fn assert_close(found: &Tensor, wanted: &Tensor, tolerance: f32, what: &str) {
+    assert_eq!(found.dims(), wanted.dims(), "{what}");
+    let difference = largest(&(found - wanted).unwrap());
+    assert!(difference <= tolerance, "{what} differs by {difference}, allowed {tolerance}");
+}
+
+#[test]
+fn logits_equal_transformers() {
+    let golden_tensors = tensors();
+    let model = Decoder::read(&golden("llama")).unwrap();
+    for i in 0..4 {
+        let logits = model.logits(&ids(&golden_tensors[&format!("ids.{i}")])).unwrap();
+        assert_close(&logits, &golden_tensors[&format!("logits.{i}")], 2e-4, &format!("sequence {i}"));
+    }
+    let adapted = Decoder::read(&golden("llama")).unwrap().with_adapter(&golden("llama-adapter")).unwrap();
+    let wanted = &golden_tensors["lora_logits"];
+    let prompt = ids(&golden_tensors["ids.1"]);
+    assert_close(&adapted.logits(&prompt).unwrap(), wanted, 2e-4, "with the adapter");
+    assert_close(&adapted.merged().unwrap().logits(&prompt).unwrap(), wanted, 2e-4, "merged");
+}
+
+#[test]
+fn greedy_tokens_equal_transformers_in_any_batch() {
+    let golden_tensors = tensors();
+    let model = Decoder::read(&golden("llama")).unwrap();
+    let prompts: Vec<Vec<u32>> = (0..4).map(|i| ids(&golden_tensors[&format!("ids.{i}")])).collect();
+    for batch in [1, 2, 4] {
+        let config = GenerateConfig { max_new_tokens: 24, batch, stop_ids: vec![2, 5] };
+        let mut answers = vec![Vec::new(); 4];
+        generate(&model, &prompts, &config, &mut |answer| {
+            answers[answer.prompt] = answer.ids;
+            Ok(true)
+        })
+        .unwrap();
+        for (i, answer) in answers.iter().enumerate() {
+            let mut wanted = ids(&golden_tensors[&format!("greedy.{i}")]);
+            wanted.retain(|id| ![2, 3, 5].contains(id));
+            assert_eq!(*answer, wanted, "prompt {i} in batches of {batch}");
+        }
+    }
+}
+
+/// Gradients of the golden batch, as one pack or as one pack per sequence.
+fn gradients(model: &Decoder, sequences: &[Sequence], packed: bool) -> (f32, Vec<Vec<f32>>) {
+    let trained = sequences.iter().map(Sequence::trained).sum();
+    let mut sums: Vec<Vec<f32>> = model.parameters().iter().map(|p| vec![0.0; p.var.elem_count()]).collect();
+    let mut loss = 0.0;
+    for micro in sequences.chunks(if packed { sequences.len() } else { 1 }) {
+        let pack = Pack::new(micro, model.config(), false);
+        let value = model.loss(&pack, trained, Some(1)).unwrap();
+        loss += value.to_scalar::<f32>().unwrap();
+        let store = value.backward().unwrap();
+        for (sum, parameter) in sums.iter_mut().zip(model.parameters()) {
+            accumulate(sum, store.get(parameter.var.as_tensor()).unwrap()).unwrap();
+        }
+    }
+    (loss, sums)
+}
+
+/// Puts gradients in the place of the parameters, so that they can be read under a checkpoint's names.
+fn put(model: &Decoder, gradients: &[Vec<f32>]) {
+    for (parameter, gradient) in model.parameters().iter().zip(gradients) {
+        let tensor = Tensor::from_slice(gradient, parameter.var.shape(), &Device::Cpu).unwrap();
+        parameter.var.set(&tensor).unwrap();
+    }
+}
+
+fn check_gradients(model: &Decoder, prefix: &str, named: impl Fn(&Decoder) -> Vec<(String, Tensor)>) {
+    let golden = tensors();
+    let sequences = sequences(&golden);
+    let (_, alone) = gradients(model, &sequences, false);
+    let (_, packed) = gradients(model, &sequences, true);
+    for gradients in [alone, packed] {
+        let before: Vec<Tensor> = model.parameters().iter().map(|p| p.var.as_tensor().copy().unwrap()).collect();
+        put(model, &gradients);
+        let found = named(model);
+        assert!(found.len() > 8);
+        for (name, gradient) in found {
+            let wanted = &golden[&format!("{prefix}{name}")];
+            assert_close(&gradient, wanted, 1e-4 * largest(wanted).max(1e-3), &name);
+        }
+        for (parameter, before) in model.parameters().iter().zip(&before) {
+            parameter.var.set(before).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_gradient_equals_pytorch() {
+    let full = Decoder::read(&golden("llama")).unwrap().train_all().unwrap();
+    check_gradients(&full, "full.", |model| model.named_tensors().unwrap());
+    let lora = Decoder::read(&golden("llama")).unwrap().with_adapter(&golden("llama-adapter")).unwrap();
+    check_gradients(&lora, "lora.", |model| adapter::named_tensors(model).unwrap());
+}
+
+#[test]
+fn ten_losses_equal_pytorch() {
+    let golden_tensors = tensors();
+    let sequences = sequences(&golden_tensors);
+    let full = Decoder::read(&golden("llama")).unwrap().train_all().unwrap();
+    let lora = Decoder::read(&golden("llama")).unwrap().with_adapter(&golden("llama-adapter")).unwrap();
+    for (model, name) in [(full, "full_losses"), (lora, "lora_losses")] {
+        let mut optimizer = AdamW::new(model.parameters(), 0.0, 1.0);
+        let wanted: Vec<f32> = golden_tensors[name].to_vec1().unwrap();
+        for (step, wanted) in wanted.iter().enumerate() {
+            let (loss, mut gradients) = gradients(&model, &sequences, true);
+            assert!((loss - wanted).abs() < 1e-4, "{name}, step {step}: {loss} against {wanted}");
+            clip(&mut gradients, 1.0);
+            optimizer.step(model.parameters(), &gradients, 1e-2).unwrap();
+        }
+    }
+}
+
+fn recipe(kind: &str, batch: usize, micro: usize) -> Recipe {
+    let text = serde_json::json!({
+        "model": {"base": "llama"},
+        "data": {"train": "-"},
+        "method": {"kind": kind, "dropout": 0.1, "targets": ["q_proj", "v_proj", "up_proj"]},
+        "optim": {"batch_size": batch, "micro_batch": micro, "epochs": 4, "warmup_steps": 2, "learning_rate": 1e-2},
+        "run": {"save_every": 1, "eval_every": 1, "load_best": false},
+    });
+    let recipe: Recipe = serde_json::from_value(text).unwrap();
+    recipe.check().unwrap();
+    recipe
+}
+
+fn fresh(kind: &str) -> Decoder {
+    let model = Decoder::read(&golden("llama")).unwrap();
+    match kind {
+        "full" => model.train_all().unwrap(),
+        _ => model.train_lora(&recipe("lora", 1, 1).lora().unwrap().unwrap(), 3).unwrap(),
+    }
+}
+
+fn weights(model: &Decoder) -> Vec<Vec<f32>> {
+    model.parameters().iter().map(|p| p.var.flatten_all().unwrap().to_vec1().unwrap()).collect()
+}
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one_to_the_bit() {
+    let sequences = sequences(&tensors());
+    for kind in ["lora", "full"] {
+        let recipe = recipe(kind, 2, 1);
+        let run = |folder: &std::path::Path, model: &Decoder, stop: &dyn Fn() -> bool| {
+            let run = Run { recipe: &recipe, folder, key: "k", progress: &Silent, stop };
+            train(model, &sequences, &sequences[..1], &run).unwrap()
+        };
+        let whole = tempfile::tempdir().unwrap();
+        let model = fresh(kind);
+        assert!(run(whole.path(), &model, &|| false).finished);
+
+        let parts = tempfile::tempdir().unwrap();
+        let mut processes = 0;
+        let resumed = loop {
+            // Asked to stop at the sixth micro-batch: in the middle of a step.
+            let asked = std::cell::Cell::new(0);
+            let model = fresh(kind);
+            processes += 1;
+            let stop = || {
+                asked.set(asked.get() + 1);
+                asked.get() == 6
+            };
+            if run(parts.path(), &model, &stop).finished {
+                break model;
+            }
+        };
+        assert!(processes >= 3);
+        assert_eq!(weights(&model), weights(&resumed), "{kind}");
+        let log = |folder: &std::path::Path| {
+            let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+            let mut lines: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+            for line in &mut lines {
+                let line = line.as_object_mut().unwrap();
+                line.remove("seconds");
+                line.remove("peak_rss_mib");
+            }
+            lines
+        };
+        assert_eq!(log(whole.path()), log(parts.path()));
+    }
+}
+
+#[test]
+fn accumulated_and_padded_batches_equal_whole_and_packed_ones() {
+    let sequences = sequences(&tensors());
+    let mut losses = Vec::new();
+    for (micro, pack) in [(4, true), (2, true), (1, true), (4, false)] {
+        let mut recipe = recipe("full", 4, micro);
+        recipe.data.pack = pack;
+        let folder = tempfile::tempdir().unwrap();
+        let model = fresh("full");
+        let run = Run { recipe: &recipe, folder: folder.path(), key: "k", progress: &Silent, stop: &|| false };
+        let outcome = train(&model, &sequences, &[], &run).unwrap();
+        losses.push(outcome.last_loss);
+    }
+    for loss in &losses[1..] {
+        assert!((loss - losses[0]).abs() < 1e-4, "{losses:?}");
+    }
+}
+
+#[test]
+fn a_fresh_adapter_changes_nothing_and_a_written_one_comes_back() {
+    let prompt = ids(&tensors()["ids.1"]);
+    let base = Decoder::read(&golden("llama")).unwrap().logits(&prompt).unwrap();
+    let model = fresh("lora");
+    assert_close(&model.logits(&prompt).unwrap(), &base, 0.0, "a fresh adapter");
+
+    let lora = recipe("lora", 1, 1).lora().unwrap().unwrap();
+    put(&model, &weights(&model).iter().map(|w| vec![0.03; w.len()]).collect::<Vec<_>>());
+    let folder = tempfile::tempdir().unwrap();
+    adapter::write_adapter(&model, &lora, folder.path(), "base").unwrap();
+    let again = Decoder::read(&golden("llama")).unwrap().with_adapter(folder.path()).unwrap();
+    assert_close(&again.logits(&prompt).unwrap(), &model.logits(&prompt).unwrap(), 0.0, "a written adapter");
+
+    let full = fresh("full");
+    full.write(folder.path(), candle_core::DType::F32).unwrap();
+    let again = Decoder::read(folder.path()).unwrap();
+    assert_close(&again.logits(&prompt).unwrap(), &base, 0.0, "a written checkpoint");
+}
+
+#[test]
+fn wrong_tensors_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["config.json", "generation_config.json", "model.safetensors"] {
+        std::fs::copy(golden("llama").join(file), folder.path().join(file)).unwrap();
+    }
+    let change = |from: &str, to: &str| {
+        let path = folder.path().join("config.json");
+        let text = std::fs::read_to_string(golden("llama/config.json")).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+        Decoder::read(folder.path()).err().unwrap().to_string()
+    };
+    let error = change("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3");
+    assert!(error.contains("tensor model.layers.2.input_layernorm.weight is missing"), "{error}");
+    let error = change("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1");
+    assert!(error.contains("tensor model.layers.1."), "{error}");
+    assert!(error.contains("has no place in config.json"), "{error}");
+    let error = change("\"intermediate_size\": 56", "\"intermediate_size\": 57");
+    assert!(error.contains("has shape [56, 42], expected [57, 42]"), "{error}");
+    std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+    let error = Decoder::read(folder.path()).err().unwrap().to_string();
+    assert!(error.contains("neither model.safetensors nor"), "{error}");
+}

@@ -1,0 +1,351 @@
+//! A recipe: one experiment, resolved and checked.
+//!
+//! The binary reads TOML, lays the command line's `--set` over it and hands it here. Unknown keys are errors;
+//! so is every value that this engine would not act on.
+
+use serde::{Deserialize, Serialize};
+
+use geneverse_data::prompt::Template;
+
+use crate::adapter::LoraConfig;
+use crate::batch::Encoding;
+use crate::config::ModelConfig;
+use crate::error::{ModelError, Result};
+use crate::optim::Schedule;
+use crate::ops::lora::Linear;
+
+/// One experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// What is trained upon.
+    pub model: ModelSection,
+    /// What it is trained with.
+    pub data: DataSection,
+    /// What of it is trained.
+    #[serde(default)]
+    pub method: MethodSection,
+    /// How it is trained.
+    #[serde(default)]
+    pub optim: OptimSection,
+    /// Seeds, places, pauses.
+    #[serde(default)]
+    pub run: RunSection,
+}
+
+/// `[model]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSection {
+    /// A checkpoint folder; with `pretrain`, absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// The shape of a new model (`pretrain` only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<ShapeSection>,
+}
+
+/// `[model.shape]`: a new Llama-architecture model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShapeSection {
+    /// Number of tokens.
+    pub vocabulary: usize,
+    /// Width.
+    pub hidden: usize,
+    /// Depth.
+    pub layers: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads.
+    pub key_value_heads: usize,
+    /// Width of the feed-forward's inner layer.
+    pub intermediate: usize,
+    /// Longest sequence.
+    #[serde(default = "default_positions")]
+    pub positions: usize,
+}
+
+fn default_positions() -> usize {
+    2048
+}
+
+/// `[data]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSection {
+    /// Alpaca JSON; with `pretrain`, text with a document a line.
+    pub train: String,
+    /// The same for validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<String>,
+    /// Without a validation file: this many examples are drawn from `train` and held out.
+    #[serde(default)]
+    pub validation_size: usize,
+    /// The text around an instruction.
+    #[serde(default = "default_prompt")]
+    pub prompt: Template,
+    /// Longest sequence in tokens.
+    #[serde(default = "default_cutoff")]
+    pub cutoff: usize,
+    /// Whether the prompt is trained too.
+    #[serde(default)]
+    pub train_on_prompt: bool,
+    /// Sequences end to end (`true`) or padded to the longest of a micro-batch, as published (`false`).
+    #[serde(default = "yes")]
+    pub pack: bool,
+    /// A new order every epoch.
+    #[serde(default = "yes")]
+    pub shuffle: bool,
+}
+
+fn default_prompt() -> Template {
+    Template::Alpaca
+}
+fn default_cutoff() -> usize {
+    512
+}
+fn yes() -> bool {
+    true
+}
+
+/// `[method]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MethodSection {
+    /// What is trained.
+    pub kind: Kind,
+    /// Which LoRA.
+    pub variant: Variant,
+    /// Rank of the update.
+    pub rank: usize,
+    /// Scale of the update.
+    pub alpha: f64,
+    /// Share of inputs dropped.
+    pub dropout: f64,
+    /// Adapted maps, by their names.
+    pub targets: Vec<String>,
+}
+
+/// What is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Low-rank matrices beside frozen weights.
+    Lora,
+    /// Every weight.
+    Full,
+}
+
+/// Which LoRA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Variant {
+    /// Scaled by α / rank.
+    Lora,
+    /// Scaled by α / √rank.
+    Rslora,
+}
+
+impl Default for MethodSection {
+    /// Alpaca-LoRA's published settings.
+    fn default() -> Self {
+        let targets = ["q_proj", "k_proj", "v_proj", "o_proj"].map(String::from).to_vec();
+        Self { kind: Kind::Lora, variant: Variant::Lora, rank: 8, alpha: 16.0, dropout: 0.05, targets }
+    }
+}
+
+/// `[optim]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimSection {
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// After the warm-up.
+    pub schedule: Schedule,
+    /// Steps in which the learning rate rises from zero.
+    pub warmup_steps: usize,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// Examples per forward pass.
+    pub micro_batch: usize,
+    /// Passes over the data.
+    pub epochs: usize,
+    /// Ends the run earlier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<usize>,
+    /// AdamW's weight decay, on matrices.
+    pub weight_decay: f64,
+    /// Longest gradient; 0 for any.
+    pub max_grad_norm: f64,
+    /// How much faster B is trained than A.
+    pub lora_plus_ratio: f64,
+}
+
+impl Default for OptimSection {
+    fn default() -> Self {
+        Self {
+            learning_rate: 1e-4,
+            schedule: Schedule::Linear,
+            warmup_steps: 100,
+            batch_size: 128,
+            micro_batch: 4,
+            epochs: 3,
+            max_steps: None,
+            weight_decay: 0.0,
+            max_grad_norm: 1.0,
+            lora_plus_ratio: 1.0,
+        }
+    }
+}
+
+/// `[run]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunSection {
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// Arithmetic: "f32".
+    pub dtype: String,
+    /// "cpu".
+    pub device: String,
+    /// Steps between evaluations; 0 for one at the end of each epoch.
+    pub eval_every: usize,
+    /// Steps between checkpoints; 0 for one at the end of each epoch.
+    pub save_every: usize,
+    /// Checkpoints that are kept.
+    pub keep: usize,
+    /// Whether the result is the checkpoint of lowest validation loss rather than the last.
+    pub load_best: bool,
+    /// Evaluations without improvement after which the run ends; 0 for never.
+    pub early_stopping: usize,
+}
+
+impl Default for RunSection {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            dtype: "f32".into(),
+            device: "cpu".into(),
+            eval_every: 0,
+            save_every: 0,
+            keep: 2,
+            load_best: false,
+            early_stopping: 0,
+        }
+    }
+}
+
+fn refuse(key: &str, found: impl std::fmt::Display, expected: &str) -> ModelError {
+    ModelError::Run(format!("recipe: {key} is {found}, expected {expected}"))
+}
+
+impl Recipe {
+    /// Refuses values that make no sense, by their key.
+    pub fn check(&self) -> Result<()> {
+        let o = &self.optim;
+        for (key, value) in [
+            ("optim.batch_size", o.batch_size),
+            ("optim.micro_batch", o.micro_batch),
+            ("optim.epochs", o.epochs),
+            ("run.keep", self.run.keep),
+        ] {
+            if value == 0 {
+                return Err(refuse(key, 0, "at least 1"));
+            }
+        }
+        if self.data.cutoff < 2 {
+            return Err(refuse("data.cutoff", self.data.cutoff, "at least 2 tokens"));
+        }
+        if o.max_steps == Some(0) {
+            return Err(refuse("optim.max_steps", 0, "at least 1, or no such key"));
+        }
+        for (key, value) in [
+            ("optim.learning_rate", o.learning_rate),
+            ("optim.lora_plus_ratio", o.lora_plus_ratio),
+            ("method.alpha", self.method.alpha),
+        ] {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(refuse(key, value, "a positive number"));
+            }
+        }
+        for (key, value) in [("optim.weight_decay", o.weight_decay), ("optim.max_grad_norm", o.max_grad_norm)] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(refuse(key, value, "zero or a positive number"));
+            }
+        }
+        if !(0.0..1.0).contains(&self.method.dropout) {
+            return Err(refuse("method.dropout", self.method.dropout, "at least 0 and below 1"));
+        }
+        if self.run.dtype != "f32" {
+            return Err(refuse("run.dtype", format!("{:?}", self.run.dtype), "\"f32\", the arithmetic of this engine today"));
+        }
+        if self.run.device != "cpu" {
+            return Err(refuse("run.device", format!("{:?}", self.run.device), "\"cpu\", the device of this engine today"));
+        }
+        if self.run.early_stopping > 0 && self.data.validation.is_none() && self.data.validation_size == 0 {
+            return Err(refuse("run.early_stopping", self.run.early_stopping, "0 without validation data; set data.validation"));
+        }
+        if self.run.load_best && self.data.validation.is_none() && self.data.validation_size == 0 {
+            return Err(refuse("run.load_best", true, "false without validation data; set data.validation"));
+        }
+        self.lora().map(|_| ())
+    }
+
+    /// The adapter's settings; `None` where every weight is trained.
+    pub fn lora(&self) -> Result<Option<LoraConfig>> {
+        let m = &self.method;
+        if m.kind == Kind::Full {
+            return Ok(None);
+        }
+        if m.rank == 0 {
+            return Err(refuse("method.rank", 0, "at least 1; without an adapter say method.kind = \"full\""));
+        }
+        let mut targets = Vec::new();
+        for name in &m.targets {
+            let known = || Linear::ALL.map(Linear::name).join(", ");
+            let linear = Linear::from_name(name);
+            targets.push(linear.ok_or_else(|| refuse("method.targets", format!("{name:?}"), &known()))?);
+        }
+        if targets.is_empty() {
+            return Err(refuse("method.targets", "empty", "at least one of q_proj, k_proj, v_proj, o_proj, …"));
+        }
+        targets.sort();
+        targets.dedup();
+        let rank_stabilised = m.variant == Variant::Rslora;
+        Ok(Some(LoraConfig { rank: m.rank, alpha: m.alpha, dropout: m.dropout, rank_stabilised, targets }))
+    }
+
+    /// How examples become tokens.
+    pub fn encoding(&self) -> Encoding {
+        let d = &self.data;
+        Encoding { template: d.prompt, cutoff: d.cutoff, train_on_prompt: d.train_on_prompt }
+    }
+}
+
+impl ShapeSection {
+    /// The configuration of a new model with a tokenizer trained here.
+    pub fn config(&self) -> Result<ModelConfig> {
+        if self.heads == 0 || self.hidden % self.heads != 0 {
+            return Err(refuse("model.shape.heads", self.heads, "a divisor of model.shape.hidden"));
+        }
+        let config = ModelConfig {
+            hidden_size: self.hidden,
+            intermediate_size: self.intermediate,
+            num_hidden_layers: self.layers,
+            num_attention_heads: self.heads,
+            num_key_value_heads: self.key_value_heads,
+            head_dim: self.hidden / self.heads,
+            vocab_size: self.vocabulary,
+            rms_norm_eps: 1e-5,
+            rope_theta: 10_000.0,
+            max_position_embeddings: self.positions,
+            tie_word_embeddings: true,
+            bos_token_id: Some(crate::tokens::BOS),
+            eos_token_ids: vec![crate::tokens::EOS],
+            pad_token_id: Some(crate::tokens::PAD),
+        };
+        config.check().map_err(|(field, found, expected)| refuse(&format!("model.shape ({field})"), found, expected))?;
+        Ok(config)
+    }
+}

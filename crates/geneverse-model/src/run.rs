@@ -1,0 +1,199 @@
+//! A training run's folder: the log of its steps, and checkpoints to go on from.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use geneverse_data::stage::{FileError, atomic_write, read_json, write_json};
+use serde::{Deserialize, Serialize};
+
+use crate::arch::decoder::Decoder;
+use crate::checkpoint::write_tensors;
+use crate::error::{ModelError, Result};
+use crate::optim::AdamW;
+use crate::train::EvalLine;
+
+/// What of a run is not in its weights and moments.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) step: usize,
+    pub(crate) last_loss: f64,
+    pub(crate) best: Option<EvalLine>,
+    /// Evaluations since the best one.
+    pub(crate) since_best: usize,
+    pub(crate) stopped_early: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StateFile {
+    key: String,
+    #[serde(flatten)]
+    state: State,
+}
+
+/// A checkpoint folder that is whole.
+pub(crate) struct Checkpoint {
+    folder: PathBuf,
+    state: State,
+}
+
+const STATE: &str = "state.json";
+const WEIGHTS: &str = "trained.safetensors";
+const MOMENTS: &str = "optimizer.safetensors";
+const BEST: &str = "best.safetensors";
+
+impl Checkpoint {
+    /// The newest whole checkpoint of a run. One of another recipe or other data is an error.
+    pub(crate) fn newest(run: &Path, key: &str) -> Result<Option<Self>> {
+        let Some(folder) = steps(run).pop().map(|(_, folder)| folder) else { return Ok(None) };
+        let file: StateFile = read_json(&folder.join(STATE))?;
+        if file.key != key {
+            let reason = "was left by a run of another recipe or other data; choose another --out, or remove it to start anew";
+            return Err(FileError::whole(&folder, reason).into());
+        }
+        Ok(Some(Self { folder, state: file.state }))
+    }
+
+    /// Puts the weights and moments back.
+    pub(crate) fn restore(self, model: &Decoder, optimizer: &mut AdamW) -> Result<State> {
+        load_weights(&self.folder.join(WEIGHTS), model)?;
+        let path = self.folder.join(MOMENTS);
+        let moments = candle_core::safetensors::load(&path, &Device::Cpu)?;
+        for (number, (first, second)) in optimizer.moments.iter_mut().enumerate() {
+            for (name, place) in [("first", first), ("second", second)] {
+                let tensor = moments.get(&format!("{number}.{name}"));
+                let numbers = tensor.map(|t| t.to_vec1::<f32>()).transpose()?.unwrap_or_default();
+                if numbers.len() != place.len() {
+                    return Err(ModelError::tensors(&path, format!("{name} moment of parameter {number} is missing")));
+                }
+                *place = numbers;
+            }
+        }
+        optimizer.steps = self.state.step;
+        Ok(self.state)
+    }
+
+    /// Writes `checkpoints/step-N` beside its place, renames it in, and removes the oldest beyond `keep`.
+    pub(crate) fn save(
+        run: &Path,
+        key: &str,
+        model: &Decoder,
+        optimizer: &AdamW,
+        state: &State,
+        keep: usize,
+    ) -> Result<()> {
+        let place = run.join("checkpoints").join(format!("step-{}", state.step));
+        let beside = run.join("checkpoints").join(format!("writing-{}", state.step));
+        if beside.exists() {
+            fs::remove_dir_all(&beside).map_err(|e| FileError::io(&beside, "remove", e))?;
+        }
+        save_weights(&beside.join(WEIGHTS), model)?;
+        let mut moments = Vec::new();
+        for (number, (first, second)) in optimizer.moments.iter().enumerate() {
+            for (name, numbers) in [("first", first), ("second", second)] {
+                let tensor = Tensor::from_slice(numbers, numbers.len(), &Device::Cpu)?;
+                moments.push((format!("{number}.{name}"), tensor));
+            }
+        }
+        write_tensors(&beside.join(MOMENTS), &moments, DType::F32)?;
+        write_json(&beside.join(STATE), &StateFile { key: key.to_owned(), state: state.clone() })?;
+        if place.exists() {
+            fs::remove_dir_all(&place).map_err(|e| FileError::io(&place, "remove", e))?;
+        }
+        fs::rename(&beside, &place).map_err(|e| FileError::io(&place, "rename", e))?;
+        let mut old = steps(run);
+        while old.len() > keep {
+            let (_, folder) = old.remove(0);
+            fs::remove_dir_all(&folder).map_err(|e| FileError::io(&folder, "remove", e))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the weights of the best evaluation so far.
+    pub(crate) fn save_best(run: &Path, model: &Decoder) -> Result<()> {
+        save_weights(&run.join("checkpoints").join(BEST), model)
+    }
+
+    /// Puts the weights of the best evaluation into the model.
+    pub(crate) fn restore_best(run: &Path, model: &Decoder) -> Result<()> {
+        load_weights(&run.join("checkpoints").join(BEST), model)
+    }
+}
+
+/// The whole checkpoints of a run, oldest first.
+fn steps(run: &Path) -> Vec<(usize, PathBuf)> {
+    let Ok(entries) = fs::read_dir(run.join("checkpoints")) else { return Vec::new() };
+    let mut found: Vec<(usize, PathBuf)> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let step = entry.file_name().to_str()?.strip_prefix("step-")?.parse().ok()?;
+            entry.path().join(STATE).exists().then(|| (step, entry.path()))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn save_weights(path: &Path, model: &Decoder) -> Result<()> {
+    let named: Vec<(String, Tensor)> =
+        model.parameters().iter().map(|p| (p.name.clone(), p.var.as_tensor().clone())).collect();
+    write_tensors(path, &named, DType::F32)
+}
+
+fn load_weights(path: &Path, model: &Decoder) -> Result<()> {
+    let weights = candle_core::safetensors::load(path, &Device::Cpu)
+        .map_err(|e| ModelError::tensors(path, e.to_string()))?;
+    for parameter in model.parameters() {
+        let missing = || ModelError::tensors(path, format!("{} is missing", parameter.name));
+        parameter.var.set(weights.get(&parameter.name).ok_or_else(missing)?)?;
+    }
+    Ok(())
+}
+
+/// `metrics.jsonl`, appended to and flushed line by line.
+pub(crate) struct Log {
+    path: PathBuf,
+    file: File,
+}
+
+impl Log {
+    /// Opens the log, dropping lines after `step`: they belong to steps that will be taken again.
+    pub(crate) fn open(run: &Path, step: usize) -> Result<Self> {
+        let path = run.join("metrics.jsonl");
+        let kept: Vec<String> = match File::open(&path) {
+            Err(_) => Vec::new(),
+            Ok(file) => BufReader::new(file)
+                .lines()
+                .map_while(std::result::Result::ok)
+                .filter(|line| line_step(line).is_some_and(|s| s <= step))
+                .collect(),
+        };
+        atomic_write(&path, |out| kept.iter().try_for_each(|line| writeln!(out, "{line}")))?;
+        let file = OpenOptions::new().append(true).open(&path).map_err(|e| FileError::io(&path, "open", e))?;
+        Ok(Self { path, file })
+    }
+
+    pub(crate) fn write(&mut self, line: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_string(line).map_err(|e| FileError::whole(&self.path, e.to_string()))?;
+        writeln!(self.file, "{text}").map_err(|e| FileError::io(&self.path, "write", e))?;
+        Ok(())
+    }
+}
+
+fn line_step(line: &str) -> Option<usize> {
+    serde_json::from_str::<serde_json::Value>(line).ok()?.get("step")?.as_u64().map(|s| s as usize)
+}
+
+/// Peak resident memory of this process.
+pub fn peak_rss_mib() -> u64 {
+    // SAFETY: getrusage writes into the zeroed struct that it is given, whose every bit pattern is valid.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        usage
+    };
+    let units = usage.ru_maxrss as u64;
+    // Linux counts KiB, macOS bytes.
+    if cfg!(target_os = "macos") { units >> 20 } else { units >> 10 }
+}
