@@ -3,6 +3,7 @@
 //! The page makes no request: styles and figures are inline. It follows the reader's light or dark setting and
 //! prints. [`render`] is a function of [`ReportInput`]; nothing is read or written here.
 
+mod collect;
 mod diff;
 mod html;
 mod inputs;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::postprocess::Edit;
 use crate::scores::Item;
 
+pub use collect::{add_answers, collect};
 pub use html::render;
 pub use inputs::{read_curve, table_row};
 

@@ -3,6 +3,8 @@
 //!
 //! The thresholds are chosen on one half of the genes and measured on the other.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::expect_used, reason = "tests")]
+
 mod support;
 
 use std::collections::HashMap;

@@ -1,5 +1,7 @@
 //! BLEU and ROUGE-1 against sacrebleu, rouge-score and ROUGE-1.5.5.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::expect_used, reason = "tests")]
+
 use std::path::Path;
 
 use geneverse_eval::text::{corpus_bleu, rouge1, sentence_bleu};

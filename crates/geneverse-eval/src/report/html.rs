@@ -39,7 +39,7 @@ pub fn render(input: &ReportInput) -> String {
         for curve in &input.curves {
             let _ = writeln!(
                 out,
-                "<h3>{}: loss per trained token</h3>\n{}",
+                "<h3>{}: loss per trained token</h3>\n<div class=\"scroll\">{}</div>",
                 escape(&curve.name),
                 svg::curve(curve)
             );
@@ -241,7 +241,8 @@ fn difference(before: &str, after: &str) -> String {
                 let _ = write!(out, "</{open}>");
             }
             if !tag.is_empty() {
-                let _ = write!(out, "<{tag}>");
+                // Without a break, "old" and "new" would be one long word to the line breaker.
+                let _ = write!(out, "{}<{tag}>", if open.is_empty() { "" } else { "<wbr>" });
             }
             open = tag;
         }

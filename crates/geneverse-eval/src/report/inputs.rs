@@ -40,15 +40,14 @@ pub fn read_curve(name: &str, path: &Path) -> Result<Curve, FileError> {
 
 /// A row of the table from a model's scores.
 pub fn table_row(model: &str, scores: &Scores) -> Row {
-    let Scores { task: _, n, factual, structural, average, bleu, rouge1, items: _, .. } = scores;
     Row {
         model: model.to_owned(),
-        n: *n,
-        factual: *factual,
-        structural: *structural,
-        average: *average,
-        bleu: *bleu,
-        rouge1: *rouge1,
+        n: scores.n,
+        factual: scores.factual,
+        structural: scores.structural,
+        average: scores.average,
+        bleu: scores.bleu,
+        rouge1: scores.rouge1,
         identifiers_right: scores.identifiers_right,
     }
 }

@@ -140,7 +140,7 @@ fn the_page_makes_no_request() {
 #[test]
 fn edits_are_shown_word_by_word() {
     let page = render(&sample());
-    assert!(page.contains("<del>HGNC:9999</del><ins>HGNC:4317</ins>"), "identifiers");
+    assert!(page.contains("<del>HGNC:9999</del><wbr><ins>HGNC:4317</ins>"), "identifiers");
     assert!(page.contains("3 edits"));
 }
 
@@ -148,6 +148,48 @@ fn edits_are_shown_word_by_word() {
 fn an_empty_report_is_a_page_too() {
     let page = render(&ReportInput { title: "Nothing".to_owned(), ..ReportInput::default() });
     assert!(page.contains("<h1>Nothing</h1>") && !page.contains("<table"));
+}
+
+#[test]
+fn run_folders_become_tables_and_questions() {
+    use geneverse_data::answers::{Answer, Task, write};
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("finetuned");
+    let answer = Answer {
+        id: "q".to_owned(),
+        task: Task::Gene,
+        subject: "GLI1".to_owned(),
+        cell_type: None,
+        label: None,
+        prompt: "p".to_owned(),
+        image: None,
+        answer: "Its id is HGNC:1.".to_owned(),
+        reference: "GLI1 has HGNC:4317.".to_owned(),
+        model: "m".to_owned(),
+    };
+    let scores =
+        crate::scores::evaluate(std::slice::from_ref(&answer), crate::index::GeneIndex::default()).unwrap();
+    write(&run.join("answers.held-out.jsonl"), std::slice::from_ref(&answer)).unwrap();
+    write(
+        &run.join("answers.held-out.clean.jsonl"),
+        &[Answer { answer: "Its id is HGNC:4317.".to_owned(), ..answer }],
+    )
+    .unwrap();
+    for name in ["scores.held-out.json", "scores.held-out.clean.json"] {
+        geneverse_data::stage::write_json(&run.join(name), &scores).unwrap();
+    }
+    let input = collect(std::slice::from_ref(&run)).unwrap();
+    let rows: Vec<&str> = input.splits[0].rows.iter().map(|row| row.model.as_str()).collect();
+    assert_eq!(
+        (input.splits[0].name.as_str(), rows),
+        ("held out", vec!["finetuned", "finetuned + repaired"])
+    );
+    let shown = &input.questions[0].answers[0];
+    assert_eq!(shown.grade.as_ref().unwrap().factual, 0.0);
+    assert_eq!(shown.repaired.as_ref().unwrap().text, "Its id is HGNC:4317.");
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    assert!(collect(&[empty]).unwrap_err().to_string().contains("expected a run's folder"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::BufRead;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use geneverse_data::gene::*;
 use geneverse_data::stage::open;
@@ -90,12 +90,12 @@ fn go_terms(data: &Path) -> HashMap<String, Vec<GoTerm>> {
     genes.collect()
 }
 
-fn rows(path: &PathBuf) -> Vec<Vec<String>> {
+fn rows(path: &Path) -> Vec<Vec<String>> {
     let lines = open(path).unwrap().lines().map(Result::unwrap);
     lines.map(|line| line.split('\t').map(str::to_owned).collect()).collect()
 }
 
-fn synopses(path: &PathBuf) -> HashMap<String, String> {
+fn synopses(path: &Path) -> HashMap<String, String> {
     let lines = open(path).unwrap().lines().map(Result::unwrap);
     // A gene has several lines, some of them cut off ("...") or with blanks missing: the longest is taken.
     let mut longest: HashMap<String, String> = HashMap::new();
