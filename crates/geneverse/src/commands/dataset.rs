@@ -1,0 +1,164 @@
+//! `dataset genes` and `dataset text`: what a model learns from, out of the gene database.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use geneverse_data::dataset::genes::{GenesDataset, GenesReport, genes};
+use geneverse_data::dataset::text::{TextDataset, TextReport, text};
+
+use crate::ui::Ui;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Instruction data for the gene task: Alpaca JSON, split by gene
+    Genes(GenesArgs),
+    /// Plain text about genes, to pretrain a small base model on
+    Text(TextArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes train.json, validation.json, test.json, skipped.jsonl and manifest.json. Genes of one HGNC group stay on \
+one side of the split between training and validation where that can be.
+
+Example:
+  geneverse dataset genes --db genes.db --out dataset --hold-out GLI1,CASP10,FGF7 --validation-size 500")]
+pub(crate) struct GenesArgs {
+    /// The database, as made by `genes import`
+    #[arg(long, value_name = "FILE", default_value = "genes.db")]
+    db: PathBuf,
+    /// The folder to write
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Only these genes: a comma-separated list, or a file with one symbol per line
+    #[arg(long, value_name = "LIST|FILE")]
+    symbols: Option<String>,
+    /// The test set, kept out of training and validation: a list or a file, as with --symbols
+    #[arg(long, value_name = "LIST|FILE")]
+    hold_out: Option<String>,
+    /// How many of the other genes are for validation
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    validation_size: usize,
+    /// Chooses the validation genes and the phrasings
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Leave out genes without a functional summary
+    #[arg(long)]
+    only_with_summary: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes train.txt and validation.txt, one document per line, and manifest.json.
+
+Example:
+  geneverse dataset text --db genes.db --out text --hold-out GLI1,CASP10,FGF7 --validation-size 200")]
+pub(crate) struct TextArgs {
+    /// The database, as made by `genes import`
+    #[arg(long, value_name = "FILE", default_value = "genes.db")]
+    db: PathBuf,
+    /// The folder to write
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Genes of which nothing is told: a comma-separated list, or a file with one symbol per line
+    #[arg(long, value_name = "LIST|FILE")]
+    hold_out: Option<String>,
+    /// How many genes are for validation
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    validation_size: usize,
+    /// Chooses the validation genes, the phrasings and the order
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Tell of genes without a functional summary too
+    #[arg(long)]
+    with_bare_genes: bool,
+    /// Tell of at most so many genes whose summaries are the same boilerplate
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    most_alike: usize,
+}
+
+pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Genes(args) => run_genes(args, ui),
+        Command::Text(args) => run_text(args, ui),
+    }
+}
+
+fn run_genes(args: GenesArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
+    let GenesArgs { db, out, symbols, hold_out, validation_size, seed, only_with_summary } = args;
+    let symbols = symbols.as_deref().map(symbol_list).transpose()?;
+    let hold_out = hold_out.as_deref().map(symbol_list).transpose()?.unwrap_or_default();
+    let options = GenesDataset { db, out, symbols, hold_out, validation_size, seed, only_with_summary };
+    let report = genes(&options, ui)?;
+    ui.result(&report, || genes_text(&options.out, &report))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn genes_text(out: &Path, report: &GenesReport) -> String {
+    let done = if report.already_done { " (made earlier from the same input)" } else { "" };
+    let GenesReport { train, validation, test, .. } = report;
+    let mut text =
+        format!("{}: {train} training, {validation} validation, {test} test examples{done}\n", out.display());
+    for (reason, count) in &report.skipped {
+        let _ = writeln!(text, "  skipped {count}: {reason}");
+    }
+    for (count, what) in [
+        (report.repeated_outputs, "answers equal an earlier one"),
+        (report.repeated_summaries, "functional summaries equal an earlier one"),
+        (report.train_relatives_of_test, "training genes share an HGNC group with a test gene"),
+        (report.clusters_split, "gene groups lie both in training and validation"),
+    ] {
+        if count > 0 {
+            let _ = writeln!(text, "  {count} {what}");
+        }
+    }
+    text
+}
+
+fn run_text(args: TextArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
+    let TextArgs { db, out, hold_out, validation_size, seed, with_bare_genes, most_alike } = args;
+    let hold_out = hold_out.as_deref().map(symbol_list).transpose()?.unwrap_or_default();
+    let only_with_summary = !with_bare_genes;
+    let options = TextDataset { db, out, hold_out, validation_size, seed, only_with_summary, most_alike };
+    let report = text(&options, ui)?;
+    ui.result(&report, || text_text(&options.out, &report))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text_text(out: &Path, report: &TextReport) -> String {
+    let done = if report.already_done { " (made earlier from the same input)" } else { "" };
+    format!(
+        "{}: {} documents about {} genes for training ({:.1} MB), {} about {} for validation{done}\n  \
+         left out: {} held out, {} without a summary, {} whose summary is boilerplate told often enough\n",
+        out.display(),
+        report.train_documents,
+        report.train_genes,
+        report.train_characters as f64 / 1e6,
+        report.validation_documents,
+        report.validation_genes,
+        report.held_out,
+        report.without_summary,
+        report.alike
+    )
+}
+
+/// A list as typed, or the first word of each line of a file; `#` starts a comment.
+fn symbol_list(text: &str) -> anyhow::Result<Vec<String>> {
+    let looks_like_a_file =
+        text.contains('/') || [".txt", ".tsv", ".csv"].iter().any(|end| text.ends_with(end));
+    if !Path::new(text).is_file() && !looks_like_a_file {
+        return Ok(text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect());
+    }
+    let lines =
+        std::fs::read_to_string(text).with_context(|| format!("{text}: cannot read the list of genes"))?;
+    let words = lines.trim_start_matches('\u{feff}').lines().filter_map(|line| {
+        let line = line.split('#').next().unwrap_or_default();
+        line.split([',', '\t', ' ']).map(str::trim).find(|word| !word.is_empty()).map(str::to_owned)
+    });
+    let words: Vec<String> = words.collect();
+    anyhow::ensure!(!words.is_empty(), "{text}: found no gene in it, expected one symbol per line");
+    Ok(words)
+}
