@@ -260,15 +260,24 @@ impl Teller<'_> {
         })
     }
 
+    /// One for each species: where a family has grown in mouse, the list of its ids says nothing to a reader.
     fn orthologs(&self) -> Option<String> {
-        let named =
-            self.record.orthologs.iter().filter_map(|id| clause(id)).map(|id| match id.split_once(':') {
-                Some(("MGI", _)) => format!("mouse {id}"),
-                Some(("RGD", _)) => format!("rat {id}"),
-                Some(("ZFIN", _)) => format!("zebrafish {id}"),
+        let mut species = Vec::new();
+        let mut named = Vec::new();
+        for id in self.record.orthologs.iter().filter_map(|id| clause(id)) {
+            let database = id.split(':').next().unwrap_or_default().to_owned();
+            let name = match database.as_str() {
+                "MGI" => format!("mouse {id}"),
+                "RGD" => format!("rat {id}"),
+                "ZFIN" => format!("zebrafish {id}"),
                 _ => id,
-            });
-        let named: Vec<String> = named.take(MAX_ORTHOLOGS).collect();
+            };
+            if !species.contains(&database) {
+                species.push(database);
+                named.push(name);
+            }
+        }
+        named.truncate(MAX_ORTHOLOGS);
         let word = if named.len() == 1 { "An ortholog is" } else { "Orthologs are" };
         Some(format!("{word} {}.", and_list(&named)?))
     }
