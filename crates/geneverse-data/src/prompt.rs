@@ -11,8 +11,9 @@ use crate::stage::hash_bytes;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Template {
-    /// Stanford Alpaca's two templates, with and without input
-    /// (<https://github.com/tatsu-lab/stanford_alpaca>, `train.py`, `PROMPT_DICT`), to the byte.
+    /// Alpaca's two templates, with and without input, to the byte as Alpaca-LoRA's published recipe has
+    /// them (<https://github.com/tloen/alpaca-lora>, `templates/alpaca.json`): Stanford's text with a line
+    /// end after the last colon.
     #[default]
     Alpaca,
     /// The instruction, the input if there is one, each on its own line; for small models, to which
@@ -22,9 +23,9 @@ pub enum Template {
 
 const ALPACA_WITH_INPUT: &str = "Below is an instruction that describes a task, paired with an input that \
     provides further context. Write a response that appropriately completes the request.\n\n\
-    ### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:";
+    ### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n";
 const ALPACA_WITHOUT_INPUT: &str = "Below is an instruction that describes a task. Write a response that \
-    appropriately completes the request.\n\n### Instruction:\n{instruction}\n\n### Response:";
+    appropriately completes the request.\n\n### Instruction:\n{instruction}\n\n### Response:\n";
 const PLAIN_WITH_INPUT: &str = "{instruction}\n{input}\n";
 const PLAIN_WITHOUT_INPUT: &str = "{instruction}\n";
 
@@ -72,13 +73,13 @@ mod tests {
         assert_eq!(
             Template::Alpaca.render("Say hello.", ""),
             "Below is an instruction that describes a task. Write a response that appropriately completes the \
-             request.\n\n### Instruction:\nSay hello.\n\n### Response:"
+             request.\n\n### Instruction:\nSay hello.\n\n### Response:\n"
         );
         assert_eq!(
             Template::Alpaca.render("Translate.", "Guten Tag"),
             "Below is an instruction that describes a task, paired with an input that provides further context. \
              Write a response that appropriately completes the request.\n\n### Instruction:\nTranslate.\n\n\
-             ### Input:\nGuten Tag\n\n### Response:"
+             ### Input:\nGuten Tag\n\n### Response:\n"
         );
     }
 

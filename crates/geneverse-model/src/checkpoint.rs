@@ -16,6 +16,15 @@ use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
 use crate::ops::layer::{LayerShape, Weight};
 
+/// How weights are held in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits.
+    F32,
+    /// 16 bits, with f32's range.
+    Bf16,
+}
+
 impl Decoder {
     /// Reads a checkpoint folder. Weights in 16 bits are widened to f32.
     ///
@@ -61,8 +70,11 @@ impl Decoder {
     }
 
     /// Writes a checkpoint folder's configuration and weights (the tokenizer is written by its own).
-    pub fn write(&self, folder: &Path, dtype: DType) -> Result<()> {
-        let name = if dtype == DType::BF16 { "bfloat16" } else { "float32" };
+    pub fn write(&self, folder: &Path, precision: Precision) -> Result<()> {
+        let (name, dtype) = match precision {
+            Precision::F32 => ("float32", DType::F32),
+            Precision::Bf16 => ("bfloat16", DType::BF16),
+        };
         self.config().write(folder, name)?;
         write_tensors(&folder.join("model.safetensors"), &self.named_tensors()?, dtype)
     }

@@ -259,7 +259,7 @@ fn a_fresh_adapter_changes_nothing_and_a_written_one_comes_back() {
     assert_close(&again.logits(&prompt).unwrap(), &model.logits(&prompt).unwrap(), 0.0, "a written adapter");
 
     let full = fresh("full");
-    full.write(folder.path(), candle_core::DType::F32).unwrap();
+    full.write(folder.path(), crate::Precision::F32).unwrap();
     let again = Decoder::read(folder.path()).unwrap();
     assert_close(&again.logits(&prompt).unwrap(), &base, 0.0, "a written checkpoint");
 }

@@ -22,5 +22,6 @@ pub mod train;
 mod goldens;
 
 pub use arch::decoder::Decoder;
+pub use checkpoint::Precision;
 pub use error::{ModelError, Result};
 pub use ops::lora::Linear;

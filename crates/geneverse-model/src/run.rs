@@ -121,6 +121,11 @@ impl Checkpoint {
     }
 }
 
+/// Whether a run's folder holds a checkpoint to go on from.
+pub fn has_checkpoint(run: &Path) -> bool {
+    !steps(run).is_empty()
+}
+
 /// The whole checkpoints of a run, oldest first.
 fn steps(run: &Path) -> Vec<(usize, PathBuf)> {
     let Ok(entries) = fs::read_dir(run.join("checkpoints")) else { return Vec::new() };

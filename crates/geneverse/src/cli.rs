@@ -26,4 +26,19 @@ pub(crate) enum Command {
     /// Instruction data and pretraining text from the database
     #[command(subcommand)]
     Dataset(commands::dataset::Command),
+    /// Finetune a model as a recipe says
+    #[command(after_help = "Example:\n  geneverse train recipes/lora-genes.toml --set optim.epochs=2 --out runs/lora")]
+    Train(commands::train::TrainArgs),
+    /// Make a small base model from text
+    #[command(after_help = "Example:\n  geneverse pretrain recipes/nano.toml --out runs/nano")]
+    Pretrain(commands::train::TrainArgs),
+    /// Answer questions with a model, greedily
+    #[command(after_help = "Example:\n  geneverse generate --model runs/nano/model --adapter runs/lora/adapter \\\n    --prompts dataset/test.json --out answers.jsonl")]
+    Generate(commands::generate::GenerateArgs),
+    /// Put identifiers and aliases in answers right from the database
+    Postprocess(commands::postprocess::PostprocessArgs),
+    /// Grade answers: truth, form, BLEU, ROUGE-1, identifiers
+    Evaluate(commands::evaluate::EvaluateArgs),
+    /// Tables, curves and every answer as one HTML page
+    Report(commands::report::ReportArgs),
 }

@@ -2,6 +2,8 @@
 
 mod cli;
 mod commands;
+mod config;
+mod stop;
 mod ui;
 
 use std::process::ExitCode;

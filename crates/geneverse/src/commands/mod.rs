@@ -3,6 +3,14 @@
 //! A command reads its arguments, calls one library function from files to files, and prints: results on
 //! standard output (JSON with `--json`), talk and progress on standard error through [`Ui`].
 
+pub(crate) mod dataset;
+pub(crate) mod evaluate;
+pub(crate) mod generate;
+pub(crate) mod genes;
+pub(crate) mod postprocess;
+pub(crate) mod report;
+pub(crate) mod train;
+
 use std::process::ExitCode;
 
 use crate::cli::Command;
@@ -11,5 +19,13 @@ use crate::ui::Ui;
 /// Runs one command.
 pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Genes(command) => genes::run(command, ui),
+        Command::Dataset(command) => dataset::run(command, ui),
+        Command::Train(args) => train::run(&args, ui),
+        Command::Pretrain(args) => train::run_pretrain(&args, ui),
+        Command::Generate(args) => generate::run(&args, ui),
+        Command::Postprocess(args) => postprocess::run(&args, ui),
+        Command::Evaluate(args) => evaluate::run(&args, ui),
+        Command::Report(args) => report::run(args, ui),
     }
 }

@@ -1,0 +1,253 @@
+//! `generate`: prompts to `answers.jsonl`, an answer at a time.
+//!
+//! Finished answers are appended to `OUT.part` at once, so that an interrupted run goes on where it was; at the
+//! end they are put in the prompts' order, written to OUT, and the part is removed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use geneverse_data::answers::{self, Answer};
+use geneverse_data::dataset::{Example, read_examples};
+use geneverse_data::progress::Progress;
+use geneverse_data::prompt::Template;
+use geneverse_data::stage::{self, Found, hash_bytes, hash_file, read_json};
+use geneverse_model::config::stop_ids;
+use geneverse_model::generate::{GenerateConfig, generate};
+use geneverse_model::tokens::Tokenizer;
+use geneverse_model::{Decoder, ModelError};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::commands::train::{ASKING, Asking};
+use crate::config::model_folder;
+use crate::stop;
+use crate::ui::Ui;
+
+const STAGE: &str = "generate";
+
+/// Arguments of `generate`.
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// A checkpoint folder
+    #[arg(long)]
+    pub(crate) model: String,
+    /// A LoRA adapter for it
+    #[arg(long)]
+    pub(crate) adapter: Option<PathBuf>,
+    /// The questions: Alpaca JSON, such as a dataset's test.json
+    #[arg(long)]
+    pub(crate) prompts: PathBuf,
+    /// The answers to write
+    #[arg(long, default_value = "answers.jsonl")]
+    pub(crate) out: PathBuf,
+    /// The text around an instruction [default: what the adapter was trained with, else alpaca]
+    #[arg(long)]
+    pub(crate) prompt: Option<String>,
+    /// Longest answer in tokens
+    #[arg(long, default_value_t = 384)]
+    pub(crate) max_new_tokens: usize,
+    /// Answers under way at once
+    #[arg(long, default_value_t = 32)]
+    pub(crate) batch: usize,
+    /// Only the first N questions
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// How the model is named in the answers [default: its folder's name]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}
+
+/// What a generation came to.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) out: PathBuf,
+    pub(crate) answers: usize,
+    pub(crate) finished: bool,
+    pub(crate) new_tokens: usize,
+    pub(crate) seconds: f64,
+    /// Answers that reached the longest length without ending.
+    pub(crate) cut: usize,
+}
+
+/// Runs `generate`.
+pub(crate) fn run(args: &GenerateArgs, ui: &Ui) -> Result<ExitCode> {
+    let report = answer_all(args, ui)?;
+    ui.result(&report, || match report.finished {
+        true => format!(
+            "{} answers, {:.0} new tokens/s\n{}",
+            report.answers,
+            report.new_tokens as f64 / report.seconds.max(1e-9),
+            report.out.display()
+        ),
+        false => format!("stopped after {} answers; the same command goes on", report.answers),
+    })?;
+    Ok(if report.finished { ExitCode::SUCCESS } else { stop::exit() })
+}
+
+/// The stage `generate`.
+pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
+    let folder = model_folder(&args.model)?;
+    let template = template(args, &folder)?;
+    let mut inputs = BTreeMap::from([("prompts".to_owned(), hash_file(&args.prompts)?)]);
+    for file in ["config.json", "tokenizer.json", "model.safetensors", "model.safetensors.index.json"] {
+        if folder.join(file).exists() {
+            inputs.insert(file.to_owned(), hash_file(&folder.join(file))?);
+        }
+    }
+    if let Some(adapter) = &args.adapter {
+        for file in ["adapter_config.json", "adapter_model.safetensors"] {
+            inputs.insert(file.to_owned(), hash_file(&adapter.join(file))?);
+        }
+    }
+    let name = args.name.clone().unwrap_or_else(|| {
+        let folder = args.adapter.as_deref().and_then(Path::parent).unwrap_or(&folder);
+        folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    });
+    let key = json!({
+        "inputs": inputs, "prompt": template, "max_new_tokens": args.max_new_tokens, "limit": args.limit, "model": name,
+    });
+    if let Found::Done(_) = stage::look(&args.out, STAGE, &key)? {
+        let answers = answers::read(&args.out)?.len();
+        let out = args.out.clone();
+        return Ok(Report { out, answers, finished: true, new_tokens: 0, seconds: 0.0, cut: 0 });
+    }
+    if args.out.exists() {
+        bail!("{}: exists and was not finished by this program; choose another --out or remove it", args.out.display());
+    }
+
+    let mut examples = read_examples(&args.prompts)?;
+    examples.truncate(args.limit.unwrap_or(usize::MAX));
+    let mut part = Part::open(&args.out, &hash_bytes(key.to_string().as_bytes()))?;
+    let waiting: Vec<&Example> = examples.iter().filter(|e| !part.answers.contains_key(&e.id)).collect();
+    let begun = Instant::now();
+    let (mut new_tokens, mut cut) = (0, 0);
+    if !waiting.is_empty() {
+        let tokenizer = Tokenizer::read(&folder)?;
+        let mut model = Decoder::read(&folder)?;
+        if let Some(adapter) = &args.adapter {
+            model = model.with_adapter(adapter)?.merged()?;
+        }
+        let bos = model.config().bos_token_id;
+        let mut prompts = Vec::new();
+        for example in &waiting {
+            let mut ids = tokenizer.encode(&template.render(&example.instruction, &example.input))?;
+            if bos.is_some() && ids.first() != bos.as_ref() {
+                ids.splice(0..0, bos);
+            }
+            prompts.push(ids);
+        }
+        let stop_ids = stop_ids(&folder, model.config())?;
+        let config = GenerateConfig { max_new_tokens: args.max_new_tokens, batch: args.batch, stop_ids };
+        stop::listen();
+        ui.start(&format!("answer ({name})"), Some(examples.len() as u64), "answers");
+        ui.set(part.answers.len() as u64);
+        generate(&model, &prompts, &config, &mut |generated| {
+            new_tokens += generated.ids.len();
+            cut += usize::from(!generated.stopped);
+            let text = tokenizer.decode(&generated.ids)?;
+            let answer = answer(waiting[generated.prompt], text.trim(), &name);
+            part.push(answer).map_err(|e| ModelError::Run(format!("{e:#}")))?;
+            ui.set(part.answers.len() as u64);
+            ui.state(&format!("{:.0} tokens/s", new_tokens as f64 / begun.elapsed().as_secs_f64()));
+            Ok(!stop::asked())
+        })?;
+        ui.finish();
+    }
+    let (answers, seconds, out) = (part.answers.len(), begun.elapsed().as_secs_f64(), args.out.clone());
+    let finished = answers == examples.len();
+    if finished {
+        part.finish(&examples)?;
+        let facts = json!({"answers": answers, "new_tokens": new_tokens, "seconds": seconds, "cut": cut});
+        stage::finish(&args.out, STAGE, key, facts)?;
+    }
+    Ok(Report { out, answers, finished, new_tokens, seconds, cut })
+}
+
+fn answer(example: &Example, text: &str, model: &str) -> Answer {
+    Answer {
+        id: example.id.clone(),
+        task: example.task,
+        subject: example.subject.clone(),
+        cell_type: None,
+        label: None,
+        prompt: example.instruction.clone(),
+        image: None,
+        answer: text.to_owned(),
+        reference: example.output.clone(),
+        model: model.to_owned(),
+    }
+}
+
+/// The template that is asked for, else the one that the adapter or the model was trained with.
+fn template(args: &GenerateArgs, folder: &Path) -> Result<Template> {
+    let remembered = args.adapter.iter().map(PathBuf::as_path).chain([folder]).find(|f| f.join(ASKING).exists());
+    let remembered: Option<Asking> = remembered.map(|f| read_json(&f.join(ASKING))).transpose()?;
+    if let Some(name) = &args.prompt {
+        return serde_json::from_value(json!(name))
+            .with_context(|| format!("--prompt {name}: expected alpaca or plain"));
+    }
+    match remembered {
+        Some(asking) if asking.prompt.hash() != asking.prompt_hash => bail!(
+            "{ASKING}: trained with another text of the template {:?} than this program has; its answers would \
+             suffer: say --prompt to use today's text all the same",
+            asking.prompt
+        ),
+        Some(asking) => Ok(asking.prompt),
+        None => Ok(Template::Alpaca),
+    }
+}
+
+/// Answers so far, on disk as they come.
+struct Part {
+    path: PathBuf,
+    out: PathBuf,
+    file: fs::File,
+    answers: HashMap<String, Answer>,
+}
+
+impl Part {
+    /// Opens what an interrupted run with the same key has left; what another one has left is dropped.
+    fn open(out: &Path, key: &str) -> Result<Self> {
+        let mut name = out.file_name().unwrap_or_default().to_owned();
+        name.push(".part");
+        let path = out.with_file_name(name);
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let mut lines = text.lines();
+        let mut answers = HashMap::new();
+        if lines.next() == Some(key) {
+            // The last line may be half written: it is asked again.
+            for answer in lines.map_while(|line| serde_json::from_str::<Answer>(line).ok()) {
+                answers.insert(answer.id.clone(), answer);
+            }
+        }
+        if let Some(folder) = out.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+        }
+        stage::atomic_write(&path, |out| {
+            writeln!(out, "{key}")?;
+            answers.values().try_for_each(|answer| writeln!(out, "{}", serde_json::to_string(answer)?))
+        })?;
+        let file = OpenOptions::new().append(true).open(&path);
+        let file = file.with_context(|| format!("{}: cannot open", path.display()))?;
+        Ok(Self { path, out: out.to_owned(), file, answers })
+    }
+
+    fn push(&mut self, answer: Answer) -> Result<()> {
+        let line = serde_json::to_string(&answer)?;
+        writeln!(self.file, "{line}").with_context(|| format!("{}: cannot write", self.path.display()))?;
+        self.answers.insert(answer.id.clone(), answer);
+        Ok(())
+    }
+
+    fn finish(mut self, examples: &[Example]) -> Result<()> {
+        let ordered: Vec<Answer> = examples.iter().filter_map(|e| self.answers.remove(&e.id)).collect();
+        answers::write(&self.out, &ordered)?;
+        fs::remove_file(&self.path).with_context(|| format!("{}: cannot remove", self.path.display()))
+    }
+}

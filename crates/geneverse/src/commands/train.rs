@@ -1,0 +1,349 @@
+//! `train` and `pretrain`: a recipe to an adapter or a model.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use geneverse_data::dataset::{Example, read_examples};
+use geneverse_data::progress::Progress;
+use geneverse_data::prompt::Template;
+use geneverse_data::stage::{self, Found, hash_bytes, hash_file, write_json};
+use geneverse_model::adapter::write_adapter;
+use geneverse_model::batch::{EncodingReport, Sequence, encode_documents, encode_examples};
+use geneverse_model::recipe::{Kind, Recipe};
+use geneverse_model::run::{has_checkpoint, peak_rss_mib};
+use geneverse_model::tokens::Tokenizer;
+use geneverse_model::train::{Outcome, Run, remove_checkpoints, train};
+use geneverse_model::{Decoder, Precision};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::config::{model_folder, read_recipe, write_recipe};
+use crate::stop;
+use crate::ui::Ui;
+
+/// Arguments of `train` and `pretrain`.
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// The recipe, a TOML file
+    recipe: PathBuf,
+    /// Lay a setting over the recipe: section.key=value
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// The run's folder [default: runs/NAME-OF-THE-RECIPE]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Go on from the newest checkpoint in the run's folder
+    #[arg(long)]
+    resume: bool,
+}
+
+impl TrainArgs {
+    fn folder(&self) -> PathBuf {
+        let stem = self.recipe.file_stem().unwrap_or_default();
+        self.out.clone().unwrap_or_else(|| Path::new("runs").join(stem))
+    }
+}
+
+/// Runs `train`.
+pub(crate) fn run(args: &TrainArgs, ui: &Ui) -> Result<ExitCode> {
+    let recipe = read_recipe(&args.recipe, &args.set)?;
+    report(&finetune(&recipe, &args.folder(), args.resume, ui)?, &args.folder(), ui)
+}
+
+/// Runs `pretrain`.
+pub(crate) fn run_pretrain(args: &TrainArgs, ui: &Ui) -> Result<ExitCode> {
+    let recipe = read_recipe(&args.recipe, &args.set)?;
+    report(&pretrain(&recipe, &args.folder(), args.resume, ui)?, &args.folder(), ui)
+}
+
+/// How a training stage ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct Trained {
+    /// Where the adapter or the model lies.
+    pub(crate) result: PathBuf,
+    /// Whether an earlier process had finished it.
+    pub(crate) found_done: bool,
+    /// How it went.
+    pub(crate) outcome: Outcome,
+}
+
+fn report(trained: &Trained, folder: &Path, ui: &Ui) -> Result<ExitCode> {
+    let outcome = &trained.outcome;
+    ui.result(trained, || match (outcome.finished, trained.found_done) {
+        (true, true) => format!("already finished: {}", trained.result.display()),
+        (true, false) => {
+            let best = outcome.best.as_ref();
+            let best = best.map(|b| format!(", best validation loss {:.4} at step {}", b.eval_loss, b.step));
+            format!(
+                "{} steps, loss {:.4}{}, {:.0} tokens/s\n{}",
+                outcome.steps,
+                outcome.last_loss,
+                best.unwrap_or_default(),
+                outcome.tokens_per_second,
+                trained.result.display()
+            )
+        }
+        (false, _) => format!(
+            "stopped after step {} of {}; go on with the same command and --resume (or remove {})",
+            outcome.steps,
+            outcome.total_steps,
+            folder.display()
+        ),
+    })?;
+    Ok(if outcome.finished { ExitCode::SUCCESS } else { stop::exit() })
+}
+
+/// What an adapter or a finetuned model remembers of how it is to be asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Asking {
+    /// The template around an instruction.
+    pub(crate) prompt: Template,
+    /// Hash of the template's text: another program version's template of the same name may differ.
+    pub(crate) prompt_hash: String,
+}
+
+/// The file that holds [`Asking`].
+pub(crate) const ASKING: &str = "geneverse.json";
+
+/// The stage `train`.
+pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Result<Trained> {
+    let Some(base) = &recipe.model.base else { bail!("recipe: model.base is missing, expected a checkpoint folder") };
+    let base = model_folder(base)?;
+    let mut inputs = BTreeMap::from([("train", hash_file(Path::new(&recipe.data.train))?)]);
+    if let Some(validation) = &recipe.data.validation {
+        inputs.insert("validation", hash_file(Path::new(validation))?);
+    }
+    for file in ["config.json", "tokenizer.json", "model.safetensors", "model.safetensors.index.json"] {
+        if base.join(file).exists() {
+            inputs.insert(file, hash_file(&base.join(file))?);
+        }
+    }
+    let result = out.join(if recipe.method.kind == Kind::Full { "model" } else { "adapter" });
+    let stage = Stage { name: "train", out, recipe, inputs: json!(inputs), result };
+    if let Some(done) = stage.look(resume)? {
+        return Ok(done);
+    }
+    let tokenizer = Tokenizer::read(&base)?;
+    let model = Decoder::read(&base)?;
+    let (train_set, validation_set) = read_data(recipe)?;
+    let (sequences, encoded) = encode_examples(&train_set, &tokenizer, model.config(), &recipe.encoding())
+        .with_context(|| recipe.data.train.clone())?;
+    let validation = match validation_set.is_empty() {
+        true => Vec::new(),
+        false => encode_examples(&validation_set, &tokenizer, model.config(), &recipe.encoding())?.0,
+    };
+    preflight(&sequences[0], &encoded, &tokenizer, ui);
+    let lora = recipe.lora()?;
+    let model = match &lora {
+        Some(lora) => model.train_lora(lora, recipe.run.seed)?,
+        None => model.train_all()?,
+    };
+    ui.note(&format!(
+        "  {} of {} parameters are trained",
+        thousands(model.trained_len()),
+        thousands(model.config().parameters())
+    ));
+    let outcome = stage.train(&model, &sequences, &validation, ui)?;
+    if !outcome.finished {
+        return Ok(Trained { result: stage.result, found_done: false, outcome });
+    }
+    let name = base.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    match &lora {
+        Some(lora) => write_adapter(&model, lora, &stage.result, &name)?,
+        None => {
+            model.write(&stage.result, Precision::F32)?;
+            tokenizer.write(&stage.result)?;
+        }
+    }
+    let asking = Asking { prompt: recipe.data.prompt, prompt_hash: recipe.data.prompt.hash() };
+    write_json(&stage.result.join(ASKING), &asking)?;
+    stage.finish(&encoded, outcome)
+}
+
+/// The stage `pretrain`: text, a document a line, to a new model and its tokenizer.
+pub(crate) fn pretrain(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Result<Trained> {
+    let Some(shape) = &recipe.model.shape else {
+        bail!("recipe: [model.shape] is missing, expected the shape of the new model");
+    };
+    if recipe.method.kind != Kind::Full {
+        bail!("recipe: method.kind is \"lora\", expected \"full\": a new model has no weights to adapt");
+    }
+    let read = |path: &str| std::fs::read_to_string(path).with_context(|| format!("{path}: cannot read"));
+    let text = read(&recipe.data.train)?;
+    let validation = recipe.data.validation.as_deref().map(read).transpose()?.unwrap_or_default();
+    let inputs = json!({"train": hash_bytes(text.as_bytes()), "validation": hash_bytes(validation.as_bytes())});
+    let stage = Stage { name: "pretrain", out, recipe, inputs, result: out.join("model") };
+    if let Some(done) = stage.look(resume)? {
+        return Ok(done);
+    }
+    let config = shape.config()?;
+    let tokenizer_folder = out.join("tokenizer");
+    let tokenizer = if tokenizer_folder.join("tokenizer.json").exists() {
+        Tokenizer::read(&tokenizer_folder)?
+    } else {
+        ui.note("  training the tokenizer");
+        let tokenizer = Tokenizer::train(text.lines(), config.vocab_size)?;
+        tokenizer.write(&tokenizer_folder)?;
+        tokenizer
+    };
+    if tokenizer.vocabulary() > config.vocab_size {
+        bail!(
+            "recipe: model.shape.vocabulary is {}, expected at least {}",
+            config.vocab_size,
+            tokenizer.vocabulary()
+        );
+    }
+    let cutoff = recipe.data.cutoff;
+    let documents = |text: &str| text.lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let (train_text, validation_text) = (documents(&text), documents(&validation));
+    let (sequences, encoded) =
+        encode_documents(train_text.iter().map(String::as_str), &tokenizer, &config, cutoff)
+            .with_context(|| recipe.data.train.clone())?;
+    let validation = match validation_text.is_empty() {
+        true => Vec::new(),
+        false => encode_documents(validation_text.iter().map(String::as_str), &tokenizer, &config, cutoff)?.0,
+    };
+    ui.note(&format!(
+        "  {} parameters, {} sequences, {} tokens an epoch",
+        thousands(config.parameters()),
+        thousands(encoded.sequences),
+        thousands(encoded.tokens)
+    ));
+    let model = Decoder::random(config, recipe.run.seed)?.train_all()?;
+    let outcome = stage.train(&model, &sequences, &validation, ui)?;
+    if !outcome.finished {
+        return Ok(Trained { result: stage.result, found_done: false, outcome });
+    }
+    model.write(&stage.result, Precision::Bf16)?;
+    tokenizer.write(&stage.result)?;
+    stage.finish(&encoded, outcome)
+}
+
+/// What the two stages share: a folder, a key, a loop, a manifest.
+struct Stage<'a> {
+    name: &'static str,
+    out: &'a Path,
+    recipe: &'a Recipe,
+    inputs: Value,
+    result: PathBuf,
+}
+
+impl Stage<'_> {
+    fn key(&self) -> Value {
+        // Where the files lie does not matter, only what is in them; how often a run is saved neither.
+        let mut recipe = json!(self.recipe);
+        for (section, key) in [
+            ("model", "base"),
+            ("data", "train"),
+            ("data", "validation"),
+            ("run", "save_every"),
+            ("run", "keep"),
+        ] {
+            if let Some(section) = recipe.get_mut(section).and_then(Value::as_object_mut) {
+                section.remove(key);
+            }
+        }
+        json!({"inputs": self.inputs, "seed": self.recipe.run.seed, "recipe": recipe})
+    }
+
+    fn look(&self, resume: bool) -> Result<Option<Trained>> {
+        if let Found::Done(manifest) = stage::look(self.out, self.name, &self.key())? {
+            let outcome = serde_json::from_value(manifest.facts["outcome"].clone())
+                .with_context(|| format!("{}: not a manifest of this program", self.out.display()))?;
+            return Ok(Some(Trained { result: self.result.clone(), found_done: true, outcome }));
+        }
+        if !resume && has_checkpoint(self.out) {
+            bail!(
+                "{}: holds an unfinished run; add --resume to go on with it, or choose another --out",
+                self.out.display()
+            );
+        }
+        Ok(None)
+    }
+
+    fn train(&self, model: &Decoder, sequences: &[Sequence], validation: &[Sequence], ui: &Ui) -> Result<Outcome> {
+        stop::listen();
+        write_recipe(self.out, self.recipe)?;
+        let key = hash_bytes(self.key().to_string().as_bytes());
+        let run = Run { recipe: self.recipe, folder: self.out, key: &key, progress: ui, stop: &stop::asked };
+        let begun = Instant::now();
+        let outcome = train(model, sequences, validation, &run)?;
+        ui.note(&format!("  {:.0} s, {:.0} tokens/s", begun.elapsed().as_secs_f64(), outcome.tokens_per_second));
+        Ok(outcome)
+    }
+
+    fn finish(self, encoded: &EncodingReport, outcome: Outcome) -> Result<Trained> {
+        let facts = json!({"outcome": outcome, "data": encoded, "peak_rss_mib": peak_rss_mib()});
+        stage::finish(self.out, self.name, self.key(), facts)?;
+        // The result is written and marked: optimizer states are of no more use.
+        remove_checkpoints(self.out)?;
+        Ok(Trained { result: self.result, found_done: false, outcome })
+    }
+}
+
+/// Training and validation examples; without a validation file, the last `validation_size` in a drawn order.
+fn read_data(recipe: &Recipe) -> Result<(Vec<Example>, Vec<Example>)> {
+    let mut examples = read_examples(Path::new(&recipe.data.train))?;
+    if let Some(path) = &recipe.data.validation {
+        return Ok((examples, read_examples(Path::new(path))?));
+    }
+    let size = recipe.data.validation_size;
+    if size >= examples.len() {
+        bail!(
+            "recipe: data.validation_size is {size}, expected less than the {} examples of {}",
+            examples.len(),
+            recipe.data.train
+        );
+    }
+    // Drawn by the hash of each example's text, so that the same examples are held out whatever the order.
+    examples.sort_by_cached_key(|e| hash_bytes(format!("{}\0{}{}", recipe.run.seed, e.instruction, e.output).as_bytes()));
+    let validation = examples.split_off(examples.len() - size);
+    Ok((examples, validation))
+}
+
+/// Says what is about to be trained: the first example with its mask, the share trained, what is cut.
+fn preflight(first: &Sequence, encoded: &EncodingReport, tokenizer: &Tokenizer, ui: &Ui) {
+    let trained: Vec<u32> = first.labels.iter().flatten().copied().collect();
+    let masked = &first.ids[..first.labels.iter().take_while(|l| l.is_none()).count()];
+    let text = |ids: &[u32]| tokenizer.decode(ids).unwrap_or_default().replace('\n', "⏎");
+    ui.note(&format!(
+        "  {} examples, {} tokens, {:.0} % trained, longest {}; first tokens {}",
+        thousands(encoded.sequences),
+        thousands(encoded.tokens),
+        100.0 * encoded.trained_share(),
+        encoded.longest,
+        first.ids.iter().take(3).filter_map(|id| tokenizer.token(*id)).collect::<Vec<_>>().join(" "),
+    ));
+    ui.note(&format!("  masked   …{}", last_characters(&text(masked), 70)));
+    let ends = first.labels.iter().flatten().next_back().and_then(|id| tokenizer.token(*id)).unwrap_or_default();
+    ui.note(&format!("  trained  {:.70}… {ends}", text(&trained)));
+    if !encoded.cut.is_empty() {
+        let names = encoded.cut.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+        ui.note(&format!(
+            "  warning: {} examples are cut at data.cutoff and lose the end of their answer ({names}…)",
+            encoded.cut.len()
+        ));
+    }
+}
+
+fn last_characters(text: &str, count: usize) -> &str {
+    let start = text.char_indices().rev().nth(count.saturating_sub(1)).map_or(0, |(at, _)| at);
+    &text[start..]
+}
+
+/// 1234567 → "1,234,567".
+pub(crate) fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
