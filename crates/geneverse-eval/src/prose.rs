@@ -58,10 +58,13 @@ fn ends_sentence(text: &str, at: usize, end: usize) -> bool {
     }
     let abbreviation = ABBREVIATIONS.contains(&word.to_lowercase().as_str());
     // "E. coli", "S. cerevisiae"; but "type I. The" ends a sentence before a capital.
-    let begins = text[end..].trim_start().chars().next();
+    let next_word = text[end..].split_whitespace().next().unwrap_or_default();
+    let begins = next_word.chars().next();
+    // "p21", "mRNA", "miR-1": names that keep their small letter at the start of a sentence.
+    let name = next_word.chars().any(|c| c.is_ascii_digit() || c.is_uppercase());
     let initial =
         word.len() == 1 && word.chars().all(char::is_uppercase) && begins.is_some_and(char::is_lowercase);
-    !abbreviation && !initial && begins.is_none_or(|c| !c.is_lowercase())
+    !abbreviation && !initial && begins.is_none_or(|c| name || !c.is_lowercase())
 }
 
 /// Whether a text ends as a finished sentence does: with `.`, `!` or `?`, and perhaps a closing bracket or quote.
@@ -141,6 +144,7 @@ mod tests {
             "Kruppel family proteins.The encoded factor, v1.2, is type I. It acts.",
             &["Kruppel family proteins.", "The encoded factor, v1.2, is type I.", "It acts."],
         );
+        check("MDA-6. p21 inhibits CDK2. mRNA", &["MDA-6.", "p21 inhibits CDK2.", "mRNA"]);
         check("", &[]);
         check(" (Smith et al. 2002). ", &["(Smith et al. 2002)."]);
     }

@@ -253,6 +253,11 @@ fn like_alias(item: &str, first: bool, gene: &GeneRecord) -> bool {
 
 /// Every item is a name of the gene and none stands twice; or the gene's own summary has the list as it is.
 fn is_right(text: &str, list: &List, gene: &GeneRecord) -> bool {
+    // As the reference sentences write it: a few aliases ("TS. LQT8") hold what would end a list.
+    let told = join(&told_aliases(gene), ", ", " and ");
+    if !told.is_empty() && text[list.lead.end..].starts_with(&told) {
+        return true;
+    }
     let written = &text[list.lead.start..list.end];
     if gene.summary.as_ref().is_some_and(|summary| contains_word(&summary.text, written)) {
         return true;
