@@ -175,7 +175,7 @@ impl TermIndex {
     }
 
     /// The share of a record's key terms, by weight, that a text has; 1 where it has as much as the heaviest
-    /// [`KEY_TERMS`] weigh. Also the terms found, the heaviest first.
+    /// 20 of them weigh. Also the terms found, the heaviest first.
     pub fn coverage(&self, text: &[String], record: &[String]) -> (f64, Vec<String>) {
         let mut counts: HashMap<&str, f64> = HashMap::new();
         for term in record {
