@@ -4,7 +4,8 @@
 pub trait Progress {
     /// A piece of work begins. `total` is in `unit`s where it is known beforehand.
     fn start(&self, what: &str, total: Option<u64>, unit: &'static str);
-    /// `done` units of the current piece are finished (absolute, not an increment).
+    /// `done` units of the current piece are finished (absolute, not an increment). The first call says where
+    /// it begins: what an earlier process has done counts for the place, not for the rate.
     fn set(&self, done: u64);
     /// A few words on the current state: "loss 2.31".
     fn state(&self, words: &str);

@@ -60,7 +60,9 @@ impl LoraConfig {
                 return Err(refuse(field, "false"));
             }
         }
-        if !matches!(fields.get("bias"), None | Some(Value::Null)) && fields.get("bias") != Some(&json!("none")) {
+        if !matches!(fields.get("bias"), None | Some(Value::Null))
+            && fields.get("bias") != Some(&json!("none"))
+        {
             return Err(refuse("bias", "\"none\""));
         }
         for field in ["rank_pattern", "alpha_pattern", "modules_to_save", "layers_to_transform"] {
@@ -79,7 +81,8 @@ impl LoraConfig {
         let mut targets = Vec::new();
         for name in names {
             let linear = name.as_str().and_then(Linear::from_name);
-            targets.push(linear.ok_or_else(|| refuse("target_modules", "names such as q_proj or down_proj"))?);
+            targets
+                .push(linear.ok_or_else(|| refuse("target_modules", "names such as q_proj or down_proj"))?);
         }
         targets.sort();
         let rank = fields.get("r").and_then(Value::as_u64).filter(|r| *r > 0);
@@ -134,8 +137,12 @@ pub(crate) fn named_tensors(decoder: &Decoder) -> Result<Vec<(String, Tensor)>> 
     let Some(layout) = decoder.lora_layout() else { return Ok(tensors) };
     for (number, layer) in decoder.layers.iter().enumerate() {
         for map in layout.maps() {
-            let a = layer.flat.narrow(0, map.a, layout.rank * map.inputs)?.reshape((layout.rank, map.inputs))?;
-            let b = layer.flat.narrow(0, map.b, map.outputs * layout.rank)?.reshape((map.outputs, layout.rank))?;
+            let a =
+                layer.flat.narrow(0, map.a, layout.rank * map.inputs)?.reshape((layout.rank, map.inputs))?;
+            let b = layer
+                .flat
+                .narrow(0, map.b, map.outputs * layout.rank)?
+                .reshape((map.outputs, layout.rank))?;
             tensors.push((key(number, map.linear, "A"), a));
             tensors.push((key(number, map.linear, "B"), b));
         }
@@ -155,11 +162,17 @@ pub(crate) fn read_flat(folder: &Path, layout: &Layout, layers: usize) -> Result
             let shapes = [("A", map.a, (layout.rank, map.inputs)), ("B", map.b, (map.outputs, layout.rank))];
             for (matrix, at, shape) in shapes {
                 let key = key(number, map.linear, matrix);
-                let tensor = tensors
-                    .remove(&key)
-                    .ok_or_else(|| ModelError::tensors(&path, format!("{key} is missing; the adapter cannot be applied whole")))?;
+                let tensor = tensors.remove(&key).ok_or_else(|| {
+                    ModelError::tensors(
+                        &path,
+                        format!("{key} is missing; the adapter cannot be applied whole"),
+                    )
+                })?;
                 if tensor.dims() != [shape.0, shape.1] {
-                    let reason = format!("{key} has shape {:?}, expected {shape:?}: made for another base model", tensor.dims());
+                    let reason = format!(
+                        "{key} has shape {:?}, expected {shape:?}: made for another base model",
+                        tensor.dims()
+                    );
                     return Err(ModelError::tensors(&path, reason));
                 }
                 let numbers = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
@@ -171,7 +184,8 @@ pub(crate) fn read_flat(folder: &Path, layout: &Layout, layers: usize) -> Result
     match tensors.keys().min() {
         None => Ok(flats),
         Some(surplus) => {
-            let reason = format!("{surplus} has no place in this base model ({} such tensors)", tensors.len());
+            let reason =
+                format!("{surplus} has no place in this base model ({} such tensors)", tensors.len());
             Err(ModelError::tensors(&path, reason))
         }
     }
@@ -198,8 +212,14 @@ impl Decoder {
             let mut weights = layer.frozen.as_ref().clone();
             for (weight, linears) in joined() {
                 for map in layout.maps().filter(|map| linears.contains(&map.linear)) {
-                    let a = layer.flat.narrow(0, map.a, layout.rank * map.inputs)?.reshape((layout.rank, map.inputs))?;
-                    let b = layer.flat.narrow(0, map.b, map.outputs * layout.rank)?.reshape((map.outputs, layout.rank))?;
+                    let a = layer
+                        .flat
+                        .narrow(0, map.a, layout.rank * map.inputs)?
+                        .reshape((layout.rank, map.inputs))?;
+                    let b = layer
+                        .flat
+                        .narrow(0, map.b, map.outputs * layout.rank)?
+                        .reshape((map.outputs, layout.rank))?;
                     let update = (b.matmul(&a)? * layout.scale as f64)?;
                     let place = &mut weights[weight as usize];
                     let rows = place.narrow(0, map.column(), map.outputs)?;

@@ -172,7 +172,8 @@ impl Pack {
         let sequences: Vec<&Sequence> = sequences.into_iter().collect();
         let longest = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(0).next_multiple_of(8);
         let pad = config.pad_token_id.or(config.eos_token_ids.first().copied()).unwrap_or(0);
-        let (mut ids, mut labels, mut places, mut positions) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut ids, mut labels, mut places, mut positions) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for sequence in sequences {
             let start = ids.len();
             ids.extend_from_slice(&sequence.ids);

@@ -95,10 +95,10 @@ impl Source {
             vec![single]
         } else if index.exists() {
             let index: Map<String, Value> = read_json(&index)?;
-            let places: HashMap<String, String> = index
-                .get("weight_map")
-                .and_then(|map| serde_json::from_value(map.clone()).ok())
-                .ok_or_else(|| ModelError::tensors(folder, "model.safetensors.index.json has no weight_map"))?;
+            let places: HashMap<String, String> =
+                index.get("weight_map").and_then(|map| serde_json::from_value(map.clone()).ok()).ok_or_else(
+                    || ModelError::tensors(folder, "model.safetensors.index.json has no weight_map"),
+                )?;
             places.values().collect::<BTreeSet<_>>().into_iter().map(|file| folder.join(file)).collect()
         } else {
             let reason = "neither model.safetensors nor model.safetensors.index.json is here; a checkpoint folder \
@@ -106,7 +106,10 @@ impl Source {
             return Err(ModelError::tensors(folder, reason));
         };
         if let Some(missing) = files.iter().find(|file| !file.exists()) {
-            return Err(ModelError::tensors(missing, "named by the index, but not here; fetch the checkpoint again"));
+            return Err(ModelError::tensors(
+                missing,
+                "named by the index, but not here; fetch the checkpoint again",
+            ));
         }
         // SAFETY: the files are not written to while they are mapped; a program that truncates a checkpoint
         // under a running one breaks both, as with any memory-mapped file.
@@ -122,7 +125,8 @@ impl Source {
         }
         let tensor = self.tensors.load(name, &Device::Cpu)?;
         if tensor.dims() != dims {
-            let reason = format!("tensor {name} has shape {:?}, expected {dims:?} by config.json", tensor.dims());
+            let reason =
+                format!("tensor {name} has shape {:?}, expected {dims:?} by config.json", tensor.dims());
             return Err(ModelError::tensors(&self.folder, reason));
         }
         Ok(tensor.to_dtype(DType::F32)?)

@@ -112,10 +112,10 @@ impl ModelConfig {
         if let Some((field, _)) = sizes.iter().find(|(_, size)| *size == 0) {
             return Err((field, "0".into(), "at least 1"));
         }
-        if self.head_dim % 2 != 0 {
+        if !self.head_dim.is_multiple_of(2) {
             return Err(("head_dim", self.head_dim.to_string(), "an even number, for the rotary embedding"));
         }
-        if self.num_attention_heads % self.num_key_value_heads != 0 {
+        if !self.num_attention_heads.is_multiple_of(self.num_key_value_heads) {
             let found = self.num_key_value_heads.to_string();
             return Err(("num_key_value_heads", found, "a divisor of num_attention_heads"));
         }
@@ -265,7 +265,10 @@ mod tests {
             fields.insert(field.into(), value);
             ModelConfig::from_fields(&fields, path).unwrap_err().to_string()
         };
-        assert_eq!(refuse("attention_bias", json!(true)), "m/config.json: attention_bias is true; expected false");
+        assert_eq!(
+            refuse("attention_bias", json!(true)),
+            "m/config.json: attention_bias is true; expected false"
+        );
         assert!(refuse("rope_scaling", json!({"rope_type": "llama3"})).contains("rope_scaling is"));
         assert!(refuse("model_type", json!("mamba")).contains("model_type is \"mamba\""));
         assert!(refuse("num_key_value_heads", json!(3)).contains("a divisor of num_attention_heads"));

@@ -71,7 +71,10 @@ pub fn generate(
 ) -> Result<()> {
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0) + config.max_new_tokens;
     if prompts.iter().any(Vec::is_empty) || config.batch == 0 || config.max_new_tokens == 0 {
-        return Err(ModelError::Run("generation needs prompts of at least one token, a batch and an answer length of at least 1".into()));
+        return Err(ModelError::Run(
+            "generation needs prompts of at least one token, a batch and an answer length of at least 1"
+                .into(),
+        ));
     }
     let mut waiting = prompts.iter().enumerate().peekable();
     let mut slots: Vec<Slot> = Vec::new();
@@ -141,7 +144,8 @@ impl Engine<'_> {
         let heads = self.model.shape().heads;
         let x = self.forward(&ids, &lay, |layer, qkv| {
             for (slot, sequence) in slots.iter_mut().zip(&sequences) {
-                slot.layers[layer].append(&qkv[sequence.start * heads.row()..sequence.end * heads.row()], heads);
+                slot.layers[layer]
+                    .append(&qkv[sequence.start * heads.row()..sequence.end * heads.row()], heads);
             }
             let n = qkv.len() / heads.row();
             let (mut mixed, mut log_sums) = (buffer(n * heads.out()), buffer(n * heads.query));

@@ -117,7 +117,8 @@ fn check_gradients(model: &Decoder, prefix: &str, named: impl Fn(&Decoder) -> Ve
     let (_, alone) = gradients(model, &sequences, false);
     let (_, packed) = gradients(model, &sequences, true);
     for gradients in [alone, packed] {
-        let before: Vec<Tensor> = model.parameters().iter().map(|p| p.var.as_tensor().copy().unwrap()).collect();
+        let before: Vec<Tensor> =
+            model.parameters().iter().map(|p| p.var.as_tensor().copy().unwrap()).collect();
         put(model, &gradients);
         let found = named(model);
         assert!(found.len() > 8);
@@ -214,7 +215,8 @@ fn a_resumed_run_equals_an_uninterrupted_one_to_the_bit() {
         assert_eq!(weights(&model), weights(&resumed), "{kind}");
         let log = |folder: &std::path::Path| {
             let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
-            let mut lines: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+            let mut lines: Vec<serde_json::Value> =
+                text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
             for line in &mut lines {
                 let line = line.as_object_mut().unwrap();
                 line.remove("seconds");
@@ -235,7 +237,8 @@ fn accumulated_and_padded_batches_equal_whole_and_packed_ones() {
         recipe.data.pack = pack;
         let folder = tempfile::tempdir().unwrap();
         let model = fresh("full");
-        let run = Run { recipe: &recipe, folder: folder.path(), key: "k", progress: &Silent, stop: &|| false };
+        let run =
+            Run { recipe: &recipe, folder: folder.path(), key: "k", progress: &Silent, stop: &|| false };
         let outcome = train(&model, &sequences, &[], &run).unwrap();
         losses.push(outcome.last_loss);
     }
@@ -287,4 +290,34 @@ fn wrong_tensors_are_named() {
     std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     let error = Decoder::read(folder.path()).err().unwrap().to_string();
     assert!(error.contains("neither model.safetensors nor"), "{error}");
+}
+
+#[test]
+fn the_bundled_model_reads_as_transformers_reads_it() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/geneverse-nano");
+    let golden = candle_core::safetensors::load(golden("nano.safetensors"), &Device::Cpu).unwrap();
+    let wanted = ids(&golden["ids"]);
+    let tokenizer = crate::tokens::Tokenizer::read(&folder).unwrap();
+    let model = Decoder::read(&folder).unwrap();
+    let text = "The official symbol of this gene is GLI1; see HGNC:4317 (β-catenin).";
+    let mut found: Vec<u32> = model.config().bos_token_id.into_iter().collect();
+    found.extend(tokenizer.encode(text).unwrap());
+    assert_eq!(found, wanted);
+
+    let columns: Vec<u32> = (0..model.config().vocab_size as u32).step_by(16).collect();
+    let columns = Tensor::new(columns, &Device::Cpu).unwrap();
+    let logits = model.logits(&wanted).unwrap().index_select(&columns, 1).unwrap();
+    assert_close(&logits, &golden["logits"], 2e-4, "the bundled model");
+
+    let stop_ids = crate::config::stop_ids(&folder, model.config()).unwrap();
+    let config = GenerateConfig { max_new_tokens: 24, batch: 1, stop_ids: stop_ids.clone() };
+    let mut answer = Vec::new();
+    generate(&model, &[wanted], &config, &mut |generated| {
+        answer = generated.ids;
+        Ok(true)
+    })
+    .unwrap();
+    let mut greedy = ids(&golden["greedy"]);
+    greedy.retain(|id| !stop_ids.contains(id));
+    assert_eq!(answer, greedy);
 }

@@ -36,11 +36,18 @@ impl AdamW {
     }
 
     /// One step against `gradients`, each the length of its parameter.
-    pub fn step(&mut self, parameters: &[Parameter], gradients: &[Vec<f32>], learning_rate: f64) -> Result<()> {
+    pub fn step(
+        &mut self,
+        parameters: &[Parameter],
+        gradients: &[Vec<f32>],
+        learning_rate: f64,
+    ) -> Result<()> {
         self.steps += 1;
         let correction1 = 1.0 - f64::from(BETA1).powi(self.steps as i32);
         let correction2 = 1.0 - f64::from(BETA2).powi(self.steps as i32);
-        for ((parameter, gradient), (first, second)) in parameters.iter().zip(gradients).zip(&mut self.moments) {
+        for ((parameter, gradient), (first, second)) in
+            parameters.iter().zip(gradients).zip(&mut self.moments)
+        {
             for part in &parameter.parts {
                 let rate = learning_rate * if part.is_lora_b { self.lora_plus_ratio } else { 1.0 };
                 let decay = if part.decays { rate * self.weight_decay } else { 0.0 };
@@ -80,7 +87,9 @@ impl InplaceOp1 for Update<'_> {
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
         let CpuStorage::F32(numbers) = storage else { bail!("adamw works on f32 parameters") };
-        let Some((start, _)) = layout.contiguous_offsets() else { bail!("adamw works on contiguous parameters") };
+        let Some((start, _)) = layout.contiguous_offsets() else {
+            bail!("adamw works on contiguous parameters")
+        };
         let range = self.part.range.start + start..self.part.range.end + start;
         let Ok(mut moments) = self.moments.lock() else { bail!("adamw's moments are gone") };
         let (first, second) = &mut *moments;
@@ -91,7 +100,8 @@ impl InplaceOp1 for Update<'_> {
                 let g = gradient[i];
                 first[i] += (1.0 - BETA1) * (g - first[i]);
                 second[i] = BETA2 * second[i] + (1.0 - BETA2) * g * g;
-                numbers[i] = numbers[i] * self.keep - self.rate * first[i] / (second[i].sqrt() * self.root + EPS);
+                numbers[i] =
+                    numbers[i] * self.keep - self.rate * first[i] / (second[i].sqrt() * self.root + EPS);
             }
         });
         Ok(())

@@ -11,8 +11,8 @@ use crate::adapter::LoraConfig;
 use crate::batch::Encoding;
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
-use crate::optim::Schedule;
 use crate::ops::lora::Linear;
+use crate::optim::Schedule;
 
 /// One experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -269,7 +269,8 @@ impl Recipe {
                 return Err(refuse(key, value, "a positive number"));
             }
         }
-        for (key, value) in [("optim.weight_decay", o.weight_decay), ("optim.max_grad_norm", o.max_grad_norm)] {
+        for (key, value) in [("optim.weight_decay", o.weight_decay), ("optim.max_grad_norm", o.max_grad_norm)]
+        {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(refuse(key, value, "zero or a positive number"));
             }
@@ -278,13 +279,25 @@ impl Recipe {
             return Err(refuse("method.dropout", self.method.dropout, "at least 0 and below 1"));
         }
         if self.run.dtype != "f32" {
-            return Err(refuse("run.dtype", format!("{:?}", self.run.dtype), "\"f32\", the arithmetic of this engine today"));
+            return Err(refuse(
+                "run.dtype",
+                format!("{:?}", self.run.dtype),
+                "\"f32\", the arithmetic of this engine today",
+            ));
         }
         if self.run.device != "cpu" {
-            return Err(refuse("run.device", format!("{:?}", self.run.device), "\"cpu\", the device of this engine today"));
+            return Err(refuse(
+                "run.device",
+                format!("{:?}", self.run.device),
+                "\"cpu\", the device of this engine today",
+            ));
         }
         if self.run.early_stopping > 0 && self.data.validation.is_none() && self.data.validation_size == 0 {
-            return Err(refuse("run.early_stopping", self.run.early_stopping, "0 without validation data; set data.validation"));
+            return Err(refuse(
+                "run.early_stopping",
+                self.run.early_stopping,
+                "0 without validation data; set data.validation",
+            ));
         }
         if self.run.load_best && self.data.validation.is_none() && self.data.validation_size == 0 {
             return Err(refuse("run.load_best", true, "false without validation data; set data.validation"));
@@ -299,7 +312,11 @@ impl Recipe {
             return Ok(None);
         }
         if m.rank == 0 {
-            return Err(refuse("method.rank", 0, "at least 1; without an adapter say method.kind = \"full\""));
+            return Err(refuse(
+                "method.rank",
+                0,
+                "at least 1; without an adapter say method.kind = \"full\"",
+            ));
         }
         let mut targets = Vec::new();
         for name in &m.targets {
@@ -308,7 +325,11 @@ impl Recipe {
             targets.push(linear.ok_or_else(|| refuse("method.targets", format!("{name:?}"), &known()))?);
         }
         if targets.is_empty() {
-            return Err(refuse("method.targets", "empty", "at least one of q_proj, k_proj, v_proj, o_proj, …"));
+            return Err(refuse(
+                "method.targets",
+                "empty",
+                "at least one of q_proj, k_proj, v_proj, o_proj, …",
+            ));
         }
         targets.sort();
         targets.dedup();
@@ -326,7 +347,7 @@ impl Recipe {
 impl ShapeSection {
     /// The configuration of a new model with a tokenizer trained here.
     pub fn config(&self) -> Result<ModelConfig> {
-        if self.heads == 0 || self.hidden % self.heads != 0 {
+        if self.heads == 0 || !self.hidden.is_multiple_of(self.heads) {
             return Err(refuse("model.shape.heads", self.heads, "a divisor of model.shape.hidden"));
         }
         let config = ModelConfig {
@@ -345,7 +366,9 @@ impl ShapeSection {
             eos_token_ids: vec![crate::tokens::EOS],
             pad_token_id: Some(crate::tokens::PAD),
         };
-        config.check().map_err(|(field, found, expected)| refuse(&format!("model.shape ({field})"), found, expected))?;
+        config
+            .check()
+            .map_err(|(field, found, expected)| refuse(&format!("model.shape ({field})"), found, expected))?;
         Ok(config)
     }
 }

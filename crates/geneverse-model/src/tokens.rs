@@ -119,7 +119,9 @@ impl Tokenizer {
     }
 
     fn encoding(&self, text: &str) -> Result<tokenizers::Encoding> {
-        self.inner.encode(text, false).map_err(|e| ModelError::Run(format!("cannot tokenise {text:.60?}: {e}")))
+        self.inner
+            .encode(text, false)
+            .map_err(|e| ModelError::Run(format!("cannot tokenise {text:.60?}: {e}")))
     }
 
     /// Text of ids, without special tokens.
@@ -142,6 +144,9 @@ mod tests {
         assert_eq!(tokenizer.token(BOS).as_deref(), Some("<s>"));
         assert_eq!(tokenizer.token(PAD).as_deref(), Some("<pad>"));
         let (ids, of_prompt) = tokenizer.encode_pair("Describe: ", "GLI1").unwrap();
-        assert_eq!(tokenizer.decode(&ids[..of_prompt]).unwrap() + &tokenizer.decode(&ids[of_prompt..]).unwrap(), "Describe: GLI1");
+        assert_eq!(
+            tokenizer.decode(&ids[..of_prompt]).unwrap() + &tokenizer.decode(&ids[of_prompt..]).unwrap(),
+            "Describe: GLI1"
+        );
     }
 }

@@ -91,7 +91,12 @@ pub struct Run<'a> {
 }
 
 /// Trains `model` on `examples`, going on from the folder's newest checkpoint where there is one.
-pub fn train(model: &Decoder, examples: &[Sequence], validation: &[Sequence], run: &Run<'_>) -> Result<Outcome> {
+pub fn train(
+    model: &Decoder,
+    examples: &[Sequence],
+    validation: &[Sequence],
+    run: &Run<'_>,
+) -> Result<Outcome> {
     let (recipe, o, r) = (run.recipe, &run.recipe.optim, &run.recipe.run);
     let steps_per_epoch = examples.len().div_ceil(o.batch_size);
     let total_steps = o.max_steps.unwrap_or(usize::MAX).min(o.epochs * steps_per_epoch);
@@ -118,7 +123,8 @@ pub fn train(model: &Decoder, examples: &[Sequence], validation: &[Sequence], ru
         let started = Instant::now();
         let (epoch, within) = (state.step / steps_per_epoch, state.step % steps_per_epoch);
         let order = order(examples.len(), recipe.data.shuffle.then_some(r.seed), epoch);
-        let batch: Vec<&Sequence> = order[within * o.batch_size..examples.len().min((within + 1) * o.batch_size)]
+        let batch: Vec<&Sequence> = order
+            [within * o.batch_size..examples.len().min((within + 1) * o.batch_size)]
             .iter()
             .map(|i| &examples[*i])
             .collect();

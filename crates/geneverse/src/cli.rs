@@ -6,7 +6,12 @@ use crate::commands;
 
 /// Adapts open language models to genes and proteins, and tells honestly how good they are.
 #[derive(Debug, Parser)]
-#[command(name = "geneverse", version, max_term_width = 100, after_help = "Start with:\n  geneverse quickstart")]
+#[command(
+    name = "geneverse",
+    version,
+    max_term_width = 100,
+    after_help = "Start with:\n  geneverse quickstart"
+)]
 pub(crate) struct Cli {
     /// Print results as JSON on standard output
     #[arg(long, global = true)]
@@ -20,6 +25,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// The whole gene pipeline, offline, on the bundled records and base model
+    Quickstart(commands::quickstart::QuickstartArgs),
     /// The gene database: import, show
     #[command(subcommand)]
     Genes(commands::genes::Command),
@@ -27,13 +34,17 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Dataset(commands::dataset::Command),
     /// Finetune a model as a recipe says
-    #[command(after_help = "Example:\n  geneverse train recipes/lora-genes.toml --set optim.epochs=2 --out runs/lora")]
+    #[command(
+        after_help = "Example:\n  geneverse train recipes/lora-genes.toml --set optim.epochs=2 --out runs/lora"
+    )]
     Train(commands::train::TrainArgs),
     /// Make a small base model from text
     #[command(after_help = "Example:\n  geneverse pretrain recipes/nano.toml --out runs/nano")]
     Pretrain(commands::train::TrainArgs),
     /// Answer questions with a model, greedily
-    #[command(after_help = "Example:\n  geneverse generate --model runs/nano/model --adapter runs/lora/adapter \\\n    --prompts dataset/test.json --out answers.jsonl")]
+    #[command(
+        after_help = "Example:\n  geneverse generate --model runs/nano/model --adapter runs/lora/adapter \\\n    --prompts dataset/test.json --out answers.jsonl"
+    )]
     Generate(commands::generate::GenerateArgs),
     /// Put identifiers and aliases in answers right from the database
     Postprocess(commands::postprocess::PostprocessArgs),

@@ -30,7 +30,8 @@ fn set(table: &mut Table, setting: &str) -> Result<()> {
     let mut place = table;
     for part in parts {
         let section = place.entry(part).or_insert_with(|| Value::Table(Table::new()));
-        place = section.as_table_mut().with_context(|| format!("--set {setting}: {part} is not a section"))?;
+        place =
+            section.as_table_mut().with_context(|| format!("--set {setting}: {part} is not a section"))?;
     }
     place.insert(last.to_owned(), value);
     Ok(())
@@ -52,8 +53,10 @@ pub(crate) fn model_folder(name: &str) -> Result<PathBuf> {
         return Ok(folder);
     }
     if folder.exists() {
-        bail!("{name}: no config.json here; expected a Hugging Face checkpoint folder (config.json, tokenizer.json, \
-               model.safetensors)");
+        bail!(
+            "{name}: no config.json here; expected a Hugging Face checkpoint folder (config.json, tokenizer.json, \
+               model.safetensors)"
+        );
     }
     bail!("{name}: no such folder; expected a Hugging Face checkpoint folder on this machine");
 }
@@ -74,7 +77,8 @@ mod tests {
 
     #[test]
     fn settings_beat_the_recipe_and_unknown_keys_are_errors() {
-        let recipe = read(TEXT, &["optim.epochs=5", "method.targets=[\"q_proj\"]", "data.train=other.json"]).unwrap();
+        let recipe =
+            read(TEXT, &["optim.epochs=5", "method.targets=[\"q_proj\"]", "data.train=other.json"]).unwrap();
         assert_eq!((recipe.optim.epochs, recipe.data.train.as_str()), (5, "other.json"));
         assert_eq!(recipe.method.targets, ["q_proj"]);
         let error = |text: &str, settings: &[&str]| format!("{:#}", read(text, settings).unwrap_err());

@@ -1,5 +1,6 @@
 //! The `geneverse` program: arguments in, exit status out.
 
+mod bundled;
 mod cli;
 mod commands;
 mod config;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    geneverse_model::run::keep_freed_memory();
     let cli = cli::Cli::parse();
     let ui = ui::Ui::new(cli.json, cli.quiet);
     match commands::run(cli.command, &ui) {

@@ -23,6 +23,8 @@ struct Piece {
     what: String,
     total: Option<u64>,
     unit: &'static str,
+    /// How much was done when this process began with it, an earlier one's share; told by the first `set`.
+    before: Option<u64>,
     begun: Instant,
     said: Instant,
 }
@@ -81,19 +83,28 @@ impl Progress for Ui {
             return;
         }
         let template = match total {
-            Some(_) => format!("  {{msg:<28}} {{bar:24}} {{pos}}/{{len}} {unit} · {{per_sec}} · {{eta}} left {{prefix}}"),
-            None => format!("  {{msg:<28}} {{spinner}} {{pos}} {unit} · {{per_sec}} · {{elapsed}} {{prefix}}"),
+            Some(_) => format!(
+                "  {{msg:<28}} {{bar:24}} {{pos}}/{{len}} {unit} · {{per_sec}} · {{eta}} left {{prefix}}"
+            ),
+            None => {
+                format!("  {{msg:<28}} {{spinner}} {{pos}} {unit} · {{per_sec}} · {{elapsed}} {{prefix}}")
+            }
         };
         let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr()).with_style(style);
         bar.set_message(what.to_owned());
         let now = Instant::now();
-        *self.bar.borrow_mut() = Some(Piece { bar, what: what.to_owned(), total, unit, begun: now, said: now });
+        *self.bar.borrow_mut() =
+            Some(Piece { bar, what: what.to_owned(), total, unit, before: None, begun: now, said: now });
     }
 
     fn set(&self, done: u64) {
         if let Some(piece) = self.bar.borrow_mut().as_mut() {
             piece.bar.set_position(done);
+            if piece.before.is_none() {
+                piece.before = Some(done);
+                piece.bar.reset_eta();
+            }
             if piece.bar.is_hidden() && piece.said.elapsed() >= LINE_EVERY {
                 piece.said = Instant::now();
                 eprintln!("{}", piece.line(done));
@@ -126,7 +137,7 @@ impl Piece {
     /// The bar as a line of a log: what, how far, how fast, how long still.
     fn line(&self, done: u64) -> String {
         let seconds = self.begun.elapsed().as_secs_f64().max(1e-3);
-        let rate = done as f64 / seconds;
+        let rate = done.saturating_sub(self.before.unwrap_or(0)) as f64 / seconds;
         let left = self.total.map(|total| total.saturating_sub(done) as f64 / rate.max(1e-9));
         let (what, unit, state) = (&self.what, self.unit, self.bar.prefix());
         match (self.total, left) {

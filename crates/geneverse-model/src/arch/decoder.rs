@@ -1,7 +1,7 @@
 //! The decoder: embedding, layers, final norm, output layer. Llama's shape.
 //!
 //! What is trained decides where a layer's numbers lie: frozen weights in tensors of their own, trained ones
-//! in one flat vector per layer (see [`crate::ops::layer`]), which is one parameter to the optimizer.
+//! in one flat vector per layer (see `ops/layer.rs`), which is one parameter to the optimizer.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -77,8 +77,11 @@ impl Decoder {
     /// A decoder of given weights, nothing trained.
     pub(crate) fn frozen(config: ModelConfig, weights: Weights) -> Result<Self> {
         let nothing = Tensor::zeros(1, DType::F32, &Device::Cpu)?;
-        let layers =
-            weights.layers.into_iter().map(|l| Layer { frozen: Arc::new(l), flat: nothing.clone() }).collect();
+        let layers = weights
+            .layers
+            .into_iter()
+            .map(|l| Layer { frozen: Arc::new(l), flat: nothing.clone() })
+            .collect();
         let head = weights.head.unwrap_or_else(|| weights.embedding.clone());
         let (embedding, norm) = (weights.embedding, weights.norm);
         Ok(Self { config, embedding, layers, norm, head, trained: Trained::Nothing, parameters: Vec::new() })
@@ -102,7 +105,9 @@ impl Decoder {
                 let (rows, columns) = weight.shape(&shape);
                 layer.push(match weight {
                     Weight::InputNorm | Weight::PostNorm => ones(columns)?,
-                    Weight::Output | Weight::Down => matrix(rows, columns, back, &[1 + number, weight as u64])?,
+                    Weight::Output | Weight::Down => {
+                        matrix(rows, columns, back, &[1 + number, weight as u64])?
+                    }
                     _ => matrix(rows, columns, 0.02, &[1 + number, weight as u64])?,
                 });
             }
@@ -258,7 +263,9 @@ impl Decoder {
                 }
             };
             let prefix = format!("model.layers.{number}");
-            for (w, name) in [(Weight::InputNorm, "input_layernorm"), (Weight::PostNorm, "post_attention_layernorm")] {
+            for (w, name) in
+                [(Weight::InputNorm, "input_layernorm"), (Weight::PostNorm, "post_attention_layernorm")]
+            {
                 named.push((format!("{prefix}.{name}.weight"), weight(w)?.flatten_all()?));
             }
             for (w, linears) in joined() {

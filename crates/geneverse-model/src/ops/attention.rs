@@ -205,7 +205,16 @@ fn backward_key_head(
             let (o, d_o) = (&out[at..], &d_out[at..]);
             let (weights, d_weights) = (&mut weights[..m * n], &mut d_weights[..m * n]);
             product((m, n, dim), 1.0, rows(q, stride), transposed(k, stride), weights, n, Into::Fresh, one);
-            product((m, n, dim), 1.0, rows(d_o, out_stride), transposed(v, stride), d_weights, n, Into::Fresh, one);
+            product(
+                (m, n, dim),
+                1.0,
+                rows(d_o, out_stride),
+                transposed(v, stride),
+                d_weights,
+                n,
+                Into::Fresh,
+                one,
+            );
             let pairs = weights.chunks_exact_mut(n).zip(d_weights.chunks_exact_mut(n));
             for (row, (weights, d_weights)) in pairs.enumerate() {
                 let (seen, unseen) = weights.split_at_mut(first + row + 1);
@@ -219,8 +228,26 @@ fn backward_key_head(
                     *d = (*d - carried) * *w * scale;
                 }
             }
-            product((n, dim, m), 1.0, transposed(weights, n), rows(d_o, out_stride), &mut d_values, dim, Into::Added, one);
-            product((n, dim, m), 1.0, transposed(d_weights, n), rows(q, stride), &mut d_keys, dim, Into::Added, one);
+            product(
+                (n, dim, m),
+                1.0,
+                transposed(weights, n),
+                rows(d_o, out_stride),
+                &mut d_values,
+                dim,
+                Into::Added,
+                one,
+            );
+            product(
+                (n, dim, m),
+                1.0,
+                transposed(d_weights, n),
+                rows(q, stride),
+                &mut d_keys,
+                dim,
+                Into::Added,
+                one,
+            );
             let d_query = &mut d_query[first * dim..];
             product((m, dim, n), 1.0, rows(d_weights, n), rows(k, stride), d_query, dim, Into::Fresh, one);
         }

@@ -54,7 +54,16 @@ impl LinearCrossEntropy {
             chunk.iter().for_each(|(row, _)| picked.extend_from_slice(&x[row * hidden..(row + 1) * hidden]));
             logits.resize(m * vocabulary, 0.0);
             let shape = (m, vocabulary, hidden);
-            product(shape, 1.0, rows(&picked, hidden), transposed(w, hidden), &mut logits, vocabulary, Into::Fresh, all);
+            product(
+                shape,
+                1.0,
+                rows(&picked, hidden),
+                transposed(w, hidden),
+                &mut logits,
+                vocabulary,
+                Into::Fresh,
+                all,
+            );
             let losses: Vec<f64> = logits
                 .par_chunks_exact_mut(vocabulary)
                 .zip(chunk)
@@ -64,7 +73,16 @@ impl LinearCrossEntropy {
             if self.want_dx {
                 d_picked.resize(m * hidden, 0.0);
                 let shape = (m, hidden, vocabulary);
-                product(shape, 1.0, rows(&logits, vocabulary), rows(w, hidden), &mut d_picked, hidden, Into::Fresh, all);
+                product(
+                    shape,
+                    1.0,
+                    rows(&logits, vocabulary),
+                    rows(w, hidden),
+                    &mut d_picked,
+                    hidden,
+                    Into::Fresh,
+                    all,
+                );
                 for ((row, _), d) in chunk.iter().zip(d_picked.chunks_exact(hidden)) {
                     gradients.dx[row * hidden..(row + 1) * hidden].copy_from_slice(d);
                 }
@@ -94,7 +112,13 @@ impl CustomOp2 for LinearCrossEntropy {
         "linear-cross-entropy"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (vocabulary, hidden) = lw.shape().dims2()?;
         let (loss, gradients) = self.compute(slice(x, lx)?, slice(w, lw)?, hidden, vocabulary)?;
         if let Ok(mut place) = self.gradients.lock() {
@@ -103,7 +127,13 @@ impl CustomOp2 for LinearCrossEntropy {
         Ok((CpuStorage::F32(vec![loss]), Shape::from(())))
     }
 
-    fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, d: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        _: &Tensor,
+        d: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let Some(mut gradients) = self.gradients.lock().ok().and_then(|mut g| g.take()) else {
             bail!("the gradient of a loss was asked for twice");
         };

@@ -83,7 +83,6 @@ impl LayerShape {
         }
         start..start
     }
-
 }
 
 /// What of a layer is trained, and so what its flat vector holds.
@@ -182,7 +181,9 @@ impl DecoderLayer {
     /// y (n, stride) += the adaptation of x, where there is one.
     fn adapt(&self, group: usize, x: &[f32], flat: &[f32], y: &mut [f32], stride: usize) -> Vec<f32> {
         match &self.trained {
-            Trained::Lora(layout) => self.adaptation(layout, group).forward(x, y.len() / stride, flat, y, stride),
+            Trained::Lora(layout) => {
+                self.adaptation(layout, group).forward(x, y.len() / stride, flat, y, stride)
+            }
             _ => Vec::new(),
         }
     }
@@ -239,7 +240,14 @@ impl DecoderLayer {
     }
 
     /// Gradients (of x where wanted, of flat) from `dy`.
-    fn backward(&self, x: &[f32], flat: &[f32], saved: Saved, dy: &[f32], w: &Weights<'_>) -> (Option<Vec<f32>>, Vec<f32>) {
+    fn backward(
+        &self,
+        x: &[f32],
+        flat: &[f32],
+        saved: Saved,
+        dy: &[f32],
+        w: &Weights<'_>,
+    ) -> (Option<Vec<f32>>, Vec<f32>) {
         let LayerShape { hidden, inner, heads, eps } = self.shape;
         let (n, row, out, all) = (x.len() / hidden, heads.row(), heads.out(), Threads::All);
         let Saved { qkv, mixed, log_sums, x2, gate_up, low } = saved;
@@ -248,7 +256,16 @@ impl DecoderLayer {
 
         // y = x2 + active · Wdown
         let mut d_active = buffer(n * inner);
-        product((n, inner, hidden), 1.0, rows(dy, hidden), rows(w.down, inner), &mut d_active, inner, Into::Fresh, all);
+        product(
+            (n, inner, hidden),
+            1.0,
+            rows(dy, hidden),
+            rows(w.down, inner),
+            &mut d_active,
+            inner,
+            Into::Fresh,
+            all,
+        );
         if step.trains(3) {
             let mut active = buffer(n * inner);
             swiglu::forward(&gate_up, inner, &mut active);
@@ -275,7 +292,16 @@ impl DecoderLayer {
 
         // x2 = x + mixed · Wo
         let mut d_mixed = buffer(n * out);
-        product((n, out, hidden), 1.0, rows(&dx2, hidden), rows(w.output, out), &mut d_mixed, out, Into::Fresh, all);
+        product(
+            (n, out, hidden),
+            1.0,
+            rows(&dx2, hidden),
+            rows(w.output, out),
+            &mut d_mixed,
+            out,
+            Into::Fresh,
+            all,
+        );
         step.linear(1, Weight::Output, &mixed, &low[1], &dx2, hidden, Some(&mut d_mixed));
         let mut d_qkv = buffer(n * row);
         attention::backward(&qkv, &self.lay.sequences, heads, &mixed, &log_sums, &d_mixed, &mut d_qkv);
@@ -342,7 +368,16 @@ impl Backward<'_> {
             Trained::Nothing => {}
             Trained::Lora(layout) => {
                 let (n, dx) = (dy.len() / stride, dx.map(Vec::as_mut_slice));
-                self.layer.adaptation(layout, group).backward(x, n, self.flat, low, dy, stride, self.d_flat, dx);
+                self.layer.adaptation(layout, group).backward(
+                    x,
+                    n,
+                    self.flat,
+                    low,
+                    dy,
+                    stride,
+                    self.d_flat,
+                    dx,
+                );
             }
             Trained::All => {
                 let (m, k) = weight.shape(&self.layer.shape);
@@ -366,7 +401,13 @@ impl CustomOp2 for DecoderLayer {
         "decoder-layer"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, flat: &CpuStorage, lf: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        flat: &CpuStorage,
+        lf: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (x, flat) = (slice(x, lx)?, slice(flat, lf)?);
         let heads = self.shape.heads;
         let n = x.len() / self.shape.hidden;
@@ -385,7 +426,13 @@ impl CustomOp2 for DecoderLayer {
         Ok((CpuStorage::F32(y), lx.shape().clone()))
     }
 
-    fn bwd(&self, xt: &Tensor, ft: &Tensor, _: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        xt: &Tensor,
+        ft: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let Some(saved) = self.saved.lock().ok().and_then(|mut s| s.take()) else {
             bail!("the gradient of a decoder layer was asked for twice");
         };

@@ -135,12 +135,20 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    pub(crate) fn new(config: &ModelConfig, targets: &[Linear], rank: usize, scale: f32, dropout: f32) -> Self {
+    pub(crate) fn new(
+        config: &ModelConfig,
+        targets: &[Linear],
+        rank: usize,
+        scale: f32,
+        dropout: f32,
+    ) -> Self {
         let mut groups: [Group; 4] = Default::default();
         let mut at = 0;
         for (number, group) in groups.iter_mut().enumerate() {
-            let targets =
-                Linear::ALL.into_iter().filter(|l| l.group() == number && targets.contains(l)).collect::<Vec<_>>();
+            let targets = Linear::ALL
+                .into_iter()
+                .filter(|l| l.group() == number && targets.contains(l))
+                .collect::<Vec<_>>();
             let inputs = targets.first().map_or(0, |l| l.inputs(config));
             let mut b = at + targets.len() * rank * inputs;
             for (i, linear) in targets.into_iter().enumerate() {
@@ -184,14 +192,30 @@ impl Adaptation<'_> {
     }
 
     /// Adds the adaptation of `x` (n, inputs) to `y` (n, stride); returns x·Aᵀ (n, maps · rank) for the backward pass.
-    pub(crate) fn forward(&self, x: &[f32], n: usize, flat: &[f32], y: &mut [f32], stride: usize) -> Vec<f32> {
+    pub(crate) fn forward(
+        &self,
+        x: &[f32],
+        n: usize,
+        flat: &[f32],
+        y: &mut [f32],
+        stride: usize,
+    ) -> Vec<f32> {
         let (group, rank) = (&self.layout.groups[self.group], self.layout.rank);
         let Some(first) = group.maps.first() else { return Vec::new() };
         let (width, inputs, all) = (group.maps.len() * rank, group.inputs, Threads::All);
         let dropped = self.dropped(x);
         let x = dropped.as_deref().unwrap_or(x);
         let mut low = buffer(n * width);
-        product((n, width, inputs), 1.0, rows(x, inputs), transposed(&flat[first.a..], inputs), &mut low, width, Into::Fresh, all);
+        product(
+            (n, width, inputs),
+            1.0,
+            rows(x, inputs),
+            transposed(&flat[first.a..], inputs),
+            &mut low,
+            width,
+            Into::Fresh,
+            all,
+        );
         for (i, map) in group.maps.iter().enumerate() {
             let shape = (n, map.outputs, rank);
             let (low, b) = (rows(&low[i * rank..], width), transposed(&flat[map.b..], rank));
@@ -222,19 +246,46 @@ impl Adaptation<'_> {
         for (i, map) in group.maps.iter().enumerate() {
             let dy = &dy[map.column..];
             let b = rows(&flat[map.b..], rank);
-            product((n, rank, map.outputs), scale, rows(dy, stride), b, &mut d_low[i * rank..], width, Into::Fresh, all);
+            product(
+                (n, rank, map.outputs),
+                scale,
+                rows(dy, stride),
+                b,
+                &mut d_low[i * rank..],
+                width,
+                Into::Fresh,
+                all,
+            );
             let (low, d_b) = (rows(&low[i * rank..], width), &mut d_flat[map.b..map.b + map.outputs * rank]);
             product((map.outputs, rank, n), scale, transposed(dy, stride), low, d_b, rank, Into::Fresh, all);
         }
         let d_a = &mut d_flat[first.a..first.a + width * inputs];
-        product((width, inputs, n), 1.0, transposed(&d_low, width), rows(x, inputs), d_a, inputs, Into::Fresh, all);
+        product(
+            (width, inputs, n),
+            1.0,
+            transposed(&d_low, width),
+            rows(x, inputs),
+            d_a,
+            inputs,
+            Into::Fresh,
+            all,
+        );
         let Some(dx) = dx else { return };
         let a = rows(&flat[first.a..], inputs);
         match self.mask {
             None => product((n, inputs, width), 1.0, rows(&d_low, width), a, dx, inputs, Into::Added, all),
             Some(key) => {
                 let mut through = buffer(n * inputs);
-                product((n, inputs, width), 1.0, rows(&d_low, width), a, &mut through, inputs, Into::Fresh, all);
+                product(
+                    (n, inputs, width),
+                    1.0,
+                    rows(&d_low, width),
+                    a,
+                    &mut through,
+                    inputs,
+                    Into::Fresh,
+                    all,
+                );
                 let through = masked(&through, key, self.layout.dropout);
                 dx.iter_mut().zip(&through).for_each(|(dx, t)| *dx += t);
             }

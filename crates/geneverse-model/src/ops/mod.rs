@@ -8,8 +8,8 @@ pub(crate) mod attention;
 pub(crate) mod cross_entropy;
 pub(crate) mod layer;
 pub(crate) mod lora;
-pub(crate) mod matmul;
 pub(crate) mod math;
+pub(crate) mod matmul;
 pub(crate) mod norm;
 #[cfg(test)]
 pub(crate) mod reference;

@@ -89,14 +89,26 @@ impl CustomOp2 for RmsNorm {
         "rms-norm"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (x, w) = (slice(x, lx)?, slice(w, lw)?);
         let mut y = buffer(x.len());
         forward(x, w, self.eps, &mut y);
         Ok((CpuStorage::F32(y), lx.shape().clone()))
     }
 
-    fn bwd(&self, xt: &Tensor, wt: &Tensor, _: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        xt: &Tensor,
+        wt: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (x, w, dy) = (view(xt)?, view(wt)?, view(dy)?);
         let mut dx = buffer(x.len());
         backward(&x, &w, self.eps, &dy, None, &mut dx);

@@ -4,7 +4,7 @@
 
 use candle_core::{D, DType, Result, Tensor};
 
-use super::layer::{LayerShape, Lay, Trained, Weight};
+use super::layer::{Lay, LayerShape, Trained, Weight};
 use super::lora::Layout;
 
 /// RMSNorm of x (n, hidden).
@@ -166,12 +166,19 @@ mod tests {
         let positions: Vec<u32> = lengths.iter().flat_map(|len| 0..*len as u32).collect();
         let n = positions.len();
         let sequences = starts.windows(2).map(|w| w[0]..w[1]).collect();
-        let lay = Arc::new(Lay { sequences, rotation: Rotation::new(&positions, config.head_dim, config.rope_theta) });
+        let lay = Arc::new(Lay {
+            sequences,
+            rotation: Rotation::new(&positions, config.head_dim, config.rope_theta),
+        });
         let frozen: Vec<Tensor> = Weight::ALL
             .iter()
             .map(|w| {
                 let (rows, columns) = w.shape(&shape);
-                random(&[rows, columns], 0.2, rng).reshape(if rows == 1 { vec![columns] } else { vec![rows, columns] })
+                random(&[rows, columns], 0.2, rng).reshape(if rows == 1 {
+                    vec![columns]
+                } else {
+                    vec![rows, columns]
+                })
             })
             .collect::<Result<_>>()
             .unwrap();
@@ -180,7 +187,10 @@ mod tests {
             Trained::Lora(layout) => random(&[layout.len], 0.1, rng),
             Trained::All => random(&[shape.place(Weight::Down).end], 0.2, rng),
         };
-        let (x, flat) = (Var::from_tensor(&random(&[n, config.hidden_size], 1.0, rng)).unwrap(), Var::from_tensor(&flat).unwrap());
+        let (x, flat) = (
+            Var::from_tensor(&random(&[n, config.hidden_size], 1.0, rng)).unwrap(),
+            Var::from_tensor(&flat).unwrap(),
+        );
         let weights = random(&[n, config.hidden_size], 1.0, rng);
 
         let slow = layer(&shape, &trained, &frozen, &lay, &x, &flat).unwrap();
@@ -205,7 +215,9 @@ mod tests {
             for lengths in [&[1][..], &[70], &[3, 1, 130, 64], &[65, 2]] {
                 check(&config, Trained::Nothing, lengths);
                 check(&config, Trained::All, lengths);
-                for targets in [&Linear::ALL[..], &[Linear::Query, Linear::Value], &[Linear::Up, Linear::Output]] {
+                for targets in
+                    [&Linear::ALL[..], &[Linear::Query, Linear::Value], &[Linear::Up, Linear::Output]]
+                {
                     let layout = Layout::new(&config, targets, 3, 1.7, 0.0);
                     check(&config, Trained::Lora(Arc::new(layout)), lengths);
                 }

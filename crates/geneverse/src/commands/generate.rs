@@ -118,7 +118,10 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
         return Ok(Report { out, answers, finished: true, new_tokens: 0, seconds: 0.0, cut: 0 });
     }
     if args.out.exists() {
-        bail!("{}: exists and was not finished by this program; choose another --out or remove it", args.out.display());
+        bail!(
+            "{}: exists and was not finished by this program; choose another --out or remove it",
+            args.out.display()
+        );
     }
 
     let mut examples = read_examples(&args.prompts)?;
@@ -186,7 +189,8 @@ fn answer(example: &Example, text: &str, model: &str) -> Answer {
 
 /// The template that is asked for, else the one that the adapter or the model was trained with.
 fn template(args: &GenerateArgs, folder: &Path) -> Result<Template> {
-    let remembered = args.adapter.iter().map(PathBuf::as_path).chain([folder]).find(|f| f.join(ASKING).exists());
+    let remembered =
+        args.adapter.iter().map(PathBuf::as_path).chain([folder]).find(|f| f.join(ASKING).exists());
     let remembered: Option<Asking> = remembered.map(|f| read_json(&f.join(ASKING))).transpose()?;
     if let Some(name) = &args.prompt {
         return serde_json::from_value(json!(name))
@@ -227,7 +231,8 @@ impl Part {
             }
         }
         if let Some(folder) = out.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+            fs::create_dir_all(folder)
+                .with_context(|| format!("{}: cannot make the folder", folder.display()))?;
         }
         stage::atomic_write(&path, |out| {
             writeln!(out, "{key}")?;

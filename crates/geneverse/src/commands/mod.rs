@@ -8,6 +8,7 @@ pub(crate) mod evaluate;
 pub(crate) mod generate;
 pub(crate) mod genes;
 pub(crate) mod postprocess;
+pub(crate) mod quickstart;
 pub(crate) mod report;
 pub(crate) mod train;
 
@@ -21,6 +22,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
     match command {
         Command::Genes(command) => genes::run(command, ui),
         Command::Dataset(command) => dataset::run(command, ui),
+        Command::Quickstart(args) => quickstart::run(&args, ui),
         Command::Train(args) => train::run(&args, ui),
         Command::Pretrain(args) => train::run_pretrain(&args, ui),
         Command::Generate(args) => generate::run(&args, ui),

@@ -111,7 +111,9 @@ pub(crate) const ASKING: &str = "geneverse.json";
 
 /// The stage `train`.
 pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Result<Trained> {
-    let Some(base) = &recipe.model.base else { bail!("recipe: model.base is missing, expected a checkpoint folder") };
+    let Some(base) = &recipe.model.base else {
+        bail!("recipe: model.base is missing, expected a checkpoint folder")
+    };
     let base = model_folder(base)?;
     let mut inputs = BTreeMap::from([("train", hash_file(Path::new(&recipe.data.train))?)]);
     if let Some(validation) = &recipe.data.validation {
@@ -175,7 +177,8 @@ pub(crate) fn pretrain(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Re
     let read = |path: &str| std::fs::read_to_string(path).with_context(|| format!("{path}: cannot read"));
     let text = read(&recipe.data.train)?;
     let validation = recipe.data.validation.as_deref().map(read).transpose()?.unwrap_or_default();
-    let inputs = json!({"train": hash_bytes(text.as_bytes()), "validation": hash_bytes(validation.as_bytes())});
+    let inputs =
+        json!({"train": hash_bytes(text.as_bytes()), "validation": hash_bytes(validation.as_bytes())});
     let stage = Stage { name: "pretrain", out, recipe, inputs, result: out.join("model") };
     if let Some(done) = stage.look(resume)? {
         return Ok(done);
@@ -198,7 +201,8 @@ pub(crate) fn pretrain(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Re
         );
     }
     let cutoff = recipe.data.cutoff;
-    let documents = |text: &str| text.lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let documents =
+        |text: &str| text.lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect::<Vec<_>>();
     let (train_text, validation_text) = (documents(&text), documents(&validation));
     let (sequences, encoded) =
         encode_documents(train_text.iter().map(String::as_str), &tokenizer, &config, cutoff)
@@ -265,14 +269,24 @@ impl Stage<'_> {
         Ok(None)
     }
 
-    fn train(&self, model: &Decoder, sequences: &[Sequence], validation: &[Sequence], ui: &Ui) -> Result<Outcome> {
+    fn train(
+        &self,
+        model: &Decoder,
+        sequences: &[Sequence],
+        validation: &[Sequence],
+        ui: &Ui,
+    ) -> Result<Outcome> {
         stop::listen();
         write_recipe(self.out, self.recipe)?;
         let key = hash_bytes(self.key().to_string().as_bytes());
         let run = Run { recipe: self.recipe, folder: self.out, key: &key, progress: ui, stop: &stop::asked };
         let begun = Instant::now();
         let outcome = train(model, sequences, validation, &run)?;
-        ui.note(&format!("  {:.0} s, {:.0} tokens/s", begun.elapsed().as_secs_f64(), outcome.tokens_per_second));
+        ui.note(&format!(
+            "  {:.0} s, {:.0} tokens/s",
+            begun.elapsed().as_secs_f64(),
+            outcome.tokens_per_second
+        ));
         Ok(outcome)
     }
 
@@ -300,7 +314,9 @@ fn read_data(recipe: &Recipe) -> Result<(Vec<Example>, Vec<Example>)> {
         );
     }
     // Drawn by the hash of each example's text, so that the same examples are held out whatever the order.
-    examples.sort_by_cached_key(|e| hash_bytes(format!("{}\0{}{}", recipe.run.seed, e.instruction, e.output).as_bytes()));
+    examples.sort_by_cached_key(|e| {
+        hash_bytes(format!("{}\0{}{}", recipe.run.seed, e.instruction, e.output).as_bytes())
+    });
     let validation = examples.split_off(examples.len() - size);
     Ok((examples, validation))
 }
@@ -308,7 +324,9 @@ fn read_data(recipe: &Recipe) -> Result<(Vec<Example>, Vec<Example>)> {
 /// Says what is about to be trained: the first example with its mask, the share trained, what is cut.
 fn preflight(first: &Sequence, encoded: &EncodingReport, tokenizer: &Tokenizer, ui: &Ui) {
     let trained: Vec<u32> = first.labels.iter().flatten().copied().collect();
-    let masked = &first.ids[..first.labels.iter().take_while(|l| l.is_none()).count()];
+    // A label stands where the token before it is: the first trained token is the one after the first label.
+    let untrained = first.labels.iter().take_while(|l| l.is_none()).count() + 1;
+    let masked = &first.ids[..untrained.min(first.ids.len())];
     let text = |ids: &[u32]| tokenizer.decode(ids).unwrap_or_default().replace('\n', "⏎");
     ui.note(&format!(
         "  {} examples, {} tokens, {:.0} % trained, longest {}; first tokens {}",
@@ -319,7 +337,8 @@ fn preflight(first: &Sequence, encoded: &EncodingReport, tokenizer: &Tokenizer, 
         first.ids.iter().take(3).filter_map(|id| tokenizer.token(*id)).collect::<Vec<_>>().join(" "),
     ));
     ui.note(&format!("  masked   …{}", last_characters(&text(masked), 70)));
-    let ends = first.labels.iter().flatten().next_back().and_then(|id| tokenizer.token(*id)).unwrap_or_default();
+    let ends =
+        first.labels.iter().flatten().next_back().and_then(|id| tokenizer.token(*id)).unwrap_or_default();
     ui.note(&format!("  trained  {:.70}… {ends}", text(&trained)));
     if !encoded.cut.is_empty() {
         let names = encoded.cut.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
@@ -340,7 +359,7 @@ pub(crate) fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
