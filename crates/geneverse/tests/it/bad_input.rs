@@ -12,38 +12,30 @@ const HGNC: &str = "hgnc_id\tsymbol\tname\tlocus_type\tstatus\tlocation\nHGNC:43
 fn broken_source_files() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let import = |file: &str| {
-        ["genes", "import", "--out", "genes.db", "--hgnc"]
-            .map(str::to_owned)
-            .to_vec()
-            .into_iter()
-            .chain([file.to_owned()])
-            .collect::<Vec<_>>()
-    };
-    let args = |file: &str| import(file);
     fs::write(path.join("good.tsv"), HGNC).unwrap();
-    let good = args("good.tsv");
-    let shown = succeed(path, &good.iter().map(String::as_str).collect::<Vec<_>>());
+    let shown = succeed(path, &["genes", "import", "--out", "genes.db", "--hgnc", "good.tsv"]);
     assert!(shown.contains("1 skipped"), "a row with too few fields is counted: {shown}");
     let database = fs::read(path.join("genes.db")).unwrap();
 
+    let refused = |file: &str| {
+        let error = fail(path, &["genes", "import", "--out", "other.db", "--hgnc", file]);
+        assert!(!path.join("other.db").exists());
+        error
+    };
     fs::write(path.join("column.tsv"), HGNC.replace("symbol", "simbol")).unwrap();
-    let bad = args("column.tsv");
-    let error = fail(path, &bad.iter().map(String::as_str).collect::<Vec<_>>());
+    let error = refused("column.tsv");
     assert!(error.contains("column.tsv") && error.contains("symbol"), "{error}");
 
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     packed.write_all(HGNC.repeat(50).as_bytes()).unwrap();
     let packed = packed.finish().unwrap();
     fs::write(path.join("short.tsv.gz"), &packed[..packed.len() / 2]).unwrap();
-    let bad = args("short.tsv.gz");
-    let error = fail(path, &bad.iter().map(String::as_str).collect::<Vec<_>>());
+    let error = refused("short.tsv.gz");
     assert!(error.contains("short.tsv.gz") && error.contains("truncated"), "{error}");
-    assert_eq!(
-        fs::read(path.join("genes.db")).unwrap(),
-        database,
-        "a failed import leaves the database as it was"
-    );
+
+    let error = fail(path, &["genes", "import", "--out", "genes.db", "--hgnc", "column.tsv"]);
+    assert!(error.contains("genes.db: finished earlier with other inputs"), "{error}");
+    assert_eq!(fs::read(path.join("genes.db")).unwrap(), database, "what is finished is not overwritten");
 
     let unknown = run(path, &["genes", "show", "GLI11"]);
     let said =
