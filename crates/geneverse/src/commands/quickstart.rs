@@ -291,7 +291,9 @@ fn text(summary: &Summary, out: &Path) -> String {
     }
     let _ = writeln!(text, "\n{:.0} s, {} MiB at the peak", summary.seconds, summary.peak_rss_mib);
     let _ = writeln!(text, "report: {}", summary.report.display());
-    let _ = writeln!(text, "next:   geneverse genes show GLI1 --db {}", out.join("genes.db").display());
+    // As it was called: on the day of the clone the program is not on the path yet.
+    let program = std::env::args().next().unwrap_or_else(|| "geneverse".to_owned());
+    let _ = writeln!(text, "next:   {program} genes show GLI1 --db {}", out.join("genes.db").display());
     text
 }
 
