@@ -1,3 +1,5 @@
+//! Small sources in the real formats, joined; what is skipped, kept and left as it was.
+
 use super::*;
 use crate::gene::GeneSymbol;
 use crate::progress::Silent;

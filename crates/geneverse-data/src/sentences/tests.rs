@@ -1,3 +1,5 @@
+//! Sentences a person would write: of every kind of gene, and of any record whatever.
+
 use super::*;
 use crate::gene::*;
 use expect_test::{Expect, expect};

@@ -1,3 +1,5 @@
+//! A database written and read back: lookups, resolution of symbols, search, files that are not ours.
+
 use super::*;
 use crate::gene::{GeneKind, Summary};
 use crate::progress::Silent;

@@ -1,3 +1,5 @@
+//! Answers that are true, and every way in which one is not.
+
 use geneverse_data::gene::{GeneSymbol, Summary};
 
 use super::*;

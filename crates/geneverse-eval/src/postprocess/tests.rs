@@ -1,3 +1,5 @@
+//! Repairs case by case, and what must hold of any text: untouched without identifiers, the same when repaired twice.
+
 use geneverse_data::answers::{self, Answer, Task};
 use geneverse_data::gene::*;
 use proptest::prelude::*;

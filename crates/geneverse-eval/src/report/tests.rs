@@ -1,3 +1,5 @@
+//! The page and the folders it is made of: whole, self-contained, nothing a model writes becomes markup.
+
 use super::*;
 
 fn item(factual: f64, structural: f64, reasons: &[&str]) -> Item {
