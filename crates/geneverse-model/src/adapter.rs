@@ -1,21 +1,25 @@
-//! LoRA adapters on disk as PEFT has them, and merged into their base.
+//! LoRA adapters on disk as PEFT has them.
 //!
 //! An adapter folder holds `adapter_config.json` and `adapter_model.safetensors`, whose tensors are
-//! `base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight` (rank, inputs) and `…lora_B.weight`
-//! (outputs, rank).
+//! `base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight` (rank, inputs), `…lora_B.weight` (outputs, rank)
+//! and with DoRA `…lora_magnitude_vector` (outputs).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
 use geneverse_data::stage::{FileError, read_json, write_json};
 use serde_json::{Map, Value, json};
 
-use crate::arch::decoder::{Decoder, joined};
-use crate::checkpoint::write_tensors;
+use crate::arch::decoder::Decoder;
+use crate::checkpoint::{Entry, read_tensors, write_tensors};
 use crate::config::ModelConfig;
+use crate::config::fields::Fields;
 use crate::error::{ModelError, Result};
-use crate::ops::lora::{Layout, Linear};
+use crate::families::{Family, Target};
+use crate::ops::layer::Trained;
+use crate::ops::lora::{Adapted, Layout, Update};
+use crate::ops::slots::LayerShape;
+use crate::weights::Precision;
 
 /// The settings of a LoRA adapter.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,76 +32,150 @@ pub struct LoraConfig {
     pub dropout: f64,
     /// Scale by α / √rank (rsLoRA, Kalajdzievski 2023).
     pub rank_stabilised: bool,
-    /// The adapted maps.
-    pub targets: Vec<Linear>,
+    /// Scale each output to a trained magnitude (DoRA, Liu et al. 2024).
+    pub dora: bool,
+    /// The adapted maps, by the ends of their names; `all-linear` for all.
+    pub targets: Vec<String>,
+    /// Ranks of some maps, by the ends of their names.
+    pub rank_pattern: BTreeMap<String, usize>,
+    /// The α of some maps, by the ends of their names.
+    pub alpha_pattern: BTreeMap<String, f64>,
+    /// Which layers are adapted; all where it is `None`.
+    pub layers: Option<Vec<usize>>,
+}
+
+/// Stands for every linear map of a layer.
+pub const ALL_LINEAR: &str = "all-linear";
+
+/// Whether a module's name ends with the name that is asked for.
+fn is_named(module: &str, name: &str) -> bool {
+    module == name || module.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'))
 }
 
 impl LoraConfig {
-    fn scale(&self) -> f32 {
-        let rank = self.rank as f64;
-        (self.alpha / if self.rank_stabilised { rank.sqrt() } else { rank }) as f32
+    /// Whether a map of the family has one of the names.
+    fn targets(&self, target: &Target) -> bool {
+        self.targets.iter().any(|name| name == ALL_LINEAR || is_named(target.path, name))
     }
 
-    pub(crate) fn layout(&self, config: &ModelConfig) -> Layout {
-        Layout::new(config, &self.targets, self.rank, self.scale(), self.dropout as f32)
+    /// Every name must be one of the model's.
+    pub(crate) fn check_targets(&self, config: &ModelConfig) -> Result<()> {
+        let known = config.family.targets();
+        let unknown =
+            |name: &&String| *name != ALL_LINEAR && !known.iter().any(|target| is_named(target.path, name));
+        let layers = config.num_hidden_layers;
+        if let Some(layer) = self.layers.iter().flatten().find(|layer| **layer >= layers) {
+            let reason = format!("the adapter is for layer {layer}, but the model has {layers} layers");
+            return Err(ModelError::Run(reason + ": made for another base model"));
+        }
+        match self.targets.iter().find(unknown) {
+            None => Ok(()),
+            Some(name) => {
+                let names: Vec<&str> = known.iter().map(|target| last(target.path)).collect();
+                let (family, names) = (config.family.name(), names.join(", "));
+                Err(ModelError::Run(format!(
+                    "the target module {name:?} is not in a {family} model, which has {names}"
+                )))
+            }
+        }
+    }
+
+    fn update(&self, family: Family, layer: usize, target: &Target) -> Option<Update> {
+        if !self.targets(target) || self.layers.as_ref().is_some_and(|layers| !layers.contains(&layer)) {
+            return None;
+        }
+        let module = format!("{}.{}", family.layer(layer), target.path);
+        let rank = lookup(&self.rank_pattern, &module).copied().unwrap_or(self.rank);
+        let alpha = lookup(&self.alpha_pattern, &module).copied().unwrap_or(self.alpha);
+        let divisor = if self.rank_stabilised { (rank as f64).sqrt() } else { rank as f64 };
+        Some(Update { rank, scale: (alpha / divisor) as f32, magnitude: self.dora })
+    }
+
+    pub(crate) fn layout(&self, config: &ModelConfig, shape: &LayerShape, layer: usize) -> Layout {
+        let family = config.family;
+        Layout::new(shape, family.targets(), self.dropout as f32, |target| self.update(family, layer, target))
     }
 
     /// Reads `adapter_config.json`; what would change the arithmetic and is not implemented is refused by name.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("adapter_config.json");
-        let fields: Map<String, Value> = read_json(&path)?;
-        let refuse = |field: &str, expected: &str| ModelError::Config {
-            path: path.clone(),
-            field: field.to_owned(),
-            found: fields.get(field).map_or("missing".to_owned(), Value::to_string),
-            expected: expected.to_owned(),
+        let map: Map<String, Value> = read_json(&path)?;
+        let fields = Fields::new(&map, &path);
+        if fields.text("peft_type")? != Some("LORA") {
+            return Err(fields.refuse_value("peft_type", "\"LORA\""));
+        }
+        fields.only("bias", "none")?;
+        for field in [
+            "modules_to_save",
+            "exclude_modules",
+            "trainable_token_indices",
+            "target_parameters",
+            "layer_replication",
+            "lora_bias",
+            "use_qalora",
+            "alora_invocation_tokens",
+            "megatron_config",
+        ] {
+            fields.nothing(field)?;
+        }
+        // PiSSA, OLoRA and their like change the base model's weights.
+        match fields.get("init_lora_weights") {
+            None | Some(Value::Bool(_)) => {}
+            Some(Value::String(kind)) if kind == "gaussian" => {}
+            Some(_) => {
+                let way = "true, false or \"gaussian\" (convert the adapter to a plain LoRA with PEFT)";
+                return Err(fields.refuse_value("init_lora_weights", way));
+            }
+        }
+        let targets = match fields.get("target_modules") {
+            Some(Value::Array(names)) => names.iter().map(|n| n.as_str().map(str::to_owned)).collect(),
+            Some(Value::String(name)) if name == ALL_LINEAR => Some(vec![name.clone()]),
+            _ => None,
         };
-        if fields.get("peft_type") != Some(&json!("LORA")) {
-            return Err(refuse("peft_type", "\"LORA\""));
-        }
-        for field in ["use_dora", "fan_in_fan_out"] {
-            if fields.get(field) == Some(&json!(true)) {
-                return Err(refuse(field, "false"));
-            }
-        }
-        if !matches!(fields.get("bias"), None | Some(Value::Null))
-            && fields.get("bias") != Some(&json!("none"))
-        {
-            return Err(refuse("bias", "\"none\""));
-        }
-        for field in ["rank_pattern", "alpha_pattern", "modules_to_save", "layers_to_transform"] {
-            let empty = match fields.get(field) {
-                None | Some(Value::Null) => true,
-                Some(Value::Object(map)) => map.is_empty(),
-                Some(Value::Array(list)) => list.is_empty(),
-                _ => false,
-            };
-            if !empty {
-                return Err(refuse(field, "nothing"));
-            }
-        }
-        let names = fields.get("target_modules").and_then(Value::as_array);
-        let names = names.ok_or_else(|| refuse("target_modules", "a list of module names"))?;
-        let mut targets = Vec::new();
-        for name in names {
-            let linear = name.as_str().and_then(Linear::from_name);
-            targets
-                .push(linear.ok_or_else(|| refuse("target_modules", "names such as q_proj or down_proj"))?);
-        }
+        let mut targets: Vec<String> =
+            targets.ok_or_else(|| fields.refuse_value("target_modules", "a list of module names"))?;
         targets.sort();
-        let rank = fields.get("r").and_then(Value::as_u64).filter(|r| *r > 0);
-        let alpha = fields.get("lora_alpha").and_then(Value::as_f64);
+        let layers = match fields.get("layers_to_transform") {
+            None => None,
+            Some(Value::Array(layers)) if layers.is_empty() => None,
+            Some(Value::Number(layer)) => layer.as_u64().map(|layer| vec![layer as usize]),
+            Some(value) => Some(
+                serde_json::from_value(value.clone())
+                    .map_err(|_| fields.refuse_value("layers_to_transform", "a list of layer numbers"))?,
+            ),
+        };
+        let positive = |field: &str, value: Option<usize>| {
+            value.filter(|value| *value > 0).ok_or_else(|| fields.refuse_value(field, "at least 1"))
+        };
+        let rank_pattern = pattern(&fields, "rank_pattern", |value| value.as_u64().filter(|r| *r > 0))?;
         Ok(Self {
-            rank: rank.ok_or_else(|| refuse("r", "a rank of at least 1"))? as usize,
-            alpha: alpha.ok_or_else(|| refuse("lora_alpha", "a number"))?,
-            dropout: fields.get("lora_dropout").and_then(Value::as_f64).unwrap_or(0.0),
-            rank_stabilised: fields.get("use_rslora") == Some(&json!(true)),
+            rank: positive("r", fields.size("r")?)?,
+            alpha: fields
+                .float("lora_alpha")?
+                .ok_or_else(|| fields.refuse_value("lora_alpha", "a number"))?,
+            dropout: fields.float("lora_dropout")?.unwrap_or(0.0),
+            rank_stabilised: fields.flag("use_rslora")?.unwrap_or(false),
+            dora: fields.flag("use_dora")?.unwrap_or(false),
             targets,
+            rank_pattern: rank_pattern.into_iter().map(|(name, rank)| (name, rank as usize)).collect(),
+            alpha_pattern: pattern(&fields, "alpha_pattern", Value::as_f64)?,
+            layers,
         })
     }
 
     /// Writes `adapter_config.json` as PEFT reads it.
-    fn write(&self, folder: &Path, base: &str) -> Result<(), FileError> {
+    fn write(&self, folder: &Path, family: Family, base: &str) -> Result<(), FileError> {
+        let mut names: Vec<&str> = Vec::new();
+        for target in family.targets().iter().filter(|target| self.targets(target)) {
+            // The last part where that is enough to tell the maps apart, else the whole path.
+            let short = last(target.path);
+            let alike = family.targets().iter().filter(|other| is_named(other.path, short));
+            let all = alike.clone().all(|other| self.targets(other));
+            let name = if all { short } else { target.path };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         let config = json!({
             "peft_type": "LORA",
             "task_type": "CAUSAL_LM",
@@ -106,9 +184,13 @@ impl LoraConfig {
             "lora_alpha": self.alpha,
             "lora_dropout": self.dropout,
             "use_rslora": self.rank_stabilised,
-            "target_modules": self.targets.iter().map(|t| t.name()).collect::<Vec<_>>(),
+            "use_dora": self.dora,
+            "target_modules": names,
+            "rank_pattern": self.rank_pattern,
+            "alpha_pattern": self.alpha_pattern,
+            "layers_to_transform": self.layers,
             "bias": "none",
-            "fan_in_fan_out": false,
+            "fan_in_fan_out": family.fan_in_fan_out(),
             "inference_mode": true,
             "init_lora_weights": true,
         });
@@ -116,125 +198,121 @@ impl LoraConfig {
     }
 }
 
-/// Where a map's matrices are named in a PEFT adapter.
-fn key(layer: usize, linear: Linear, matrix: &str) -> String {
-    format!("base_model.model.model.layers.{layer}.{}.lora_{matrix}.weight", linear.path())
+/// The last part of a module's name.
+fn last(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
+/// A map from ends of module names to values. PEFT takes regular expressions here too; those are refused.
+fn pattern<T>(
+    fields: &Fields<'_>,
+    field: &str,
+    value: impl Fn(&Value) -> Option<T>,
+) -> Result<BTreeMap<String, T>> {
+    let Some(map) = fields.object(field)? else { return Ok(BTreeMap::new()) };
+    let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+    let entry = |(name, found): (&String, &Value)| match value(found) {
+        Some(value) if plain(name) => Ok((name.clone(), value)),
+        _ => Err(fields.refuse_value(field, "module names (no regular expressions) with numbers")),
+    };
+    map.map.iter().map(entry).collect()
+}
+
+fn lookup<'a, T>(pattern: &'a BTreeMap<String, T>, module: &str) -> Option<&'a T> {
+    pattern.iter().find(|(name, _)| is_named(module, name)).map(|(_, value)| value)
+}
+
+/// A matrix of an adapter: its name in a PEFT file, its dimensions, and where it lies in its layer's flat vector.
+struct Matrix {
+    key: String,
+    dims: Vec<usize>,
+    place: std::ops::Range<usize>,
+}
+
+fn matrices(family: Family, layer: usize, map: &Adapted) -> Vec<Matrix> {
+    let module = format!("base_model.model.{}.{}", family.layer(layer), map.target.path);
+    let matrix = |end: &str, dims: &[usize], place: &std::ops::Range<usize>| Matrix {
+        key: format!("{module}.{end}"),
+        dims: dims.to_vec(),
+        place: place.clone(),
+    };
+    let mut all = vec![
+        matrix("lora_A.weight", &[map.rank, map.inputs], &map.a),
+        matrix("lora_B.weight", &[map.outputs, map.rank], &map.b),
+    ];
+    all.extend(map.magnitude.as_ref().map(|m| matrix("lora_magnitude_vector", &[map.outputs], m)));
+    all
 }
 
 /// Writes a decoder's adapter. Fails where the decoder has none.
 pub fn write_adapter(decoder: &Decoder, lora: &LoraConfig, folder: &Path, base: &str) -> Result<()> {
-    let tensors = named_tensors(decoder)?;
+    let tensors = named_tensors(decoder);
     if tensors.is_empty() {
         return Err(ModelError::Run("this model has no adapter to write".into()));
     }
-    write_tensors(&folder.join("adapter_model.safetensors"), &tensors, DType::F32)?;
-    Ok(lora.write(folder, base)?)
+    let fills: Vec<_> = tensors.iter().map(|(_, _, numbers)| || numbers.to_vec()).collect();
+    let entries: Vec<Entry<'_>> =
+        (tensors.iter().zip(&fills)).map(|((name, dims, _), fill)| Entry { name, dims, fill }).collect();
+    write_tensors(&folder.join("adapter_model.safetensors"), &entries, Precision::F32)?;
+    Ok(lora.write(folder, decoder.config().family, base)?)
 }
 
-/// A decoder's low-rank matrices by their names in a PEFT adapter; none where it has no adapter.
-pub(crate) fn named_tensors(decoder: &Decoder) -> Result<Vec<(String, Tensor)>> {
+/// A decoder's low-rank matrices by their names in a PEFT adapter, with their dimensions.
+pub(crate) fn named_tensors(decoder: &Decoder) -> Vec<(String, Vec<usize>, &[f32])> {
     let mut tensors = Vec::new();
-    let Some(layout) = decoder.lora_layout() else { return Ok(tensors) };
     for (number, layer) in decoder.layers.iter().enumerate() {
-        for map in layout.maps() {
-            let a =
-                layer.flat.narrow(0, map.a, layout.rank * map.inputs)?.reshape((layout.rank, map.inputs))?;
-            let b = layer
-                .flat
-                .narrow(0, map.b, map.outputs * layout.rank)?
-                .reshape((map.outputs, layout.rank))?;
-            tensors.push((key(number, map.linear, "A"), a));
-            tensors.push((key(number, map.linear, "B"), b));
+        let Trained::Lora(layout) = &layer.trained else { continue };
+        for matrix in layout.maps().flat_map(|map| matrices(decoder.config().family, number, map)) {
+            tensors.push((matrix.key, matrix.dims, &decoder.flat(number)[matrix.place]));
         }
     }
-    Ok(tensors)
-}
-
-/// The flat vector of every layer, from an adapter folder. Missing, surplus and misshapen tensors are errors.
-pub(crate) fn read_flat(folder: &Path, layout: &Layout, layers: usize) -> Result<Vec<Tensor>> {
-    let path = folder.join("adapter_model.safetensors");
-    let mut tensors: HashMap<String, Tensor> = candle_core::safetensors::load(&path, &Device::Cpu)
-        .map_err(|e| ModelError::tensors(&path, e.to_string()))?;
-    let mut flats = Vec::new();
-    for number in 0..layers {
-        let mut flat = vec![0f32; layout.len];
-        for map in layout.maps() {
-            let shapes = [("A", map.a, (layout.rank, map.inputs)), ("B", map.b, (map.outputs, layout.rank))];
-            for (matrix, at, shape) in shapes {
-                let key = key(number, map.linear, matrix);
-                let tensor = tensors.remove(&key).ok_or_else(|| {
-                    ModelError::tensors(
-                        &path,
-                        format!("{key} is missing; the adapter cannot be applied whole"),
-                    )
-                })?;
-                if tensor.dims() != [shape.0, shape.1] {
-                    let reason = format!(
-                        "{key} has shape {:?}, expected {shape:?}: made for another base model",
-                        tensor.dims()
-                    );
-                    return Err(ModelError::tensors(&path, reason));
-                }
-                let numbers = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-                flat[at..at + numbers.len()].copy_from_slice(&numbers);
-            }
-        }
-        flats.push(Tensor::from_vec(flat, layout.len, &Device::Cpu)?);
-    }
-    match tensors.keys().min() {
-        None => Ok(flats),
-        Some(surplus) => {
-            let reason =
-                format!("{surplus} has no place in this base model ({} such tensors)", tensors.len());
-            Err(ModelError::tensors(&path, reason))
-        }
-    }
+    tensors
 }
 
 impl Decoder {
-    /// The decoder with an adapter beside its weights, ready to be trained on.
+    /// The decoder with an adapter beside its weights, ready to be trained on. An adapter that cannot be applied
+    /// whole is refused.
     pub fn with_adapter(self, folder: &Path) -> Result<Self> {
         let lora = LoraConfig::read(folder)?;
-        let layout = lora.layout(self.config());
-        let flats = read_flat(folder, &layout, self.layers.len())?;
-        let decoder = self.train_lora(&lora, 0)?;
-        for (parameter, flat) in decoder.parameters().iter().zip(&flats) {
-            parameter.var.set(flat)?;
-        }
-        Ok(decoder)
+        let decoder = self.train_lora(&lora, 0).map_err(|e| ModelError::tensors(folder, e.to_string()))?;
+        decoder.load_adapter(folder)
     }
 
-    /// The decoder with its adapter added to its weights, W + s · B · A, and nothing trained.
-    pub fn merged(mut self) -> Result<Self> {
-        let Some(layout) = self.lora_layout().cloned() else { return Ok(self) };
-        let nothing = Tensor::zeros(1, DType::F32, &Device::Cpu)?;
-        for layer in &mut self.layers {
-            let mut weights = layer.frozen.as_ref().clone();
-            for (weight, linears) in joined() {
-                for map in layout.maps().filter(|map| linears.contains(&map.linear)) {
-                    let a = layer
-                        .flat
-                        .narrow(0, map.a, layout.rank * map.inputs)?
-                        .reshape((layout.rank, map.inputs))?;
-                    let b = layer
-                        .flat
-                        .narrow(0, map.b, map.outputs * layout.rank)?
-                        .reshape((map.outputs, layout.rank))?;
-                    let update = (b.matmul(&a)? * layout.scale as f64)?;
-                    let place = &mut weights[weight as usize];
-                    let rows = place.narrow(0, map.column(), map.outputs)?;
-                    let rest = map.column() + map.outputs;
-                    let after = place.dim(0)? - rest;
-                    let mut parts = vec![place.narrow(0, 0, map.column())?, (rows + update)?];
-                    parts.push(place.narrow(0, rest, after)?);
-                    let parts: Vec<Tensor> = parts.into_iter().filter(|p| p.elem_count() > 0).collect();
-                    *place = Tensor::cat(&parts, 0)?;
-                }
-            }
-            layer.frozen = std::sync::Arc::new(weights);
-            layer.flat = nothing.clone();
+    /// Puts an adapter's numbers into the one that is trained.
+    pub fn load_adapter(mut self, folder: &Path) -> Result<Self> {
+        let path = folder.join("adapter_model.safetensors");
+        if !path.exists() && folder.join("adapter_model.bin").exists() {
+            let reason = "only adapter_model.bin is here; load it in PEFT and save_pretrained to convert it";
+            return Err(ModelError::tensors(folder, reason));
         }
-        self.freeze();
-        Ok(self)
+        let mut tensors = read_tensors(&path)?;
+        let family = self.config().family;
+        for number in 0..self.layers.len() {
+            let layer = &self.layers[number];
+            let (Trained::Lora(layout), Some(parameter)) = (layer.trained.clone(), layer.parameter) else {
+                continue;
+            };
+            for Matrix { key, dims, place } in layout.maps().flat_map(|map| matrices(family, number, map)) {
+                let found = tensors.remove(&key).or_else(|| tensors.remove(&format!("{key}.weight")));
+                let Some((found, numbers)) = found else {
+                    let reason = format!("{key} is missing; the adapter cannot be applied whole");
+                    return Err(ModelError::tensors(&path, reason));
+                };
+                if found != dims {
+                    let reason =
+                        format!("{key} has shape {found:?}, expected {dims:?}: made for another base model");
+                    return Err(ModelError::tensors(&path, reason));
+                }
+                self.parameters_mut()[parameter].numbers[place].copy_from_slice(&numbers);
+            }
+        }
+        match tensors.keys().next() {
+            None => Ok(self),
+            Some(surplus) => {
+                let count = tensors.len();
+                let reason = format!("{surplus} has no place in this base model ({count} such tensors)");
+                Err(ModelError::tensors(&path, reason))
+            }
+        }
     }
 }

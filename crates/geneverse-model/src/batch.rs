@@ -1,9 +1,10 @@
 //! Examples to token sequences with labels, and sequences to packs.
 //!
 //! A pack is several sequences laid end to end. Nothing is padded and no sequence sees another: attention and
-//! positions are the sequence's own, so a pack's loss is the sum of its sequences' losses.
+//! positions are the sequence's own, so a pack's loss is the sum of its sequences' losses. Sequences that begin
+//! alike, as questions do, share the rows of what they begin with, which is computed once.
 
-use std::sync::Arc;
+use std::ops::Range;
 
 use geneverse_data::dataset::Example;
 use geneverse_data::prompt::Template;
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
+use crate::ops::attention::Tree;
+use crate::ops::cross_entropy::Label;
 use crate::ops::layer::Lay;
 use crate::ops::rope::Rotation;
 use crate::tokens::Tokenizer;
@@ -154,44 +157,90 @@ fn sequence(
     (Sequence { ids, labels }, cut)
 }
 
+/// How sequences become a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// Each lengthened to the longest (a multiple of 8), as the published recipe does; the loss is the same, only
+    /// more is computed.
+    Padded,
+    /// End to end.
+    Apart,
+    /// End to end, and what several of them begin with, computed once.
+    Shared,
+}
+
+/// A prefix shorter than this is not worth sharing: attention in two parts costs more than it saves.
+const SHORTEST_PREFIX: usize = 8;
+
 /// Several sequences laid end to end.
 pub struct Pack {
     pub(crate) ids: Vec<u32>,
-    pub(crate) labels: Vec<Option<u32>>,
-    pub(crate) lay: Arc<Lay>,
+    pub(crate) positions: Vec<u32>,
+    pub(crate) labels: Vec<Label>,
+    pub(crate) lay: Lay,
 }
 
 impl Pack {
-    /// Packs sequences. With `padding` each is lengthened to the longest (a multiple of 8), as the published
-    /// recipe does; the loss is the same, only more is computed.
+    /// Packs sequences.
     pub fn new<'a>(
         sequences: impl IntoIterator<Item = &'a Sequence>,
         config: &ModelConfig,
-        padding: bool,
+        packing: Packing,
     ) -> Self {
         let sequences: Vec<&Sequence> = sequences.into_iter().collect();
         let longest = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(0).next_multiple_of(8);
         let pad = config.pad_token_id.or(config.eos_token_ids.first().copied()).unwrap_or(0);
-        let (mut ids, mut labels, mut places, mut positions) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for sequence in sequences {
-            let start = ids.len();
-            ids.extend_from_slice(&sequence.ids);
-            labels.extend_from_slice(&sequence.labels);
-            if padding {
-                ids.resize(start + longest, pad);
-                labels.resize(start + longest, None);
+        let mut pack = Rows::default();
+        for (prefix, members) in bundles(&sequences, packing) {
+            if let Some(first) = members.first().filter(|_| prefix > 0) {
+                pack.add(first, 0..prefix, members.len() as f32);
             }
-            positions.extend(0..(ids.len() - start) as u32);
-            places.push(start..ids.len());
+            let stem = pack.ids.len() - prefix..pack.ids.len();
+            let mut own = Vec::new();
+            for sequence in members {
+                let start = pack.ids.len();
+                pack.add(sequence, prefix..sequence.ids.len(), 1.0);
+                if packing == Packing::Padded {
+                    for position in sequence.ids.len()..longest {
+                        pack.ids.push(pad);
+                        pack.positions.push(position as u32);
+                    }
+                }
+                own.push(start..pack.ids.len());
+            }
+            pack.trees.push(Tree { prefix: stem, members: own });
         }
-        let rotation = Rotation::new(&positions, config.head_dim, config.rope_theta);
-        Self { ids, labels, lay: Arc::new(Lay { sequences: places, rotation }) }
+        let Rows { ids, positions, labels, trees } = pack;
+        let lay = Lay::new(trees, &positions, config);
+        Self { ids, positions, labels, lay }
     }
 
-    /// Number of tokens, padding included.
+    /// Number of tokens computed.
     pub fn len(&self) -> usize {
         self.ids.len()
+    }
+
+    /// For each of the sequences that it was made of, in their order, the rows that hold its tokens in order.
+    pub(crate) fn order(&self, sequences: &[Sequence]) -> Vec<Vec<Range<usize>>> {
+        let mut order: Vec<Vec<Range<usize>>> = vec![Vec::new(); sequences.len()];
+        let branches = self
+            .lay
+            .trees
+            .iter()
+            .flat_map(|tree| tree.members.iter().map(|own| [tree.prefix.clone(), own.clone()].to_vec()));
+        // Trees lie in the order of their first sequence, which is not that of all sequences.
+        let mut waiting: Vec<Vec<Range<usize>>> = branches.collect();
+        for (sequence, rows) in sequences.iter().zip(&mut order) {
+            let ids = |rows: &[Range<usize>]| {
+                rows.iter()
+                    .flat_map(|rows| self.ids[rows.clone()].iter().copied())
+                    .eq(sequence.ids.iter().copied())
+            };
+            if let Some(place) = waiting.iter().position(|branch| ids(branch)) {
+                *rows = waiting.remove(place);
+            }
+        }
+        order
     }
 
     /// Whether there is nothing in it.
@@ -200,27 +249,76 @@ impl Pack {
     }
 }
 
+impl Lay {
+    pub(crate) fn new(trees: Vec<Tree>, positions: &[u32], config: &ModelConfig) -> Self {
+        let rotation = |rope| Rotation::new(positions, config.head_dim, rope);
+        Self { trees, rotations: config.ropes().into_iter().map(rotation).collect() }
+    }
+}
+
+/// The rows of a pack as they are laid.
+#[derive(Default)]
+struct Rows {
+    ids: Vec<u32>,
+    positions: Vec<u32>,
+    labels: Vec<Label>,
+    trees: Vec<Tree>,
+}
+
+impl Rows {
+    /// Tokens of a sequence that `count` sequences share.
+    fn add(&mut self, sequence: &Sequence, tokens: Range<usize>, count: f32) {
+        for place in tokens {
+            let row = self.ids.len();
+            self.labels.extend(sequence.labels[place].map(|token| Label { row, token, count }));
+            self.ids.push(sequence.ids[place]);
+            self.positions.push(place as u32);
+        }
+    }
+}
+
+/// Sequences that begin alike, tokens and labels, with the length of what they share; in the order of the first of
+/// each. A sequence of its own shares nothing.
+fn bundles<'a>(sequences: &[&'a Sequence], packing: Packing) -> Vec<(usize, Vec<&'a Sequence>)> {
+    let alone = |sequence: &&'a Sequence| (0, vec![*sequence]);
+    if packing != Packing::Shared {
+        return sequences.iter().map(alone).collect();
+    }
+    let mut bundles: Vec<(usize, Vec<&'a Sequence>)> = Vec::new();
+    for sequence in sequences {
+        let alike = bundles.iter_mut().find_map(|(shared, members)| {
+            let common = common_prefix(members[0], sequence).min(*shared);
+            (common >= SHORTEST_PREFIX).then_some((shared, members, common))
+        });
+        match alike {
+            Some((shared, members, common)) => {
+                *shared = common;
+                members.push(sequence);
+            }
+            None => bundles.push((sequence.ids.len(), vec![sequence])),
+        }
+    }
+    for (shared, members) in &mut bundles {
+        if members.len() == 1 {
+            *shared = 0;
+        }
+    }
+    bundles
+}
+
+fn common_prefix(a: &Sequence, b: &Sequence) -> usize {
+    let pairs = a.ids.iter().zip(&a.labels).zip(b.ids.iter().zip(&b.labels));
+    pairs.take_while(|(a, b)| a == b).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn config() -> ModelConfig {
-        ModelConfig {
-            hidden_size: 8,
-            intermediate_size: 8,
-            num_hidden_layers: 1,
-            num_attention_heads: 1,
-            num_key_value_heads: 1,
-            head_dim: 8,
-            vocab_size: 300,
-            rms_norm_eps: 1e-5,
-            rope_theta: 10_000.0,
-            max_position_embeddings: 64,
-            tie_word_embeddings: true,
-            bos_token_id: Some(1),
-            eos_token_ids: vec![2],
-            pad_token_id: Some(3),
-        }
+        let sizes = serde_json::json!({"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1,
+            "num_attention_heads": 1, "vocab_size": 300, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3});
+        crate::families::new_llama(sizes.as_object().unwrap()).unwrap()
     }
 
     #[test]
@@ -235,5 +333,32 @@ mod tests {
         assert_eq!((short.trained(), cut), (0, true));
         let (twice, _) = sequence(vec![1, 10, 20], 2, &config(), 64, false);
         assert_eq!(twice.ids, [1, 10, 20, 2]);
+    }
+
+    #[test]
+    fn what_sequences_begin_with_is_laid_once() {
+        let sequence = |ids: &[u32]| {
+            let labels = ids[1..].iter().map(|id| Some(*id)).chain([None]).collect();
+            Sequence { ids: ids.to_vec(), labels }
+        };
+        let begin: Vec<u32> = (10..20).collect();
+        let a = sequence(&[&begin[..], &[30, 31]].concat());
+        let b = sequence(&[50, 51, 52]);
+        let c = sequence(&[&begin[..], &[40]].concat());
+        let pack = Pack::new([&a, &b, &c], &config(), Packing::Shared);
+        // The tenth token is followed by 30 in one and by 40 in the other: each has it to itself.
+        assert_eq!(
+            pack.lay.trees,
+            [
+                Tree { prefix: 0..9, members: vec![9..12, 12..14] },
+                Tree { prefix: 14..14, members: vec![14..17] }
+            ]
+        );
+        assert_eq!(pack.ids[9..], [19, 30, 31, 19, 40, 50, 51, 52]);
+        assert_eq!(pack.positions[9..], [9, 10, 11, 9, 10, 0, 1, 2]);
+        let counts: f32 = pack.labels.iter().map(|label| label.count).sum();
+        assert_eq!(counts as usize, a.trained() + b.trained() + c.trained());
+        assert_eq!(Pack::new([&a, &b, &c], &config(), Packing::Apart).len(), 26);
+        assert_eq!(Pack::new([&a, &b, &c], &config(), Packing::Padded).len(), 48);
     }
 }

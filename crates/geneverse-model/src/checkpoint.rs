@@ -1,108 +1,171 @@
 //! Hugging Face checkpoint folders: `config.json`, `model.safetensors` (or shards with an index).
+//!
+//! Matrices stay where they are: in the mapped file, in the precision in which they were written. Vectors (norms,
+//! biases) are few and are widened to f32.
 
-use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
-
-use candle_core::safetensors::MmapedSafetensors;
-use candle_core::{DType, Device, Tensor};
-use geneverse_data::stage::{FileError, atomic_write, read_json};
-use safetensors::tensor::{Dtype, View as TensorView};
-use serde_json::{Map, Value};
-use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::arch::decoder::{Decoder, Weights, joined};
+use geneverse_data::stage::{FileError, atomic_write, read_json};
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors};
+use serde_json::{Map, Value, json};
+
+use crate::arch::decoder::{AllWeights, Decoder};
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
-use crate::ops::layer::{LayerShape, Weight};
-
-/// How weights are held in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precision {
-    /// 32 bits.
-    F32,
-    /// 16 bits, with f32's range.
-    Bf16,
-}
+use crate::families::{Stored, Top};
+use crate::ops::slots::{LayerShape, Slot};
+use crate::weights::{Held, Numbers, Precision};
 
 impl Decoder {
-    /// Reads a checkpoint folder. Weights in 16 bits are widened to f32.
+    /// Reads a checkpoint folder.
     ///
     /// A missing tensor, a tensor of another shape, and a tensor that the configuration has no place for are
     /// errors that name it.
     pub fn read(folder: &Path) -> Result<Self> {
         let config = ModelConfig::read(folder)?;
-        let mut source = Source::open(folder)?;
-        let shape = LayerShape::new(&config);
-        let (vocabulary, hidden) = (config.vocab_size, config.hidden_size);
-        let embedding = source.take("model.embed_tokens.weight", &[vocabulary, hidden])?;
+        let mut source = Source::open(folder, config.family.prefix())?;
+        let mut top = |top: Top| -> Result<Option<Held>> {
+            let Some((rows, columns)) = Self::top_size(&config, top) else { return Ok(None) };
+            let stored = Stored::whole(config.family.top(top));
+            source.take(&stored, rows, columns, matches!(top, Top::Norm | Top::NormBias)).map(Some)
+        };
+        let tops = [
+            top(Top::Embedding)?,
+            top(Top::Positions)?,
+            top(Top::Norm)?,
+            top(Top::NormBias)?,
+            top(Top::Head)?,
+        ];
         let mut layers = Vec::new();
         for number in 0..config.num_hidden_layers {
-            let prefix = format!("model.layers.{number}");
-            let mut layer = vec![
-                source.take(&format!("{prefix}.input_layernorm.weight"), &[hidden])?,
-                source.take(&format!("{prefix}.post_attention_layernorm.weight"), &[hidden])?,
-            ];
-            for (weight, linears) in joined() {
-                let mut parts = Vec::new();
-                for linear in linears {
-                    let dims = [linear.outputs(&config), linear.inputs(&config)];
-                    parts.push(source.take(&format!("{prefix}.{}.weight", linear.path()), &dims)?);
-                }
-                let whole = Tensor::cat(&parts, 0)?;
-                debug_assert_eq!(whole.dims2()?, weight.shape(&shape));
-                layer.push(whole);
+            let shape = LayerShape::new(&config, number);
+            let mut held = vec![None; Slot::ALL.len()];
+            for (slot, rows, columns) in shape.slots() {
+                let stored = config.family.stored(slot, number);
+                held[slot as usize] = Some(source.take(&stored, rows, columns, !slot.is_matrix())?);
             }
-            debug_assert_eq!(layer.len(), Weight::ALL.len());
-            layers.push(layer);
+            layers.push(held);
         }
-        let norm = source.take("model.norm.weight", &[hidden])?;
-        let head = match config.tie_word_embeddings {
-            true => {
-                // Some checkpoints write the tied matrix a second time.
-                source.names.remove("lm_head.weight");
-                None
-            }
-            false => Some(source.take("lm_head.weight", &[vocabulary, hidden])?),
-        };
-        source.finish()?;
-        Self::frozen(config, Weights { embedding, layers, norm, head })
+        source.finish(&config)?;
+        Ok(Self::frozen(config, AllWeights { tops, layers }))
     }
 
     /// Writes a checkpoint folder's configuration and weights (the tokenizer is written by its own).
     pub fn write(&self, folder: &Path, precision: Precision) -> Result<()> {
-        let (name, dtype) = match precision {
-            Precision::F32 => ("float32", DType::F32),
-            Precision::Bf16 => ("bfloat16", DType::BF16),
-        };
-        self.config().write(folder, name)?;
-        write_tensors(&folder.join("model.safetensors"), &self.named_tensors()?, dtype)
+        self.config().write(folder, precision.name())?;
+        let exports = self.exports();
+        let fills: Vec<_> = exports.iter().map(|export| || self.numbers(export)).collect();
+        let entries: Vec<Entry<'_>> = (exports.iter().zip(&fills))
+            .map(|(export, fill)| Entry { name: &export.name, dims: &export.dims, fill })
+            .collect();
+        write_tensors(&folder.join("model.safetensors"), &entries, precision)
     }
+
+    /// Every weight by its name in a Hugging Face checkpoint. Adapters are not in it.
+    pub(crate) fn exports(&self) -> Vec<Export> {
+        let config = self.config();
+        let mut exports = Vec::new();
+        for top in Top::ALL {
+            let Some((rows, columns)) = Self::top_size(config, top) else { continue };
+            let dims =
+                if matches!(top, Top::Norm | Top::NormBias) { vec![columns] } else { vec![rows, columns] };
+            exports.push(Export { name: config.family.top(top), dims, from: From::Top(top) });
+        }
+        for (number, layer) in self.layers.iter().enumerate() {
+            // Slots that are parts of one tensor are written together, at the first of them.
+            for (slot, rows, columns) in layer.shape.slots() {
+                let Stored { name, transposed, part: (index, parts) } = config.family.stored(slot, number);
+                if index > 0 {
+                    continue;
+                }
+                let dims = match (slot.is_matrix(), transposed) {
+                    (false, _) => vec![columns * parts],
+                    (true, false) => vec![rows * parts, columns],
+                    (true, true) => vec![columns, rows * parts],
+                };
+                exports.push(Export { name, dims, from: From::Layer(number, slot, parts) });
+            }
+        }
+        exports
+    }
+
+    /// The numbers of an export, as they lie in a checkpoint.
+    pub(crate) fn numbers(&self, export: &Export) -> Vec<f32> {
+        match export.from {
+            From::Top(top) => self.top(top).map(|map| map.to_vec()).unwrap_or_default(),
+            From::Layer(number, slot, parts) => {
+                let weights = self.weights(number);
+                let first = Slot::ALL.iter().position(|other| *other == slot).unwrap_or(0);
+                let slots = &Slot::ALL[first..first + parts];
+                let mut whole: Vec<f32> = Vec::new();
+                for slot in slots {
+                    whole.extend(weights.map(*slot).map(|map| map.to_vec()).unwrap_or_default());
+                }
+                let transposed = self.config().family.stored(slot, number).transposed;
+                if !transposed {
+                    return whole;
+                }
+                let (rows, columns) = (export.dims[1], export.dims[0]);
+                (0..rows * columns).map(|i| whole[(i % rows) * columns + i / rows]).collect()
+            }
+        }
+    }
+}
+
+/// A tensor of a decoder as a checkpoint has it.
+pub(crate) struct Export {
+    pub(crate) name: String,
+    pub(crate) dims: Vec<usize>,
+    from: From,
+}
+
+enum From {
+    Top(Top),
+    /// A slot and how many of the slots after it, itself included, lie in one tensor.
+    Layer(usize, Slot, usize),
 }
 
 /// The tensors of a folder, taken one by one.
 struct Source {
     folder: PathBuf,
-    tensors: MmapedSafetensors,
-    names: BTreeSet<String>,
+    tensors: BTreeMap<String, Tensor>,
+    taken: BTreeSet<String>,
+    /// What some checkpoints leave out of every name.
+    prefix: &'static str,
+}
+
+/// Where a tensor lies.
+#[derive(Clone)]
+struct Tensor {
+    map: Arc<Mmap>,
+    bytes: Range<usize>,
+    dims: Vec<usize>,
+    dtype: Dtype,
 }
 
 impl Source {
-    fn open(folder: &Path) -> Result<Self> {
+    fn open(folder: &Path, prefix: &'static str) -> Result<Self> {
         let single = folder.join("model.safetensors");
         let index = folder.join("model.safetensors.index.json");
         let files: Vec<PathBuf> = if single.exists() {
             vec![single]
         } else if index.exists() {
-            let index: Map<String, Value> = read_json(&index)?;
-            let places: HashMap<String, String> =
-                index.get("weight_map").and_then(|map| serde_json::from_value(map.clone()).ok()).ok_or_else(
-                    || ModelError::tensors(folder, "model.safetensors.index.json has no weight_map"),
-                )?;
+            let fields: Map<String, Value> = read_json(&index)?;
+            let places: HashMap<String, String> = fields
+                .get("weight_map")
+                .and_then(|map| serde_json::from_value(map.clone()).ok())
+                .ok_or_else(|| ModelError::tensors(&index, "has no weight_map"))?;
             places.values().collect::<BTreeSet<_>>().into_iter().map(|file| folder.join(file)).collect()
         } else {
             let reason = "neither model.safetensors nor model.safetensors.index.json is here; a checkpoint folder \
-                          of Hugging Face has one of them";
+                          of Hugging Face has one of them (one with pytorch_model.bin only is converted by loading \
+                          it in transformers and save_pretrained)";
             return Err(ModelError::tensors(folder, reason));
         };
         if let Some(missing) = files.iter().find(|file| !file.exists()) {
@@ -111,30 +174,65 @@ impl Source {
                 "named by the index, but not here; fetch the checkpoint again",
             ));
         }
-        // SAFETY: the files are not written to while they are mapped; a program that truncates a checkpoint
-        // under a running one breaks both, as with any memory-mapped file.
-        let tensors = unsafe { MmapedSafetensors::multi(&files) }
-            .map_err(|e| ModelError::tensors(folder, format!("not a readable safetensors file: {e}")))?;
-        let names = tensors.tensors().into_iter().map(|(name, _)| name).collect();
-        Ok(Self { folder: folder.to_owned(), tensors, names })
+        let mut tensors = BTreeMap::new();
+        for file in &files {
+            tensors.extend(map_tensors(file)?);
+        }
+        Ok(Self { folder: folder.to_owned(), tensors, taken: BTreeSet::new(), prefix })
     }
 
-    fn take(&mut self, name: &str, dims: &[usize]) -> Result<Tensor> {
-        if !self.names.remove(name) {
+    /// The name under which a tensor is here.
+    fn find(&self, name: &str) -> Option<String> {
+        let short = name.strip_prefix(self.prefix);
+        [Some(name), short].into_iter().flatten().find(|n| self.tensors.contains_key(*n)).map(str::to_owned)
+    }
+
+    /// A matrix (outputs, inputs), or with `vector` its one row, widened to f32.
+    fn take(&mut self, stored: &Stored, outputs: usize, inputs: usize, vector: bool) -> Result<Held> {
+        let Stored { name, transposed, part: (index, parts) } = stored;
+        let Some(name) = self.find(name) else {
             return Err(ModelError::tensors(&self.folder, format!("tensor {name} is missing")));
-        }
-        let tensor = self.tensors.load(name, &Device::Cpu)?;
-        if tensor.dims() != dims {
-            let reason =
-                format!("tensor {name} has shape {:?}, expected {dims:?} by config.json", tensor.dims());
+        };
+        let tensor = &self.tensors[&name];
+        let (width, height) = (inputs * if vector { *parts } else { 1 }, outputs * parts);
+        let dims = match (vector, transposed) {
+            (true, _) => vec![width],
+            (false, false) => vec![height, width],
+            (false, true) => vec![width, height],
+        };
+        if tensor.dims != dims {
+            let found = &tensor.dims;
+            let reason = format!("tensor {name} has shape {found:?}, expected {dims:?} by config.json");
             return Err(ModelError::tensors(&self.folder, reason));
         }
-        Ok(tensor.to_dtype(DType::F32)?)
+        let precision = match tensor.dtype {
+            Dtype::F32 => Precision::F32,
+            Dtype::BF16 => Precision::Bf16,
+            Dtype::F16 => Precision::F16,
+            other => {
+                let reason = format!("tensor {name} is held as {other:?}, expected F32, BF16 or F16");
+                return Err(ModelError::tensors(&self.folder, reason));
+            }
+        };
+        let numbers = Numbers::mapped(&tensor.map, tensor.bytes.clone(), precision);
+        self.taken.insert(name);
+        let held = match (vector, transposed) {
+            (true, _) => Numbers::new(numbers.part(index * inputs..(index + 1) * inputs).to_vec()),
+            (false, false) => numbers.part(index * outputs * inputs..(index + 1) * outputs * inputs),
+            (false, true) => return Ok(Held::columns(&numbers, index * outputs, outputs, inputs, height)),
+        };
+        Ok(Held::new(held, outputs, inputs))
     }
 
-    fn finish(&self) -> Result<()> {
-        // Old checkpoints keep the rotary frequencies, which follow from the configuration.
-        let mut surplus = self.names.iter().filter(|name| !name.ends_with("rotary_emb.inv_freq"));
+    fn finish(&self, config: &ModelConfig) -> Result<()> {
+        let head = config.family.top(Top::Head);
+        let mut surplus = self.tensors.keys().filter(|name| {
+            // Old checkpoints keep the rotary frequencies and the causal mask, which follow from the
+            // configuration; some write the tied matrix a second time.
+            let follows = [".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias"];
+            let tied = config.tie_word_embeddings && **name == head;
+            !self.taken.contains(*name) && !tied && !follows.iter().any(|end| name.ends_with(end))
+        });
         match surplus.next() {
             None => Ok(()),
             Some(name) => {
@@ -145,53 +243,95 @@ impl Source {
     }
 }
 
-/// A tensor on its way into a file.
-struct Bytes {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
+/// The tensors of a safetensors file.
+fn map_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+    let file = File::open(path).map_err(|e| FileError::io(path, "open", e))?;
+    // SAFETY: the file is not written to while it is mapped; a program that truncates a checkpoint under a running
+    // one breaks both, as with any memory-mapped file.
+    let map = unsafe { Mmap::map(&file) }.map_err(|e| FileError::io(path, "map", e))?;
+    let map = Arc::new(map);
+    let refuse = |e: safetensors::SafeTensorError| {
+        ModelError::tensors(path, format!("not a readable safetensors file: {e}; fetch it again"))
+    };
+    let (header, metadata) = SafeTensors::read_metadata(&map).map_err(refuse)?;
+    let first = header + 8;
+    let place = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
+        let (start, end) = info.data_offsets;
+        let bytes = first + start..first + end;
+        (name, Tensor { map: map.clone(), bytes, dims: info.shape.clone(), dtype: info.dtype })
+    };
+    Ok(metadata.tensors().into_iter().map(place).collect())
 }
 
-impl TensorView for Bytes {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
-    }
-    fn data_len(&self) -> usize {
-        self.bytes.len()
-    }
+/// The vectors and matrices of a safetensors file, row after row, in f32.
+pub(crate) fn read_vectors(path: &Path) -> Result<BTreeMap<String, Vec<f32>>> {
+    Ok(read_tensors(path)?.into_iter().map(|(name, (_, numbers))| (name, numbers)).collect())
 }
 
-/// Writes tensors as safetensors, as `BF16` or `F32`, beside the place and renamed in.
-pub(crate) fn write_tensors(path: &Path, tensors: &[(String, Tensor)], dtype: DType) -> Result<()> {
-    let mut views = Vec::new();
-    for (name, tensor) in tensors {
-        let numbers = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-        let (dtype, bytes) = match dtype {
-            DType::BF16 => {
-                let bytes = numbers.iter().flat_map(|x| half_bits(*x).to_le_bytes()).collect();
-                (Dtype::BF16, bytes)
+/// The same with their dimensions.
+pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>> {
+    let mut read = BTreeMap::new();
+    for (name, tensor) in map_tensors(path)? {
+        let precision = match tensor.dtype {
+            Dtype::F32 => Precision::F32,
+            Dtype::BF16 => Precision::Bf16,
+            Dtype::F16 => Precision::F16,
+            other => {
+                return Err(ModelError::tensors(path, format!("{name} is held as {other:?}, expected F32")));
             }
-            _ => (Dtype::F32, numbers.iter().flat_map(|x| x.to_le_bytes()).collect()),
         };
-        views.push((name.clone(), Bytes { dtype, shape: tensor.dims().to_vec(), bytes }));
+        let numbers = Numbers::mapped(&tensor.map, tensor.bytes, precision).to_vec();
+        read.insert(name, (tensor.dims, numbers));
     }
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let bytes = safetensors::serialize(views, Some(metadata))
-        .map_err(|e| FileError::whole(path, format!("cannot be written as safetensors: {e}")))?;
-    Ok(atomic_write(path, |out| out.write_all(&bytes))?)
+    Ok(read)
 }
 
-/// The bits of the nearest bfloat16, ties to even.
-fn half_bits(x: f32) -> u16 {
-    let bits = x.to_bits();
-    if x.is_nan() {
-        return 0x7fc0;
+/// A tensor on its way into a file; its numbers are made when their turn comes.
+pub(crate) struct Entry<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) dims: &'a [usize],
+    pub(crate) fill: &'a dyn Fn() -> Vec<f32>,
+}
+
+/// Writes vectors as f32.
+pub(crate) fn write_vectors(path: &Path, vectors: &[(String, &[f32])]) -> Result<()> {
+    let dims: Vec<[usize; 1]> = vectors.iter().map(|(_, numbers)| [numbers.len()]).collect();
+    let fills: Vec<_> = vectors.iter().map(|(_, numbers)| || numbers.to_vec()).collect();
+    let entries: Vec<Entry<'_>> = (vectors.iter().zip(&dims).zip(&fills))
+        .map(|(((name, _), dims), fill)| Entry { name, dims, fill })
+        .collect();
+    write_tensors(path, &entries, Precision::F32)
+}
+
+/// Writes a safetensors file tensor by tensor, beside its place and renamed in: the length of the header, the header
+/// (names, types, shapes, offsets as JSON, padded to 8 bytes), the numbers.
+pub(crate) fn write_tensors(path: &Path, entries: &[Entry<'_>], precision: Precision) -> Result<()> {
+    let mut header = Map::from_iter([("__metadata__".to_owned(), json!({"format": "pt"}))]);
+    let mut at = 0;
+    for Entry { name, dims, .. } in entries {
+        let end = at + dims.iter().product::<usize>() * precision.bytes();
+        let info = json!({"dtype": precision.tag(), "shape": dims, "data_offsets": [at, end]});
+        header.insert((*name).to_owned(), info);
+        at = end;
     }
-    ((bits.wrapping_add(0x7fff + ((bits >> 16) & 1))) >> 16) as u16
+    let mut header = Value::Object(header).to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let fill = |out: &mut std::io::BufWriter<File>| {
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(&header)?;
+        for entry in entries {
+            let numbers = (entry.fill)();
+            match precision {
+                Precision::F32 => numbers.iter().try_for_each(|x| out.write_all(&x.to_le_bytes()))?,
+                Precision::Bf16 => numbers
+                    .iter()
+                    .try_for_each(|x| out.write_all(&half::bf16::from_f32(*x).to_bits().to_le_bytes()))?,
+                Precision::F16 => numbers
+                    .iter()
+                    .try_for_each(|x| out.write_all(&half::f16::from_f32(*x).to_bits().to_le_bytes()))?,
+            }
+        }
+        Ok(())
+    };
+    Ok(atomic_write(path, fill)?)
 }

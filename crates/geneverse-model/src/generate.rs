@@ -4,19 +4,15 @@
 //! its own, and when an answer is finished the next prompt takes its place. The products of a step are shared
 //! by all answers under way; attention is each answer's own.
 
-use std::sync::Arc;
-
-use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use crate::arch::decoder::Decoder;
+use crate::batch::{Pack, Packing, Sequence};
 use crate::error::{ModelError, Result};
 use crate::ops::attention::{self, Heads};
+use crate::ops::buffer;
 use crate::ops::layer::Lay;
-use crate::ops::math::{add_scaled, dot, exp_in_place, max};
-use crate::ops::matmul::{Into, Threads, product, rows, transposed};
-use crate::ops::rope::Rotation;
-use crate::ops::{buffer, norm, view};
+use crate::ops::math::{add_scaled, dot, max};
 
 /// Prompt tokens that are read in one pass.
 const PREFILL_TOKENS: usize = 2048;
@@ -123,15 +119,18 @@ struct Engine<'a> {
 }
 
 impl Engine<'_> {
-    /// Reads prompts into new slots, each with the first token of its answer.
+    /// Reads prompts into new slots, each with the first token of its answer. What the prompts begin with alike is
+    /// read once.
     fn read(&self, prompts: &[(usize, &[u32])]) -> Result<Vec<Slot>> {
         let config = self.model.config();
         let width = config.num_key_value_heads * config.head_dim;
-        let (mut ids, mut positions, mut sequences, mut slots) = (vec![], vec![], vec![], vec![]);
+        let sequences: Vec<Sequence> = prompts
+            .iter()
+            .map(|(_, ids)| Sequence { ids: ids.to_vec(), labels: vec![None; ids.len()] })
+            .collect();
+        let pack = Pack::new(&sequences, config, Packing::Shared);
+        let mut slots: Vec<Slot> = Vec::new();
         for (prompt, tokens) in prompts {
-            sequences.push(ids.len()..ids.len() + tokens.len());
-            positions.extend(0..tokens.len() as u32);
-            ids.extend_from_slice(tokens);
             let cache = || {
                 let room = || Vec::with_capacity(self.longest * width);
                 Cache { keys: room(), values: room() }
@@ -139,23 +138,22 @@ impl Engine<'_> {
             let layers = (0..config.num_hidden_layers).map(|_| cache()).collect();
             slots.push(Slot { prompt: *prompt, len: tokens.len(), next: 0, ids: Vec::new(), layers });
         }
-        let rotation = Rotation::new(&positions, config.head_dim, config.rope_theta);
-        let lay = Arc::new(Lay { sequences: sequences.clone(), rotation });
-        let heads = self.model.shape().heads;
-        let x = self.forward(&ids, &lay, |layer, qkv| {
-            for (slot, sequence) in slots.iter_mut().zip(&sequences) {
-                slot.layers[layer]
-                    .append(&qkv[sequence.start * heads.row()..sequence.end * heads.row()], heads);
+        let order = pack.order(&sequences);
+        let x = self.forward(&pack.ids, &pack.positions, &pack.lay, |layer, heads, qkv| {
+            for (slot, rows) in slots.iter_mut().zip(&order) {
+                for rows in rows {
+                    slot.layers[layer].append(&qkv[rows.start * heads.row()..rows.end * heads.row()], heads);
+                }
             }
             let n = qkv.len() / heads.row();
             let (mut mixed, mut log_sums) = (buffer(n * heads.out()), buffer(n * heads.query));
-            attention::forward(qkv, &sequences, heads, &mut mixed, &mut log_sums);
+            attention::forward(qkv, &pack.lay.trees, heads, &mut mixed, &mut log_sums);
             mixed
         })?;
         let hidden = config.hidden_size;
-        let last: Vec<f32> =
-            sequences.iter().flat_map(|s| &x[(s.end - 1) * hidden..s.end * hidden]).copied().collect();
-        for (slot, next) in slots.iter_mut().zip(self.choose(&last)?) {
+        let ends = order.iter().filter_map(|rows| rows.iter().map(|rows| rows.end).max());
+        let last: Vec<f32> = ends.flat_map(|end| &x[(end - 1) * hidden..end * hidden]).copied().collect();
+        for (slot, next) in slots.iter_mut().zip(self.choose(&last)) {
             slot.next = next;
         }
         Ok(slots)
@@ -163,20 +161,17 @@ impl Engine<'_> {
 
     /// Gives every slot its next token.
     fn step(&self, slots: &mut [Slot]) -> Result<()> {
-        let config = self.model.config();
         let ids: Vec<u32> = slots.iter().map(|slot| slot.next).collect();
         let positions: Vec<u32> = slots.iter().map(|slot| slot.len as u32).collect();
-        let rotation = Rotation::new(&positions, config.head_dim, config.rope_theta);
-        let lay = Arc::new(Lay { sequences: Vec::new(), rotation });
-        let heads = self.model.shape().heads;
-        let x = self.forward(&ids, &lay, |layer, qkv| {
+        let lay = Lay::new(Vec::new(), &positions, self.model.config());
+        let x = self.forward(&ids, &positions, &lay, |layer, heads, qkv| {
             for (slot, row) in slots.iter_mut().zip(qkv.chunks_exact(heads.row())) {
                 slot.layers[layer].append(row, heads);
             }
             let caches: Vec<&Cache> = slots.iter().map(|slot| &slot.layers[layer]).collect();
             attend_cached(qkv, &caches, heads)
         })?;
-        for (slot, next) in slots.iter_mut().zip(self.choose(&x)?) {
+        for (slot, next) in slots.iter_mut().zip(self.choose(&x)) {
             slot.ids.push(slot.next);
             slot.len += 1;
             slot.next = next;
@@ -188,34 +183,31 @@ impl Engine<'_> {
     fn forward(
         &self,
         ids: &[u32],
-        lay: &Arc<Lay>,
-        mut attend: impl FnMut(usize, &[f32]) -> Vec<f32>,
+        positions: &[u32],
+        lay: &Lay,
+        mut attend: impl FnMut(usize, Heads, &[f32]) -> Vec<f32>,
     ) -> Result<Vec<f32>> {
-        let x = self.model.embedding.embedding(&Tensor::new(ids, &Device::Cpu)?)?;
-        let mut x = view(&x)?.to_vec();
+        let mut x = self.model.embed(ids, positions)?;
         for number in 0..self.model.layers.len() {
-            let flat = view(&self.model.layers[number].flat)?;
-            x = self.model.layer(number, lay).infer(&x, &flat, |qkv| attend(number, qkv))?;
+            x = self.model.with_layer(number, None, |layer| {
+                let heads = layer.shape.heads;
+                layer.forward(&x, &lay.rotations, |qkv| (attend(number, heads, qkv), Vec::new())).0
+            });
         }
         Ok(x)
     }
 
     /// The likeliest next token of each row of `x`; the first of equals.
-    fn choose(&self, x: &[f32]) -> Result<Vec<u32>> {
-        let config = self.model.config();
-        let (hidden, vocabulary) = (config.hidden_size, config.vocab_size);
-        let n = x.len() / hidden;
+    fn choose(&self, x: &[f32]) -> Vec<u32> {
+        let vocabulary = self.model.config().vocab_size;
         let mut h = buffer(x.len());
-        norm::forward(x, &view(&self.model.norm)?, config.rms_norm_eps as f32, &mut h);
-        let mut logits = buffer(n * vocabulary);
-        let head = view(&self.model.head)?;
-        let (a, b) = (rows(&h, hidden), transposed(&head, hidden));
-        product((n, vocabulary, hidden), 1.0, a, b, &mut logits, vocabulary, Into::Fresh, Threads::All);
+        self.model.final_norm().forward(x, &mut h);
+        let logits = self.model.head().map_or_else(Vec::new, |head| head.logits(&h));
         let best = |row: &[f32]| {
             let largest = max(row);
             row.iter().position(|x| *x == largest).unwrap_or(0) as u32
         };
-        Ok(logits.par_chunks_exact(vocabulary).map(best).collect())
+        logits.par_chunks_exact(vocabulary).map(best).collect()
     }
 }
 
@@ -234,24 +226,24 @@ impl Cache {
 
 /// Attention of one new token per cache, which already holds its own key: (n, query heads · dim).
 fn attend_cached(qkv: &[f32], caches: &[&Cache], heads: Heads) -> Vec<f32> {
-    let (dim, group) = (heads.dim, heads.query / heads.key_value);
-    let (width, scale) = (heads.key_value * dim, 1.0 / (dim as f32).sqrt());
+    let (dim, group, width) = (heads.dim, heads.query / heads.key_value, heads.key_value * heads.dim);
     let mut out = buffer(caches.len() * heads.out());
     out.par_chunks_exact_mut(group * dim).enumerate().for_each(|(task, out)| {
         let (row, key_head) = (task / heads.key_value, task % heads.key_value);
         let cache = caches[row];
         let time = cache.keys.len() / width;
-        let mut weights = buffer(time);
+        let earliest = heads.earliest(time - 1);
+        let (keys, values) = (&cache.keys[earliest * width..], &cache.values[earliest * width..]);
+        let mut weights = buffer(time - earliest);
         for (i, out) in out.chunks_exact_mut(dim).enumerate() {
             let at = row * heads.row() + (key_head * group + i) * dim;
             let query = &qkv[at..at + dim];
-            for (weight, key) in weights.iter_mut().zip(cache.keys.chunks_exact(width)) {
+            for (weight, key) in weights.iter_mut().zip(keys.chunks_exact(width)) {
                 *weight = dot(query, &key[key_head * dim..(key_head + 1) * dim]);
             }
-            let largest = max(&weights) * scale;
-            let sum = exp_in_place(&mut weights, scale, largest);
-            for (weight, value) in weights.iter().zip(cache.values.chunks_exact(width)) {
-                add_scaled(out, weight / sum, &value[key_head * dim..(key_head + 1) * dim]);
+            heads.softmax(&mut weights);
+            for (weight, value) in weights.iter().zip(values.chunks_exact(width)) {
+                add_scaled(out, *weight, &value[key_head * dim..(key_head + 1) * dim]);
             }
         }
     });

@@ -9,6 +9,7 @@ pub mod batch;
 mod checkpoint;
 pub mod config;
 pub mod error;
+pub mod families;
 pub mod generate;
 mod ops;
 pub mod optim;
@@ -17,11 +18,11 @@ mod rng;
 pub mod run;
 pub mod tokens;
 pub mod train;
+mod weights;
 
 #[cfg(test)]
 mod goldens;
 
 pub use arch::decoder::Decoder;
-pub use checkpoint::Precision;
 pub use error::{ModelError, Result};
-pub use ops::lora::Linear;
+pub use weights::Precision;

@@ -1,13 +1,10 @@
 //! AdamW (Loshchilov & Hutter, 2019), as PyTorch computes it, and learning-rate schedules.
 
-use std::sync::Mutex;
-
-use candle_core::{CpuStorage, InplaceOp1, Layout, Tensor, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::arch::decoder::{Parameter, Part};
-use crate::error::Result;
+use crate::arch::decoder::Parameter;
+use crate::ops::math::vectorised;
 
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
@@ -31,47 +28,40 @@ pub struct AdamW {
 impl AdamW {
     /// An optimizer that has taken no step.
     pub fn new(parameters: &[Parameter], weight_decay: f64, lora_plus_ratio: f64) -> Self {
-        let zeros = |p: &Parameter| (vec![0.0; p.var.elem_count()], vec![0.0; p.var.elem_count()]);
+        let zeros = |p: &Parameter| (vec![0.0; p.numbers.len()], vec![0.0; p.numbers.len()]);
         Self { moments: parameters.iter().map(zeros).collect(), steps: 0, weight_decay, lora_plus_ratio }
     }
 
     /// One step against `gradients`, each the length of its parameter.
-    pub fn step(
-        &mut self,
-        parameters: &[Parameter],
-        gradients: &[Vec<f32>],
-        learning_rate: f64,
-    ) -> Result<()> {
+    pub fn step(&mut self, parameters: &mut [Parameter], gradients: &[Vec<f32>], learning_rate: f64) {
         self.steps += 1;
         let correction1 = 1.0 - f64::from(BETA1).powi(self.steps as i32);
         let correction2 = 1.0 - f64::from(BETA2).powi(self.steps as i32);
         for ((parameter, gradient), (first, second)) in
-            parameters.iter().zip(gradients).zip(&mut self.moments)
+            parameters.iter_mut().zip(gradients).zip(&mut self.moments)
         {
             for part in &parameter.parts {
                 let rate = learning_rate * if part.is_lora_b { self.lora_plus_ratio } else { 1.0 };
                 let decay = if part.decays { rate * self.weight_decay } else { 0.0 };
-                let range = part.range.clone();
                 let update = Update {
-                    part,
-                    gradient: &gradient[range.clone()],
-                    moments: Mutex::new((&mut first[range.clone()], &mut second[range])),
                     rate: (rate / correction1) as f32,
                     keep: (1.0 - decay) as f32,
                     root: (1.0 / correction2.sqrt()) as f32,
                 };
-                parameter.var.as_tensor().inplace_op1(&update)?;
+                let range = part.range.clone();
+                update.step(
+                    &mut parameter.numbers[range.clone()],
+                    &gradient[range.clone()],
+                    &mut first[range.clone()],
+                    &mut second[range],
+                );
             }
         }
-        Ok(())
     }
 }
 
-/// One step on a part of a parameter.
-struct Update<'a> {
-    part: &'a Part,
-    gradient: &'a [f32],
-    moments: Mutex<(&'a mut [f32], &'a mut [f32])>,
+/// The numbers of one step on a part of a parameter.
+pub(crate) struct Update {
     /// Learning rate over the first moment's bias correction.
     rate: f32,
     /// What weight decay leaves.
@@ -80,31 +70,34 @@ struct Update<'a> {
     root: f32,
 }
 
-impl InplaceOp1 for Update<'_> {
-    fn name(&self) -> &'static str {
-        "adamw"
-    }
-
-    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
-        let CpuStorage::F32(numbers) = storage else { bail!("adamw works on f32 parameters") };
-        let Some((start, _)) = layout.contiguous_offsets() else {
-            bail!("adamw works on contiguous parameters")
-        };
-        let range = self.part.range.start + start..self.part.range.end + start;
-        let Ok(mut moments) = self.moments.lock() else { bail!("adamw's moments are gone") };
-        let (first, second) = &mut *moments;
-        let all = numbers[range].par_chunks_mut(CHUNK).zip(self.gradient.par_chunks(CHUNK));
+impl Update {
+    fn step(&self, numbers: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
+        let all = numbers.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
         let all = all.zip(first.par_chunks_mut(CHUNK)).zip(second.par_chunks_mut(CHUNK));
         all.for_each(|(((numbers, gradient), first), second)| {
-            for i in 0..numbers.len() {
-                let g = gradient[i];
-                first[i] += (1.0 - BETA1) * (g - first[i]);
-                second[i] = BETA2 * second[i] + (1.0 - BETA2) * g * g;
-                numbers[i] =
-                    numbers[i] * self.keep - self.rate * first[i] / (second[i].sqrt() * self.root + EPS);
-            }
+            adamw(numbers, gradient, first, second, self);
         });
-        Ok(())
+    }
+}
+
+vectorised! {
+    fn adamw = adamw_body(
+        numbers: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32], update: &Update
+    )
+}
+
+#[inline(always)]
+fn adamw_body<const FMA: bool>(
+    numbers: &mut [f32],
+    gradient: &[f32],
+    first: &mut [f32],
+    second: &mut [f32],
+    update: &Update,
+) {
+    for (((x, g), m), v) in numbers.iter_mut().zip(gradient).zip(first).zip(second) {
+        *m += (1.0 - BETA1) * (g - *m);
+        *v = BETA2 * *v + (1.0 - BETA2) * g * g;
+        *x = *x * update.keep - update.rate * *m / (v.sqrt() * update.root + EPS);
     }
 }
 
@@ -124,16 +117,6 @@ pub fn clip(gradients: &mut [Vec<f32>], max_norm: f64) -> f64 {
         gradients.par_iter_mut().for_each(|g| g.iter_mut().for_each(|x| *x *= scale));
     }
     length
-}
-
-/// Adds a tensor's numbers to `sum`.
-pub(crate) fn accumulate(sum: &mut [f32], gradient: &Tensor) -> Result<()> {
-    let gradient = gradient.contiguous()?;
-    let numbers = crate::ops::view(&gradient)?;
-    sum.par_chunks_mut(CHUNK).zip(numbers.par_chunks(CHUNK)).for_each(|(sum, numbers)| {
-        sum.iter_mut().zip(numbers).for_each(|(s, x)| *s += x);
-    });
-    Ok(())
 }
 
 /// How the learning rate goes after the warm-up.

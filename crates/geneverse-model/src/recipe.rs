@@ -3,15 +3,17 @@
 //! The binary reads TOML, lays the command line's `--set` over it and hands it here. Unknown keys are errors;
 //! so is every value that this engine would not act on.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 use geneverse_data::prompt::Template;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, json};
 
 use crate::adapter::LoraConfig;
 use crate::batch::Encoding;
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
-use crate::ops::lora::Linear;
+use crate::families::new_llama;
 use crate::optim::Schedule;
 
 /// One experiment.
@@ -123,8 +125,14 @@ pub struct MethodSection {
     pub alpha: f64,
     /// Share of inputs dropped.
     pub dropout: f64,
-    /// Adapted maps, by their names.
+    /// Adapted maps, by their names; `all-linear` for all.
     pub targets: Vec<String>,
+    /// A PEFT adapter folder to start from, in the place of a fresh adapter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
+    /// Blocks that are added (`kind = "expand"` only).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<usize>,
 }
 
 /// What is trained.
@@ -135,6 +143,8 @@ pub enum Kind {
     Lora,
     /// Every weight.
     Full,
+    /// New blocks between frozen layers (LLaMA-Pro).
+    Expand,
 }
 
 /// Which LoRA.
@@ -145,13 +155,24 @@ pub enum Variant {
     Lora,
     /// Scaled by α / √rank.
     Rslora,
+    /// Scaled by α / rank, and each output to a trained magnitude.
+    Dora,
 }
 
 impl Default for MethodSection {
     /// Alpaca-LoRA's published settings.
     fn default() -> Self {
         let targets = ["q_proj", "k_proj", "v_proj", "o_proj"].map(String::from).to_vec();
-        Self { kind: Kind::Lora, variant: Variant::Lora, rank: 8, alpha: 16.0, dropout: 0.05, targets }
+        Self {
+            kind: Kind::Lora,
+            variant: Variant::Lora,
+            rank: 8,
+            alpha: 16.0,
+            dropout: 0.05,
+            targets,
+            init: None,
+            blocks: None,
+        }
     }
 }
 
@@ -305,11 +326,21 @@ impl Recipe {
         self.lora().map(|_| ())
     }
 
-    /// The adapter's settings; `None` where every weight is trained.
+    /// The adapter's settings; `None` where there is no adapter.
     pub fn lora(&self) -> Result<Option<LoraConfig>> {
         let m = &self.method;
-        if m.kind == Kind::Full {
-            return Ok(None);
+        match (m.kind, m.blocks, &m.init) {
+            (Kind::Expand, None, _) => {
+                return Err(refuse("method.blocks", "missing", "the number of blocks to add"));
+            }
+            (Kind::Lora | Kind::Full, Some(blocks), _) => {
+                return Err(refuse("method.blocks", blocks, "no such key without method.kind = \"expand\""));
+            }
+            (Kind::Full | Kind::Expand, _, Some(init)) => {
+                return Err(refuse("method.init", init, "no such key without method.kind = \"lora\""));
+            }
+            (Kind::Full | Kind::Expand, _, None) => return Ok(None),
+            (Kind::Lora, None, _) => {}
         }
         if m.rank == 0 {
             return Err(refuse(
@@ -318,23 +349,27 @@ impl Recipe {
                 "at least 1; without an adapter say method.kind = \"full\"",
             ));
         }
-        let mut targets = Vec::new();
-        for name in &m.targets {
-            let known = || Linear::ALL.map(Linear::name).join(", ");
-            let linear = Linear::from_name(name);
-            targets.push(linear.ok_or_else(|| refuse("method.targets", format!("{name:?}"), &known()))?);
-        }
-        if targets.is_empty() {
+        if m.targets.is_empty() {
             return Err(refuse(
                 "method.targets",
                 "empty",
-                "at least one of q_proj, k_proj, v_proj, o_proj, …",
+                "at least one of q_proj, k_proj, v_proj, o_proj, …, or all-linear",
             ));
         }
+        let mut targets = m.targets.clone();
         targets.sort();
         targets.dedup();
-        let rank_stabilised = m.variant == Variant::Rslora;
-        Ok(Some(LoraConfig { rank: m.rank, alpha: m.alpha, dropout: m.dropout, rank_stabilised, targets }))
+        Ok(Some(LoraConfig {
+            rank: m.rank,
+            alpha: m.alpha,
+            dropout: m.dropout,
+            rank_stabilised: m.variant == Variant::Rslora,
+            dora: m.variant == Variant::Dora,
+            targets,
+            rank_pattern: BTreeMap::new(),
+            alpha_pattern: BTreeMap::new(),
+            layers: None,
+        }))
     }
 
     /// How examples become tokens.
@@ -350,25 +385,19 @@ impl ShapeSection {
         if self.heads == 0 || !self.hidden.is_multiple_of(self.heads) {
             return Err(refuse("model.shape.heads", self.heads, "a divisor of model.shape.hidden"));
         }
-        let config = ModelConfig {
-            hidden_size: self.hidden,
-            intermediate_size: self.intermediate,
-            num_hidden_layers: self.layers,
-            num_attention_heads: self.heads,
-            num_key_value_heads: self.key_value_heads,
-            head_dim: self.hidden / self.heads,
-            vocab_size: self.vocabulary,
-            rms_norm_eps: 1e-5,
-            rope_theta: 10_000.0,
-            max_position_embeddings: self.positions,
-            tie_word_embeddings: true,
-            bos_token_id: Some(crate::tokens::BOS),
-            eos_token_ids: vec![crate::tokens::EOS],
-            pad_token_id: Some(crate::tokens::PAD),
-        };
-        config
-            .check()
-            .map_err(|(field, found, expected)| refuse(&format!("model.shape ({field})"), found, expected))?;
-        Ok(config)
+        let sizes = json!({
+            "hidden_size": self.hidden,
+            "intermediate_size": self.intermediate,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.key_value_heads,
+            "head_dim": self.hidden / self.heads,
+            "vocab_size": self.vocabulary,
+            "max_position_embeddings": self.positions,
+            "bos_token_id": crate::tokens::BOS,
+            "eos_token_id": crate::tokens::EOS,
+            "pad_token_id": crate::tokens::PAD,
+        });
+        new_llama(sizes.as_object().unwrap_or(&Map::new()))
     }
 }

@@ -4,12 +4,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor};
 use geneverse_data::stage::{FileError, atomic_write, read_json, write_json};
 use serde::{Deserialize, Serialize};
 
 use crate::arch::decoder::Decoder;
-use crate::checkpoint::write_tensors;
+use crate::checkpoint::{read_vectors, write_vectors};
 use crate::error::{ModelError, Result};
 use crate::optim::AdamW;
 use crate::train::EvalLine;
@@ -56,14 +55,13 @@ impl Checkpoint {
     }
 
     /// Puts the weights and moments back.
-    pub(crate) fn restore(self, model: &Decoder, optimizer: &mut AdamW) -> Result<State> {
+    pub(crate) fn restore(self, model: &mut Decoder, optimizer: &mut AdamW) -> Result<State> {
         load_weights(&self.folder.join(WEIGHTS), model)?;
         let path = self.folder.join(MOMENTS);
-        let moments = candle_core::safetensors::load(&path, &Device::Cpu)?;
+        let mut moments = read_vectors(&path)?;
         for (number, (first, second)) in optimizer.moments.iter_mut().enumerate() {
             for (name, place) in [("first", first), ("second", second)] {
-                let tensor = moments.get(&format!("{number}.{name}"));
-                let numbers = tensor.map(|t| t.to_vec1::<f32>()).transpose()?.unwrap_or_default();
+                let numbers = moments.remove(&format!("{number}.{name}")).unwrap_or_default();
                 if numbers.len() != place.len() {
                     return Err(ModelError::tensors(
                         &path,
@@ -92,14 +90,10 @@ impl Checkpoint {
             fs::remove_dir_all(&beside).map_err(|e| FileError::io(&beside, "remove", e))?;
         }
         save_weights(&beside.join(WEIGHTS), model)?;
-        let mut moments = Vec::new();
-        for (number, (first, second)) in optimizer.moments.iter().enumerate() {
-            for (name, numbers) in [("first", first), ("second", second)] {
-                let tensor = Tensor::from_slice(numbers, numbers.len(), &Device::Cpu)?;
-                moments.push((format!("{number}.{name}"), tensor));
-            }
-        }
-        write_tensors(&beside.join(MOMENTS), &moments, DType::F32)?;
+        let moments = optimizer.moments.iter().enumerate().flat_map(|(number, (first, second))| {
+            [(format!("{number}.first"), first.as_slice()), (format!("{number}.second"), second.as_slice())]
+        });
+        write_vectors(&beside.join(MOMENTS), &moments.collect::<Vec<_>>())?;
         write_json(&beside.join(STATE), &StateFile { key: key.to_owned(), state: state.clone() })?;
         if place.exists() {
             fs::remove_dir_all(&place).map_err(|e| FileError::io(&place, "remove", e))?;
@@ -119,7 +113,7 @@ impl Checkpoint {
     }
 
     /// Puts the weights of the best evaluation into the model.
-    pub(crate) fn restore_best(run: &Path, model: &Decoder) -> Result<()> {
+    pub(crate) fn restore_best(run: &Path, model: &mut Decoder) -> Result<()> {
         load_weights(&run.join("checkpoints").join(BEST), model)
     }
 }
@@ -144,17 +138,20 @@ fn steps(run: &Path) -> Vec<(usize, PathBuf)> {
 }
 
 fn save_weights(path: &Path, model: &Decoder) -> Result<()> {
-    let named: Vec<(String, Tensor)> =
-        model.parameters().iter().map(|p| (p.name.clone(), p.var.as_tensor().clone())).collect();
-    write_tensors(path, &named, DType::F32)
+    let named: Vec<(String, &[f32])> =
+        model.parameters().iter().map(|p| (p.name.clone(), p.numbers.as_slice())).collect();
+    write_vectors(path, &named)
 }
 
-fn load_weights(path: &Path, model: &Decoder) -> Result<()> {
-    let weights = candle_core::safetensors::load(path, &Device::Cpu)
-        .map_err(|e| ModelError::tensors(path, e.to_string()))?;
-    for parameter in model.parameters() {
-        let missing = || ModelError::tensors(path, format!("{} is missing", parameter.name));
-        parameter.var.set(weights.get(&parameter.name).ok_or_else(missing)?)?;
+fn load_weights(path: &Path, model: &mut Decoder) -> Result<()> {
+    let mut weights = read_vectors(path)?;
+    for parameter in model.parameters_mut() {
+        let numbers = weights.remove(&parameter.name).unwrap_or_default();
+        if numbers.len() != parameter.numbers.len() {
+            let name = &parameter.name;
+            return Err(ModelError::tensors(path, format!("{name} is missing or has another length")));
+        }
+        parameter.numbers = numbers;
     }
     Ok(())
 }

@@ -18,9 +18,9 @@ use geneverse_data::progress::Progress;
 use serde::{Deserialize, Serialize};
 
 use crate::arch::decoder::Decoder;
-use crate::batch::{Pack, Sequence};
+use crate::batch::{Pack, Packing, Sequence};
 use crate::error::{ModelError, Result};
-use crate::optim::{AdamW, accumulate, clip};
+use crate::optim::{AdamW, clip};
 use crate::recipe::Recipe;
 use crate::rng::{Rng, mix};
 use crate::run::{Checkpoint, Log, peak_rss_mib};
@@ -92,7 +92,7 @@ pub struct Run<'a> {
 
 /// Trains `model` on `examples`, going on from the folder's newest checkpoint where there is one.
 pub fn train(
-    model: &Decoder,
+    model: &mut Decoder,
     examples: &[Sequence],
     validation: &[Sequence],
     run: &Run<'_>,
@@ -103,6 +103,7 @@ pub fn train(
     let every = |n: usize| if n == 0 { steps_per_epoch } else { n };
     let (eval_every, save_every) = (every(r.eval_every), every(r.save_every));
 
+    let packing = if recipe.data.pack { Packing::Shared } else { Packing::Padded };
     let mut optimizer = AdamW::new(model.parameters(), o.weight_decay, o.lora_plus_ratio);
     let mut state = Checkpoint::newest(run.folder, run.key)?
         .map(|checkpoint| checkpoint.restore(model, &mut optimizer))
@@ -114,7 +115,7 @@ pub fn train(
     }
 
     let mut gradients: Vec<Vec<f32>> =
-        model.parameters().iter().map(|p| vec![0.0; p.var.elem_count()]).collect();
+        model.parameters().iter().map(|p| vec![0.0; p.numbers.len()]).collect();
     let (mut tokens_done, begun, mut saved_at) = (0usize, Instant::now(), state.step);
     run.progress.start("train", Some(total_steps as u64), "steps");
     run.progress.set(state.step as u64);
@@ -137,17 +138,10 @@ pub fn train(
                     interrupted = true;
                     break;
                 }
-                let pack = Pack::new(micro.iter().copied(), model.config(), !recipe.data.pack);
+                let pack = Pack::new(micro.iter().copied(), model.config(), packing);
                 tokens += pack.len();
                 let mask = mix(r.seed ^ mix(((state.step as u64) << 16) | number as u64));
-                let value = model.loss(&pack, trained, Some(mask))?;
-                loss += f64::from(value.to_scalar::<f32>()?);
-                let grads = value.backward()?;
-                for (sum, parameter) in gradients.iter_mut().zip(model.parameters()) {
-                    if let Some(gradient) = grads.get(parameter.var.as_tensor()) {
-                        accumulate(sum, gradient)?;
-                    }
-                }
+                loss += model.gradients(&pack, trained, mask, &mut gradients)?;
             }
         }
         if interrupted {
@@ -166,7 +160,7 @@ pub fn train(
             )));
         }
         let lr = o.learning_rate * o.schedule.share(state.step, o.warmup_steps, total_steps);
-        optimizer.step(model.parameters(), &gradients, lr)?;
+        optimizer.step(model.parameters_mut(), &gradients, lr);
         state.step += 1;
         state.last_loss = loss;
         tokens_done += tokens;
@@ -229,8 +223,8 @@ pub fn evaluate(model: &Decoder, sequences: &[Sequence], micro_batch: usize) -> 
     let trained: usize = sequences.iter().map(Sequence::trained).sum();
     let mut loss = 0f64;
     for micro in sequences.chunks(micro_batch.max(1)) {
-        let pack = Pack::new(micro, model.config(), false);
-        loss += f64::from(model.loss(&pack, trained.max(1), None)?.to_scalar::<f32>()?);
+        let pack = Pack::new(micro, model.config(), Packing::Shared);
+        loss += model.loss(&pack, trained.max(1))?;
     }
     Ok(loss)
 }

@@ -1,39 +1,44 @@
-//! The decoder: embedding, layers, final norm, output layer. Llama's shape.
+//! The decoder: embedding, layers, final norm, output layer. What each computes is in its [`ModelConfig`].
 //!
-//! What is trained decides where a layer's numbers lie: frozen weights in tensors of their own, trained ones
+//! What is trained decides where a layer's numbers lie: frozen weights as the checkpoint holds them, trained ones
 //! in one flat vector per layer (see `ops/layer.rs`), which is one parameter to the optimizer.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
 
-use candle_core::{DType, Device, Tensor, Var};
-
-use crate::adapter::LoraConfig;
 use crate::batch::Pack;
 use crate::config::ModelConfig;
-use crate::error::Result;
-use crate::ops::cross_entropy::LinearCrossEntropy;
-use crate::ops::layer::{DecoderLayer, Frozen, Lay, LayerShape, Trained, Weight};
-use crate::ops::lora::{Layout, Linear};
-use crate::ops::norm::RmsNorm;
+use crate::error::{ModelError, Result};
+use crate::families::Top;
+use crate::ops::buffer;
+use crate::ops::cross_entropy::{Gradients, Head};
+use crate::ops::layer::{Layer, Saved, Trained};
+use crate::ops::matmul::Slice;
+use crate::ops::norm::Norm;
+use crate::ops::slots::{LayerShape, Map, Slot, Weights};
 use crate::rng::{Rng, mix};
+use crate::weights::{Held, Numbers};
 
 /// A decoder and what of it is trained.
 pub struct Decoder {
-    config: ModelConfig,
-    pub(crate) embedding: Tensor,
-    pub(crate) layers: Vec<Layer>,
-    pub(crate) norm: Tensor,
-    /// The same tensor as the embedding where they are tied.
-    pub(crate) head: Tensor,
-    pub(crate) trained: Trained,
-    parameters: Vec<Parameter>,
+    pub(super) config: ModelConfig,
+    pub(crate) layers: Vec<DecoderLayer>,
+    /// By [`Top`]; the head is missing where it is tied.
+    pub(super) tops: [Option<Held>; 5],
+    /// The parameter of each [`Top`] that is trained.
+    pub(super) trained_tops: [Option<usize>; 5],
+    pub(super) parameters: Vec<Parameter>,
+    /// Keep a layer's input only, and compute the rest again in the backward pass.
+    pub(crate) recompute: bool,
 }
 
 /// One layer's numbers.
-pub(crate) struct Layer {
-    pub(crate) frozen: Frozen,
-    pub(crate) flat: Tensor,
+pub(crate) struct DecoderLayer {
+    pub(crate) shape: LayerShape,
+    /// By [`Slot`]; all missing where everything is trained.
+    pub(crate) held: Vec<Option<Held>>,
+    pub(crate) trained: Trained,
+    /// Which parameter is the layer's flat vector.
+    pub(crate) parameter: Option<usize>,
 }
 
 /// A trained vector or matrix, and how the optimizer treats its parts.
@@ -41,7 +46,7 @@ pub struct Parameter {
     /// A name for errors and checkpoints.
     pub name: String,
     /// The numbers.
-    pub var: Var,
+    pub numbers: Vec<f32>,
     /// Parts that are treated differently; together they are the whole.
     pub parts: Vec<Part>,
 }
@@ -51,75 +56,90 @@ pub struct Parameter {
 pub struct Part {
     /// Which numbers.
     pub range: Range<usize>,
-    /// Whether weight decay applies (matrices, not norms).
+    /// Whether weight decay applies (matrices, not norms and biases).
     pub decays: bool,
     /// Whether it is a LoRA B matrix, which LoRA+ trains faster.
     pub is_lora_b: bool,
 }
 
-impl Part {
-    fn whole(len: usize, decays: bool) -> Vec<Self> {
-        vec![Self { range: 0..len, decays, is_lora_b: false }]
-    }
+/// The weights of a decoder by their parts.
+pub(crate) struct AllWeights {
+    /// By [`Top`].
+    pub(crate) tops: [Option<Held>; 5],
+    /// By [`Slot`], for each layer.
+    pub(crate) layers: Vec<Vec<Option<Held>>>,
 }
 
-/// The weights of a decoder by their parts; matrices (rows, columns) as a checkpoint has them.
-pub(crate) struct Weights {
-    pub(crate) embedding: Tensor,
-    /// In the order of [`Weight::ALL`].
-    pub(crate) layers: Vec<Vec<Tensor>>,
-    pub(crate) norm: Tensor,
-    /// `None` where tied.
-    pub(crate) head: Option<Tensor>,
+/// The dropout mask of a layer in a pass.
+fn layer_mask(pass: u64, layer: usize) -> u64 {
+    mix(pass ^ ((layer as u64) << 8))
 }
 
 impl Decoder {
     /// A decoder of given weights, nothing trained.
-    pub(crate) fn frozen(config: ModelConfig, weights: Weights) -> Result<Self> {
-        let nothing = Tensor::zeros(1, DType::F32, &Device::Cpu)?;
-        let layers = weights
-            .layers
-            .into_iter()
-            .map(|l| Layer { frozen: Arc::new(l), flat: nothing.clone() })
-            .collect();
-        let head = weights.head.unwrap_or_else(|| weights.embedding.clone());
-        let (embedding, norm) = (weights.embedding, weights.norm);
-        Ok(Self { config, embedding, layers, norm, head, trained: Trained::Nothing, parameters: Vec::new() })
+    pub(crate) fn frozen(config: ModelConfig, weights: AllWeights) -> Self {
+        let layer = |(number, held)| {
+            let shape = LayerShape::new(&config, number);
+            DecoderLayer { shape, held, trained: Trained::Nothing, parameter: None }
+        };
+        let layers = weights.layers.into_iter().enumerate().map(layer).collect();
+        let (trained_tops, parameters) = ([None; 5], Vec::new());
+        Self { config, layers, tops: weights.tops, trained_tops, parameters, recompute: false }
     }
 
     /// A decoder of random weights: normal with deviation 0.02, the maps back into the residual stream
-    /// smaller by √(2 · layers) (GPT-2's initialisation), norms 1.
-    pub fn random(config: ModelConfig, seed: u64) -> Result<Self> {
-        let shape = LayerShape::new(&config);
-        let matrix = |rows: usize, columns: usize, deviation: f32, place: &[u64]| {
+    /// smaller by √(2 · layers) (GPT-2's initialisation), norms 1, biases 0.
+    pub fn random(config: ModelConfig, seed: u64) -> Self {
+        let matrix = |(rows, columns): (usize, usize), deviation: f32, place: &[u64]| {
             let mut rng = Rng::at(seed, place);
             let numbers: Vec<f32> = (0..rows * columns).map(|_| rng.normal(deviation)).collect();
-            Tensor::from_vec(numbers, (rows, columns), &Device::Cpu)
+            Held::new(Numbers::new(numbers), rows, columns)
         };
-        let ones = |n| Tensor::ones(n, DType::F32, &Device::Cpu);
+        let vector = |width: usize, value: f32| Held::new(Numbers::new(vec![value; width]), 1, width);
+        let one = if config.norm == crate::config::Norm::RmsPlusOne { 0.0 } else { 1.0 };
         let back = 0.02 / (2.0 * config.num_hidden_layers as f32).sqrt();
-        let mut layers = Vec::new();
-        for number in 0..config.num_hidden_layers as u64 {
-            let mut layer = Vec::new();
-            for weight in Weight::ALL {
-                let (rows, columns) = weight.shape(&shape);
-                layer.push(match weight {
-                    Weight::InputNorm | Weight::PostNorm => ones(columns)?,
-                    Weight::Output | Weight::Down => {
-                        matrix(rows, columns, back, &[1 + number, weight as u64])?
-                    }
-                    _ => matrix(rows, columns, 0.02, &[1 + number, weight as u64])?,
-                });
-            }
-            layers.push(layer);
-        }
-        let (vocabulary, hidden) = (config.vocab_size, config.hidden_size);
-        let head = match config.tie_word_embeddings {
-            true => None,
-            false => Some(matrix(vocabulary, hidden, 0.02, &[0, 1])?),
+        let layers = (0..config.num_hidden_layers).map(|number| {
+            let shape = LayerShape::new(&config, number);
+            let fresh = |slot: Slot| {
+                let (rows, columns) = shape.size(slot)?;
+                let place = [1 + number as u64, slot as u64];
+                Some(match slot {
+                    Slot::Output | Slot::Down => matrix((rows, columns), back, &place),
+                    _ if slot.is_matrix() => matrix((rows, columns), 0.02, &place),
+                    _ if slot.is_bias() => vector(columns, 0.0),
+                    _ => vector(columns, one),
+                })
+            };
+            Slot::ALL.map(fresh).to_vec()
+        });
+        let layers = layers.collect();
+        let top = |top: Top| {
+            let (rows, columns) = Self::top_size(&config, top)?;
+            Some(match top {
+                Top::Embedding | Top::Positions | Top::Head => {
+                    matrix((rows, columns), 0.02, &[0, top as u64])
+                }
+                Top::Norm => vector(columns, one),
+                Top::NormBias => vector(columns, 0.0),
+            })
         };
-        let embedding = matrix(vocabulary, hidden, 0.02, &[0, 0])?;
-        Self::frozen(config, Weights { embedding, layers, norm: ones(hidden)?, head })
+        let tops = Top::ALL.map(top);
+        Self::frozen(config, AllWeights { tops, layers })
+    }
+
+    /// Rows and columns of a tensor outside of the layers; `None` where the decoder has none.
+    pub(crate) fn top_size(config: &ModelConfig, top: Top) -> Option<(usize, usize)> {
+        let hidden = config.hidden_size;
+        match top {
+            Top::Embedding => Some((config.vocab_size, hidden)),
+            Top::Positions => match config.positions {
+                crate::config::Positions::Learned { rows, .. } => Some((rows, hidden)),
+                crate::config::Positions::Rotary { .. } => None,
+            },
+            Top::Norm => Some((1, hidden)),
+            Top::NormBias => (config.norm == crate::config::Norm::Layer).then_some((1, hidden)),
+            Top::Head => (!config.tie_word_embeddings).then_some((config.vocab_size, hidden)),
+        }
     }
 
     /// The decoder's shape.
@@ -132,179 +152,246 @@ impl Decoder {
         &self.parameters
     }
 
+    /// What is trained, to be changed.
+    pub fn parameters_mut(&mut self) -> &mut [Parameter] {
+        &mut self.parameters
+    }
+
     /// Number of trained numbers.
     pub fn trained_len(&self) -> usize {
-        self.parameters.iter().map(|p| p.var.elem_count()).sum()
+        self.parameters.iter().map(|p| p.numbers.len()).sum()
     }
 
-    /// Makes every weight trained.
-    pub fn train_all(mut self) -> Result<Self> {
-        let mut parameters = Vec::new();
-        let mut parameter = |name: String, tensor: &Tensor, parts: Vec<Part>| -> Result<Tensor> {
-            let var = Var::from_tensor(tensor)?;
-            let tensor = var.as_tensor().clone();
-            parameters.push(Parameter { name, var, parts });
-            Ok(tensor)
-        };
-        let tied = self.config.tie_word_embeddings;
-        let len = self.embedding.elem_count();
-        self.embedding = parameter("embedding".into(), &self.embedding, Part::whole(len, true))?;
-        let norms = 2 * self.config.hidden_size;
-        for (number, layer) in self.layers.iter_mut().enumerate() {
-            let flattened = layer.frozen.iter().map(Tensor::flatten_all).collect::<Result<Vec<_>, _>>()?;
-            let flat = Tensor::cat(&flattened, 0)?;
-            let parts = vec![
-                Part { range: 0..norms, decays: false, is_lora_b: false },
-                Part { range: norms..flat.elem_count(), decays: true, is_lora_b: false },
-            ];
-            layer.flat = parameter(format!("layer {number}"), &flat, parts)?;
-            layer.frozen = Arc::new(Vec::new());
-        }
-        let len = self.norm.elem_count();
-        self.norm = parameter("norm".into(), &self.norm, Part::whole(len, false))?;
-        self.head = match tied {
-            true => self.embedding.clone(),
-            false => parameter("head".into(), &self.head, Part::whole(self.head.elem_count(), true))?,
-        };
-        self.trained = Trained::All;
-        self.parameters = parameters;
-        Ok(self)
+    /// Number of weights, adapters not counted.
+    pub fn weights_len(&self) -> usize {
+        let tops = Top::ALL.into_iter().filter_map(|top| Self::top_size(&self.config, top));
+        let layers: usize = self.layers.iter().map(|layer| layer.shape.len()).sum();
+        tops.map(|(rows, columns)| rows * columns).sum::<usize>() + layers
     }
 
-    /// Freezes every weight and trains low-rank matrices beside the targets, freshly drawn from `seed`.
-    pub fn train_lora(mut self, lora: &LoraConfig, seed: u64) -> Result<Self> {
-        let layout = Arc::new(lora.layout(&self.config));
-        self.parameters.clear();
-        for (number, layer) in self.layers.iter_mut().enumerate() {
-            let flat = layout.initialise(&mut Rng::at(seed, &[0x10A, number as u64]));
-            let var = Var::from_tensor(&Tensor::from_vec(flat, layout.len, &Device::Cpu)?)?;
-            layer.flat = var.as_tensor().clone();
-            let name = format!("layer {number} lora");
-            self.parameters.push(Parameter { name, var, parts: lora_parts(&layout) });
-        }
-        self.trained = Trained::Lora(layout);
-        Ok(self)
+    /// Bytes of the weights that are not trained, as they are held.
+    pub fn frozen_bytes(&self) -> usize {
+        let held = self.layers.iter().flat_map(|l| l.held.iter().flatten()).chain(self.tops.iter().flatten());
+        held.map(|held| held.len() * held.precision().bytes()).sum()
     }
 
-    /// Forgets what was trained: the flat vectors have been merged or emptied.
-    pub(crate) fn freeze(&mut self) {
-        self.trained = Trained::Nothing;
-        self.parameters.clear();
-    }
-
-    pub(crate) fn lora_layout(&self) -> Option<&Arc<Layout>> {
-        match &self.trained {
-            Trained::Lora(layout) => Some(layout),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn shape(&self) -> LayerShape {
-        LayerShape::new(&self.config)
-    }
-
-    /// A layer as an operation on tokens that lie as `lay` says.
-    pub(crate) fn layer(&self, number: usize, lay: &Arc<Lay>) -> DecoderLayer {
+    /// A layer's weights, where they lie.
+    pub(crate) fn weights(&self, number: usize) -> Weights<'_> {
         let layer = &self.layers[number];
-        DecoderLayer::new(self.shape(), self.trained.clone(), layer.frozen.clone(), lay.clone())
-    }
-
-    /// The mean loss of a pack's labels over `divisor` labels (those of the whole batch). With a `mask` seed
-    /// dropout is on and gradients can be asked of the result.
-    pub fn loss(&self, pack: &Pack, divisor: usize, mask: Option<u64>) -> Result<Tensor> {
-        let all = matches!(self.trained, Trained::All);
-        let ids = Tensor::new(pack.ids.as_slice(), &Device::Cpu)?;
-        let mut x = self.embedding.embedding(&ids)?;
-        for number in 0..self.layers.len() {
-            let mut layer = self.layer(number, &pack.lay);
-            layer.mask = mask.map(|seed| mix(seed ^ ((number as u64) << 8)));
-            layer.want_dx = all || number > 0;
-            x = x.apply_op2(&self.layers[number].flat, layer)?;
+        match layer.trained {
+            Trained::All => Weights::of_flat(&layer.shape, self.flat(number)),
+            _ => Weights::new(&layer.shape, |slot| Some(layer.held[slot as usize].as_ref()?.map())),
         }
-        let norm = RmsNorm { eps: self.config.rms_norm_eps as f32, train_weight: all };
-        let x = x.apply_op2(&self.norm, norm)?;
-        let op = LinearCrossEntropy {
-            labels: pack.labels.clone(),
-            divisor: divisor as f32,
-            want_dx: mask.is_some(),
-            want_dw: mask.is_some() && all,
-            gradients: Mutex::new(None),
-        };
-        Ok(x.apply_op2(&self.head, op)?)
     }
 
-    /// Logits of every token of one sequence: (time, vocabulary).
-    pub fn logits(&self, ids: &[u32]) -> Result<Tensor> {
+    /// A layer's flat vector; empty where nothing of the layer is trained.
+    pub(crate) fn flat(&self, number: usize) -> &[f32] {
+        self.layers[number].parameter.map_or(&[], |parameter| &self.parameters[parameter].numbers)
+    }
+
+    /// A tensor outside of the layers; the tied head is the embedding.
+    pub(crate) fn top(&self, top: Top) -> Option<Map<'_>> {
+        if let Some(parameter) = self.trained_tops[top as usize] {
+            let (outputs, inputs) = Self::top_size(&self.config, top)?;
+            let numbers = Slice::F32(&self.parameters[parameter].numbers);
+            return Some(Map { numbers, outputs, inputs, out_stride: inputs, in_stride: 1 });
+        }
+        match &self.tops[top as usize] {
+            None if top == Top::Head => self.top(Top::Embedding),
+            held => held.as_ref().map(Held::map),
+        }
+    }
+
+    fn top_vector(&self, top: Top) -> &[f32] {
+        match self.top(top) {
+            Some(Map { numbers: Slice::F32(numbers), .. }) => numbers,
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn final_norm(&self) -> Norm<'_> {
+        let (weight, bias) = (self.top_vector(Top::Norm), self.top_vector(Top::NormBias));
+        Norm { kind: self.config.norm, eps: self.config.norm_eps as f32, weight, bias }
+    }
+
+    pub(crate) fn head(&self) -> Option<Head<'_>> {
+        let cap = self.config.logit_cap.map(|cap| cap as f32);
+        self.top(Top::Head).map(|map| Head { map, cap })
+    }
+
+    /// Embeddings of tokens at their positions: (n, hidden).
+    pub(crate) fn embed(&self, ids: &[u32], positions: &[u32]) -> Result<Vec<f32>> {
+        let hidden = self.config.hidden_size;
+        let mut x = buffer(ids.len() * hidden);
+        let Some(embedding) = self.top(Top::Embedding) else { return Ok(x) };
+        let scale = self.config.embedding_scale as f32;
+        for (id, row) in ids.iter().zip(x.chunks_exact_mut(hidden)) {
+            let first = *id as usize * hidden;
+            if *id as usize >= self.config.vocab_size {
+                let vocabulary = self.config.vocab_size;
+                let reason = format!("token {id} is outside of the model's vocabulary of {vocabulary}");
+                return Err(ModelError::Run(reason + "; is this the model's own tokenizer?"));
+            }
+            embedding.numbers.widen(first..first + hidden, row);
+            if scale != 1.0 {
+                row.iter_mut().for_each(|x| *x *= scale);
+            }
+        }
+        if let (Some(table), Some(offset)) = (self.top(Top::Positions), self.config.position_offset()) {
+            let mut learned = vec![0.0; hidden];
+            for (position, row) in positions.iter().zip(x.chunks_exact_mut(hidden)) {
+                let place = *position as usize + offset;
+                if place >= table.outputs {
+                    let reason = format!("a sequence has more than the {} tokens", table.outputs - offset);
+                    return Err(ModelError::Run(
+                        reason + " that this model has positions for; lower data.cutoff",
+                    ));
+                }
+                table.numbers.widen(place * hidden..(place + 1) * hidden, &mut learned);
+                row.iter_mut().zip(&learned).for_each(|(x, p)| *x += p);
+            }
+        }
+        Ok(x)
+    }
+
+    /// The layer below which no gradient is wanted: the lowest with anything trained. The number of layers where
+    /// nothing in them is trained; 0 with trained embeddings.
+    fn lowest_trained(&self) -> usize {
+        let embeddings = [Top::Embedding, Top::Positions].map(|top| self.trained_tops[top as usize]);
+        match embeddings {
+            [None, None] => {
+                let trained = |layer: &DecoderLayer| layer.parameter.is_some();
+                self.layers.iter().position(trained).unwrap_or(self.layers.len())
+            }
+            _ => 0,
+        }
+    }
+
+    /// Runs `work` on a layer.
+    pub(crate) fn with_layer<R>(
+        &self,
+        number: usize,
+        mask: Option<u64>,
+        work: impl FnOnce(&Layer<'_>) -> R,
+    ) -> R {
+        let DecoderLayer { shape, trained, .. } = &self.layers[number];
+        let weights = self.weights(number);
+        let mask = mask.map(|pass| layer_mask(pass, number));
+        work(&Layer { shape, weights: &weights, trained, flat: self.flat(number), mask })
+    }
+
+    /// Hidden states of a pack after the last norm: (n, hidden).
+    fn hidden(&self, pack: &Pack) -> Result<Vec<f32>> {
+        let mut x = self.embed(&pack.ids, &pack.positions)?;
+        for number in 0..self.layers.len() {
+            x = self.with_layer(number, None, |layer| layer.forward_pack(&x, &pack.lay).0);
+        }
+        let mut h = buffer(x.len());
+        self.final_norm().forward(&x, &mut h);
+        Ok(h)
+    }
+
+    /// The loss of a pack's labels over `divisor` labels (those of the whole batch).
+    pub fn loss(&self, pack: &Pack, divisor: usize) -> Result<f64> {
+        let h = self.hidden(pack)?;
+        self.check_labels(pack)?;
+        Ok(self.head().map_or(0.0, |head| head.loss(&h, &pack.labels, divisor as f32, None)))
+    }
+
+    fn check_labels(&self, pack: &Pack) -> Result<()> {
+        let vocabulary = self.config.vocab_size;
+        match pack.labels.iter().find(|label| label.token as usize >= vocabulary) {
+            None => Ok(()),
+            Some(label) => Err(ModelError::Run(format!(
+                "label {} is outside of the model's vocabulary of {vocabulary}",
+                label.token
+            ))),
+        }
+    }
+
+    /// The loss of a pack as in training, where `mask` names the dropout masks, and its gradients, which are added to
+    /// `sums`, one for each parameter.
+    pub fn gradients(&self, pack: &Pack, divisor: usize, mask: u64, sums: &mut [Vec<f32>]) -> Result<f64> {
+        self.check_labels(pack)?;
+        let Some(head) = self.head() else { return Ok(0.0) };
+        let (mask, lowest) = (Some(mask), self.lowest_trained());
+        let mut x = self.embed(&pack.ids, &pack.positions)?;
+        // Of each layer from the lowest trained one up, what goes in, and what the backward pass needs.
+        let mut kept: Vec<(Vec<f32>, Option<Saved>)> = Vec::new();
+        for number in 0..self.layers.len() {
+            let (y, saved) = self.with_layer(number, mask, |layer| layer.forward_pack(&x, &pack.lay));
+            if number >= lowest {
+                kept.push((x, (!self.recompute).then_some(saved)));
+            }
+            x = y;
+        }
+        let norm = self.final_norm();
+        let mut h = buffer(x.len());
+        norm.forward(&x, &mut h);
+        let mut dh = buffer(x.len());
+        let of_head = self.trained_tops[Top::Head as usize].or_else(|| {
+            let tied = self.config.tie_word_embeddings;
+            self.trained_tops[Top::Embedding as usize].filter(|_| tied)
+        });
+        let dw = of_head.map(|parameter| sums[parameter].as_mut_slice());
+        let gradients = Some(Gradients { dx: &mut dh, dw });
+        let loss = head.loss(&h, &pack.labels, divisor as f32, gradients);
+        if let Some(parameter) = self.trained_tops[Top::Norm as usize] {
+            let mut of_bias =
+                self.trained_tops[Top::NormBias as usize].map(|p| (p, std::mem::take(&mut sums[p])));
+            let db = of_bias.as_mut().map_or(&mut [][..], |(_, sum)| sum.as_mut_slice());
+            norm.backward_weight(&x, &dh, &mut sums[parameter], db);
+            if let Some((parameter, sum)) = of_bias {
+                sums[parameter] = sum;
+            }
+        }
+        let mut dx = buffer(x.len());
+        norm.backward(&x, &dh, &mut dx);
+        drop((x, h, dh));
+        let embeddings = self.trained_tops[Top::Embedding as usize].is_some();
+        for number in (lowest..self.layers.len()).rev() {
+            let Some((x, saved)) = kept.pop() else { break };
+            let d_flat: &mut [f32] = match self.layers[number].parameter {
+                Some(parameter) => &mut sums[parameter],
+                None => &mut [],
+            };
+            let want_dx = number > lowest || embeddings;
+            let below = self.with_layer(number, mask, |layer| {
+                let saved = saved.unwrap_or_else(|| layer.forward_pack(&x, &pack.lay).1);
+                layer.backward(&x, &pack.lay, saved, std::mem::take(&mut dx), want_dx, d_flat)
+            });
+            match below {
+                Some(below) => dx = below,
+                None => return Ok(loss),
+            }
+        }
+        self.embedding_gradients(pack, &dx, sums);
+        Ok(loss)
+    }
+
+    fn embedding_gradients(&self, pack: &Pack, dx: &[f32], sums: &mut [Vec<f32>]) {
+        let hidden = self.config.hidden_size;
+        let mut add = |parameter: usize, row: usize, d: &[f32], scale: f32| {
+            let sum = &mut sums[parameter][row * hidden..(row + 1) * hidden];
+            sum.iter_mut().zip(d).for_each(|(sum, d)| *sum += scale * d);
+        };
+        for (token, d) in dx.chunks_exact(hidden).enumerate() {
+            if let Some(parameter) = self.trained_tops[Top::Embedding as usize] {
+                add(parameter, pack.ids[token] as usize, d, self.config.embedding_scale as f32);
+            }
+            if let (Some(parameter), Some(offset)) =
+                (self.trained_tops[Top::Positions as usize], self.config.position_offset())
+            {
+                add(parameter, pack.positions[token] as usize + offset, d, 1.0);
+            }
+        }
+    }
+
+    /// Logits of every token of one sequence, row after row: (time, vocabulary).
+    pub fn logits(&self, ids: &[u32]) -> Result<Vec<f32>> {
         let labels = vec![None; ids.len()];
         let sequence = crate::batch::Sequence { ids: ids.to_vec(), labels };
-        let pack = Pack::new([&sequence], &self.config, false);
-        let mut x = self.embedding.embedding(&Tensor::new(ids, &Device::Cpu)?)?;
-        for number in 0..self.layers.len() {
-            x = x.apply_op2_no_bwd(&self.layers[number].flat, &self.layer(number, &pack.lay))?;
-        }
-        let norm = RmsNorm { eps: self.config.rms_norm_eps as f32, train_weight: false };
-        let x = x.apply_op2_no_bwd(&self.norm, &norm)?;
-        Ok(x.matmul(&self.head.t()?)?)
+        let h = self.hidden(&Pack::new([&sequence], &self.config, crate::batch::Packing::Apart))?;
+        Ok(self.head().map_or_else(Vec::new, |head| head.logits(&h)))
     }
-
-    /// Every weight by its name in a Hugging Face checkpoint, in the checkpoint's order. Adapters are not in it.
-    pub fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {
-        let mut named = vec![("model.embed_tokens.weight".to_owned(), self.embedding.clone())];
-        let shape = self.shape();
-        for (number, layer) in self.layers.iter().enumerate() {
-            let weight = |w: Weight| -> Result<Tensor> {
-                let (rows, columns) = w.shape(&shape);
-                match self.trained {
-                    Trained::All => {
-                        let place = shape.place(w);
-                        Ok(layer.flat.narrow(0, place.start, place.len())?.reshape((rows, columns))?)
-                    }
-                    _ => Ok(layer.frozen[w as usize].reshape((rows, columns))?),
-                }
-            };
-            let prefix = format!("model.layers.{number}");
-            for (w, name) in
-                [(Weight::InputNorm, "input_layernorm"), (Weight::PostNorm, "post_attention_layernorm")]
-            {
-                named.push((format!("{prefix}.{name}.weight"), weight(w)?.flatten_all()?));
-            }
-            for (w, linears) in joined() {
-                let tensor = weight(w)?;
-                let mut row = 0;
-                for linear in linears {
-                    let rows = linear.outputs(&self.config);
-                    named.push((format!("{prefix}.{}.weight", linear.path()), tensor.narrow(0, row, rows)?));
-                    row += rows;
-                }
-            }
-        }
-        named.push(("model.norm.weight".to_owned(), self.norm.clone()));
-        if !self.config.tie_word_embeddings {
-            named.push(("lm_head.weight".to_owned(), self.head.clone()));
-        }
-        Ok(named)
-    }
-}
-
-/// Which linear maps each joined weight holds, one below the other.
-pub(crate) fn joined() -> [(Weight, &'static [Linear]); 4] {
-    [
-        (Weight::QueryKeyValue, &[Linear::Query, Linear::Key, Linear::Value]),
-        (Weight::Output, &[Linear::Output]),
-        (Weight::GateUp, &[Linear::Gate, Linear::Up]),
-        (Weight::Down, &[Linear::Down]),
-    ]
-}
-
-/// A's and B's of a layer's flat vector, told apart.
-fn lora_parts(layout: &Layout) -> Vec<Part> {
-    let mut parts: Vec<Part> = layout
-        .maps()
-        .flat_map(|map| {
-            let (a, b) = (map.a..map.a + layout.rank * map.inputs, map.b..map.b + map.outputs * layout.rank);
-            [(a, false), (b, true)].map(|(range, is_lora_b)| Part { range, decays: true, is_lora_b })
-        })
-        .collect();
-    parts.sort_by_key(|part| part.range.start);
-    parts
 }

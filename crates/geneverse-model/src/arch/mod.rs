@@ -1,3 +1,4 @@
-//! Model families, a file each.
+//! Model architectures, made of fused operations.
 
 pub mod decoder;
+mod grow;

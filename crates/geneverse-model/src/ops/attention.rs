@@ -1,25 +1,35 @@
-//! Causal attention within each sequence of a pack, with grouped key/value heads (Ainslie et al., 2023).
+//! Causal attention within each tree of a pack, with grouped key/value heads (Ainslie et al., 2023).
 //!
-//! softmax(q·kᵀ / √head_dim) · v, in tiles of [`TILE`] queries, so that no matrix of tokens × tokens is kept;
-//! the backward pass recomputes the weights from the saved log of each row's sum (Dao et al., 2022).
+//! softmax(q·kᵀ · scale) · v, in tiles of [`TILE`] queries, so that no matrix of tokens × tokens is kept; the
+//! backward pass recomputes the weights from the saved log of each row's sum (Dao et al., 2022). Scores may be
+//! capped (`cap · tanh(score / cap)`, Gemma-2), and a token may look back at a window of tokens only (Mistral).
+//!
+//! A tree is one sequence, or several that begin alike: their common prefix is computed once, and each of them
+//! attends to the prefix and to itself.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::buffer;
-use super::math::{dot, exp_in_place, max};
+use super::math::{dot, exp_in_place, max, tanh_in_place};
 use super::matmul::{Into, Threads, product, rows, transposed};
 
 /// Queries handled together.
 const TILE: usize = 64;
 
-/// How heads lie in a row: all queries, then all keys, then all values.
+/// How heads lie in a row (all queries, then all keys, then all values), and how they look at each other.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Heads {
     pub(crate) query: usize,
     pub(crate) key_value: usize,
     pub(crate) dim: usize,
+    /// What scores are multiplied by.
+    pub(crate) scale: f32,
+    /// Scores become `cap · tanh(score / cap)`.
+    pub(crate) cap: Option<f32>,
+    /// How many tokens a token looks back at, itself included.
+    pub(crate) window: Option<usize>,
 }
 
 impl Heads {
@@ -44,8 +54,109 @@ impl Heads {
     fn group(&self) -> usize {
         self.query / self.key_value
     }
-    fn scale(&self) -> f32 {
-        1.0 / (self.dim as f32).sqrt()
+    /// The earliest position that a token at `position` sees.
+    pub(crate) fn earliest(&self, position: usize) -> usize {
+        self.window.map_or(0, |window| (position + 1).saturating_sub(window))
+    }
+    /// Capped and scaled scores, up to the scale that [`exp_in_place`] is then given.
+    fn cap_scores(&self, scores: &mut [f32]) -> f32 {
+        match self.cap {
+            None => self.scale,
+            Some(cap) => {
+                tanh_in_place(scores, self.scale / cap);
+                cap
+            }
+        }
+    }
+    /// Scores, in place, to what attention weighs values by; returns the log of the sum of exponentials.
+    pub(crate) fn softmax(&self, scores: &mut [f32]) -> f32 {
+        let scale = self.cap_scores(scores);
+        let largest = max(scores) * scale;
+        let sum = exp_in_place(scores, scale, largest);
+        scores.iter_mut().for_each(|w| *w /= sum);
+        largest + sum.ln()
+    }
+}
+
+/// Where the tokens of one sequence, or of several with a common prefix, lie in a pack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tree {
+    /// The prefix: the first rows of the tree, empty for a sequence of its own.
+    pub(crate) prefix: Range<usize>,
+    /// What follows the prefix, for each sequence; right after the prefix and after each other.
+    pub(crate) members: Vec<Range<usize>>,
+}
+
+impl Tree {
+    /// One sequence by itself.
+    #[cfg(test)]
+    pub(crate) fn alone(rows: Range<usize>) -> Self {
+        Self { prefix: rows.start..rows.start, members: vec![rows] }
+    }
+
+    fn start(&self) -> usize {
+        self.prefix.start
+    }
+
+    fn len(&self) -> usize {
+        self.members.last().map_or(self.prefix.end, |last| last.end) - self.prefix.start
+    }
+
+    /// The prefix by itself, then each member with the prefix before it.
+    fn branches(&self) -> impl Iterator<Item = Branch> {
+        let none = self.prefix.start..self.prefix.start;
+        let stem = Branch { prefix: none, own: self.prefix.clone() };
+        let members = self.members.iter().map(|own| Branch { prefix: self.prefix.clone(), own: own.clone() });
+        std::iter::once(stem).chain(members).filter(|branch| !branch.own.is_empty())
+    }
+}
+
+/// Rows that attend to a prefix and to each other.
+struct Branch {
+    prefix: Range<usize>,
+    own: Range<usize>,
+}
+
+/// A tile of queries and the rows of the keys that any of them sees, in order of position.
+struct Tile {
+    /// Rows of the pack.
+    queries: Range<usize>,
+    /// Position of the first query.
+    position: usize,
+    /// Position of the first key.
+    earliest: usize,
+    /// Rows of keys in the prefix, then rows of keys in the branch itself.
+    keys: [Range<usize>; 2],
+}
+
+impl Branch {
+    fn tiles(&self, heads: Heads) -> impl Iterator<Item = Tile> {
+        (0..self.own.len()).step_by(TILE).map(move |first| {
+            let queries = self.own.start + first..(self.own.start + first + TILE).min(self.own.end);
+            let position = self.prefix.len() + first;
+            let earliest = heads.earliest(position);
+            let in_prefix = self.prefix.start + earliest.min(self.prefix.len())..self.prefix.end;
+            let in_own = self.own.start + earliest.saturating_sub(self.prefix.len())..queries.end;
+            Tile { queries, position, earliest, keys: [in_prefix, in_own] }
+        })
+    }
+}
+
+impl Tile {
+    fn keys(&self) -> usize {
+        self.keys[0].len() + self.keys[1].len()
+    }
+
+    /// Which keys of the tile the query of a row sees.
+    fn seen(&self, row: usize, heads: Heads) -> Range<usize> {
+        let position = self.position + row;
+        heads.earliest(position) - self.earliest..position + 1 - self.earliest
+    }
+
+    /// The keys' row ranges, each with the column where its scores begin.
+    fn parts(&self) -> impl Iterator<Item = (usize, &Range<usize>)> {
+        let columns = [0, self.keys[0].len()];
+        columns.into_iter().zip(&self.keys).filter(|(_, keys)| !keys.is_empty())
     }
 }
 
@@ -77,181 +188,178 @@ impl Shared {
     }
 }
 
-/// One tile of queries of one head of one sequence.
-struct Tile {
-    sequence: Range<usize>,
-    head: usize,
-    /// Rows of the pack.
-    queries: Range<usize>,
-}
-
-fn tiles(sequences: &[Range<usize>], heads: Heads) -> Vec<Tile> {
-    let mut tiles = Vec::new();
-    for sequence in sequences {
+/// `out` (n, query heads · dim) from rotated `qkv` (n, row); `log_sums` (n, query heads) is kept for [`backward`].
+pub(crate) fn forward(qkv: &[f32], trees: &[Tree], heads: Heads, out: &mut [f32], log_sums: &mut [f32]) {
+    let (stride, dim, one) = (heads.row(), heads.dim, Threads::One);
+    let (shared_out, shared_sums) = (Shared::new(out), Shared::new(log_sums));
+    let mut tasks: Vec<(Tile, usize)> = Vec::new();
+    for branch in trees.iter().flat_map(Tree::branches) {
         for head in 0..heads.query {
-            for first in sequence.clone().step_by(TILE) {
-                let queries = first..(first + TILE).min(sequence.end);
-                tiles.push(Tile { sequence: sequence.clone(), head, queries });
-            }
+            tasks.extend(branch.tiles(heads).map(|tile| (tile, head)));
         }
     }
     // Late tiles see more keys: the longest work first leaves no thread waiting at the end.
-    tiles.sort_by_key(|tile| std::cmp::Reverse(tile.queries.end - tile.sequence.start));
-    tiles
-}
-
-/// `out` (n, query heads · dim) from rotated `qkv` (n, row); `log_sums` (n, query heads) is kept for [`backward`].
-pub(crate) fn forward(
-    qkv: &[f32],
-    sequences: &[Range<usize>],
-    heads: Heads,
-    out: &mut [f32],
-    log_sums: &mut [f32],
-) {
-    let (stride, dim, scale) = (heads.row(), heads.dim, heads.scale());
-    let (shared_out, shared_sums) = (Shared::new(out), Shared::new(log_sums));
-    tiles(sequences, heads).into_par_iter().with_max_len(1).for_each(|tile| {
-        let key_head = tile.head / heads.group();
-        let (m, n) = (tile.queries.len(), tile.queries.end - tile.sequence.start);
-        let q = &qkv[tile.queries.start * stride + heads.query_at(tile.head)..];
-        let k = &qkv[tile.sequence.start * stride + heads.key_at(key_head)..];
-        let v = &qkv[tile.sequence.start * stride + heads.value_at(key_head)..];
+    tasks.sort_by_key(|(tile, _)| std::cmp::Reverse(tile.keys()));
+    tasks.into_par_iter().with_max_len(1).for_each(|(tile, head)| {
+        let key_head = head / heads.group();
+        let (m, n) = (tile.queries.len(), tile.keys());
+        let q = &qkv[tile.queries.start * stride + heads.query_at(head)..];
         let mut weights = buffer(m * n);
-        let one = Threads::One;
-        product((m, n, dim), 1.0, rows(q, stride), transposed(k, stride), &mut weights, n, Into::Fresh, one);
+        for (column, keys) in tile.parts() {
+            let k = &qkv[keys.start * stride + heads.key_at(key_head)..];
+            let (a, b) = (rows(q, stride), transposed(k, stride));
+            product((m, keys.len(), dim), 1.0, a, b, &mut weights[column..], n, Into::Fresh, one);
+        }
         let mut sums = [0f32; TILE];
         for (row, weights) in weights.chunks_exact_mut(n).enumerate() {
-            let (seen, unseen) = weights.split_at_mut(n - m + row + 1);
-            unseen.fill(0.0);
-            let largest = max(seen) * scale;
-            let sum = exp_in_place(seen, scale, largest);
-            seen.iter_mut().for_each(|w| *w /= sum);
-            sums[row] = largest + sum.ln();
+            let seen = tile.seen(row, heads);
+            sums[row] = heads.softmax(&mut weights[seen.clone()]);
+            weights[..seen.start].fill(0.0);
+            weights[seen.end..].fill(0.0);
         }
         let mut mixed = buffer(m * dim);
-        product((m, dim, n), 1.0, rows(&weights, n), rows(v, stride), &mut mixed, dim, Into::Fresh, one);
-        let at = tile.queries.start * heads.out() + heads.query_at(tile.head);
+        for (column, keys) in tile.parts() {
+            let v = &qkv[keys.start * stride + heads.value_at(key_head)..];
+            let (a, b) = (rows(&weights[column..], n), rows(v, stride));
+            product((m, dim, keys.len()), 1.0, a, b, &mut mixed, dim, Into::Added, one);
+        }
+        let at = tile.queries.start * heads.out() + heads.query_at(head);
         // SAFETY: a tile alone writes its head's columns of its own rows.
         unsafe {
             shared_out.write_rows(&mixed, dim, at, heads.out());
-            shared_sums.write_rows(&sums[..m], 1, tile.queries.start * heads.query + tile.head, heads.query);
+            shared_sums.write_rows(&sums[..m], 1, tile.queries.start * heads.query + head, heads.query);
         }
     });
+}
+
+/// What the backward pass needs of the forward pass.
+#[derive(Clone, Copy)]
+pub(crate) struct Attended<'a> {
+    /// Rotated, (n, row).
+    pub(crate) qkv: &'a [f32],
+    /// (n, query heads · dim)
+    pub(crate) out: &'a [f32],
+    /// (n, query heads)
+    pub(crate) log_sums: &'a [f32],
 }
 
 /// `d_qkv` (n, row) from `d_out` (n, query heads · dim) and what the forward pass saw and gave.
 pub(crate) fn backward(
-    qkv: &[f32],
-    sequences: &[Range<usize>],
+    attended: Attended<'_>,
+    trees: &[Tree],
     heads: Heads,
-    out: &[f32],
-    log_sums: &[f32],
     d_out: &[f32],
     d_qkv: &mut [f32],
 ) {
+    let (stride, dim, group) = (heads.row(), heads.dim, heads.group());
     let shared = Shared::new(d_qkv);
-    let mut tasks: Vec<(&Range<usize>, usize)> =
-        sequences.iter().flat_map(|s| (0..heads.key_value).map(move |h| (s, h))).collect();
-    tasks.sort_by_key(|(sequence, _)| std::cmp::Reverse(sequence.len()));
-    tasks.into_par_iter().with_max_len(1).for_each(|(sequence, key_head)| {
-        let gradients = backward_key_head(qkv, sequence, key_head, heads, out, log_sums, d_out);
-        let (stride, dim, base) = (heads.row(), heads.dim, sequence.start * heads.row());
-        // SAFETY: a task alone writes the columns of its key head, its value head and its group of queries
-        // in the rows of its own sequence.
-        unsafe {
-            shared.write_rows(&gradients.keys, dim, base + heads.key_at(key_head), stride);
-            shared.write_rows(&gradients.values, dim, base + heads.value_at(key_head), stride);
-            for (i, queries) in gradients.queries.iter().enumerate() {
-                let head = key_head * heads.group() + i;
-                shared.write_rows(queries, dim, base + heads.query_at(head), stride);
+    let mut tasks: Vec<(&Tree, usize)> =
+        trees.iter().flat_map(|tree| (0..heads.key_value).map(move |head| (tree, head))).collect();
+    tasks.sort_by_key(|(tree, _)| std::cmp::Reverse(tree.len()));
+    tasks.into_par_iter().with_max_len(1).for_each(|(tree, key_head)| {
+        // The query heads of a group add to the same keys and values: each makes its own, then they are summed
+        // in order. With many tasks of this kind the heads of one run one after another anyway.
+        let of_heads: Vec<HeadGradients> = (key_head * group..(key_head + 1) * group)
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|head| backward_head(attended, tree, head, heads, d_out))
+            .collect();
+        let base = tree.start() * stride;
+        let mut of_heads = of_heads.into_iter().enumerate();
+        let mut sum: Option<HeadGradients> = None;
+        for (i, gradients) in &mut of_heads {
+            let at = base + heads.query_at(key_head * group + i);
+            // SAFETY: a task alone writes the columns of its key head, its value head and its group of queries
+            // in the rows of its own tree.
+            unsafe { shared.write_rows(&gradients.queries, dim, at, stride) };
+            match &mut sum {
+                None => sum = Some(gradients),
+                Some(sum) => {
+                    sum.keys.iter_mut().zip(&gradients.keys).for_each(|(sum, d)| *sum += d);
+                    sum.values.iter_mut().zip(&gradients.values).for_each(|(sum, d)| *sum += d);
+                }
+            }
+        }
+        if let Some(sum) = sum {
+            // SAFETY: as above.
+            unsafe {
+                shared.write_rows(&sum.keys, dim, base + heads.key_at(key_head), stride);
+                shared.write_rows(&sum.values, dim, base + heads.value_at(key_head), stride);
             }
         }
     });
 }
 
-/// Gradients of one key head of one sequence: (len, dim) each.
-struct KeyHeadGradients {
+/// Gradients from one query head in one tree: (rows of the tree, dim) each.
+struct HeadGradients {
     keys: Vec<f32>,
     values: Vec<f32>,
-    /// One for each query head of the group.
-    queries: Vec<Vec<f32>>,
+    queries: Vec<f32>,
 }
 
-fn backward_key_head(
-    qkv: &[f32],
-    sequence: &Range<usize>,
-    key_head: usize,
+fn backward_head(
+    attended: Attended<'_>,
+    tree: &Tree,
+    head: usize,
     heads: Heads,
-    out: &[f32],
-    log_sums: &[f32],
     d_out: &[f32],
-) -> KeyHeadGradients {
-    let (stride, out_stride, dim, scale) = (heads.row(), heads.out(), heads.dim, heads.scale());
-    let len = sequence.len();
-    let k = &qkv[sequence.start * stride + heads.key_at(key_head)..];
-    let v = &qkv[sequence.start * stride + heads.value_at(key_head)..];
-    let (mut d_keys, mut d_values) = (buffer(len * dim), buffer(len * dim));
-    let (mut weights, mut d_weights) = (buffer(TILE * len), buffer(TILE * len));
-    let mut d_queries = Vec::with_capacity(heads.group());
-    let one = Threads::One;
-    for head in key_head * heads.group()..(key_head + 1) * heads.group() {
-        let mut d_query = buffer(len * dim);
-        for first in (0..len).step_by(TILE) {
-            let m = TILE.min(len - first);
-            let n = first + m;
-            let token = sequence.start + first;
-            let q = &qkv[token * stride + heads.query_at(head)..];
-            let at = token * out_stride + heads.query_at(head);
-            let (o, d_o) = (&out[at..], &d_out[at..]);
-            let (weights, d_weights) = (&mut weights[..m * n], &mut d_weights[..m * n]);
-            product((m, n, dim), 1.0, rows(q, stride), transposed(k, stride), weights, n, Into::Fresh, one);
-            product(
-                (m, n, dim),
-                1.0,
-                rows(d_o, out_stride),
-                transposed(v, stride),
-                d_weights,
-                n,
-                Into::Fresh,
-                one,
-            );
-            let pairs = weights.chunks_exact_mut(n).zip(d_weights.chunks_exact_mut(n));
-            for (row, (weights, d_weights)) in pairs.enumerate() {
-                let (seen, unseen) = weights.split_at_mut(first + row + 1);
-                unseen.fill(0.0);
-                exp_in_place(seen, scale, log_sums[(token + row) * heads.query + head]);
-                let at = row * out_stride;
-                let carried = dot(&o[at..at + dim], &d_o[at..at + dim]);
-                let (d_seen, d_unseen) = d_weights.split_at_mut(first + row + 1);
-                d_unseen.fill(0.0);
-                for (d, w) in d_seen.iter_mut().zip(seen) {
-                    *d = (*d - carried) * *w * scale;
-                }
-            }
-            product(
-                (n, dim, m),
-                1.0,
-                transposed(weights, n),
-                rows(d_o, out_stride),
-                &mut d_values,
-                dim,
-                Into::Added,
-                one,
-            );
-            product(
-                (n, dim, m),
-                1.0,
-                transposed(d_weights, n),
-                rows(q, stride),
-                &mut d_keys,
-                dim,
-                Into::Added,
-                one,
-            );
-            let d_query = &mut d_query[first * dim..];
-            product((m, dim, n), 1.0, rows(d_weights, n), rows(k, stride), d_query, dim, Into::Fresh, one);
+) -> HeadGradients {
+    let Attended { qkv, out, log_sums } = attended;
+    let (stride, out_stride, dim, one) = (heads.row(), heads.out(), heads.dim, Threads::One);
+    let (start, len, key_head) = (tree.start(), tree.len() * dim, head / heads.group());
+    let mut gradients = HeadGradients { keys: buffer(len), values: buffer(len), queries: buffer(len) };
+    let (mut weights, mut d_weights, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
+    for tile in tree.branches().flat_map(|b| b.tiles(heads).collect::<Vec<_>>()) {
+        let (m, n, token) = (tile.queries.len(), tile.keys(), tile.queries.start);
+        let q = &qkv[token * stride + heads.query_at(head)..];
+        let at = token * out_stride + heads.query_at(head);
+        let (o, d_o) = (&out[at..], &d_out[at..]);
+        weights.resize(m * n, 0.0);
+        d_weights.resize(m * n, 0.0);
+        for (column, keys) in tile.parts() {
+            let shape = (m, keys.len(), dim);
+            let k = transposed(&qkv[keys.start * stride + heads.key_at(key_head)..], stride);
+            product(shape, 1.0, rows(q, stride), k, &mut weights[column..], n, Into::Fresh, one);
+            let v = transposed(&qkv[keys.start * stride + heads.value_at(key_head)..], stride);
+            product(shape, 1.0, rows(d_o, out_stride), v, &mut d_weights[column..], n, Into::Fresh, one);
         }
-        d_queries.push(d_query);
+        for (row, (weights, d_weights)) in
+            weights.chunks_exact_mut(n).zip(d_weights.chunks_exact_mut(n)).enumerate()
+        {
+            let range = tile.seen(row, heads);
+            let seen = &mut weights[range.clone()];
+            let d_seen = &mut d_weights[range.clone()];
+            let scale = heads.cap_scores(seen);
+            if heads.cap.is_some() {
+                slopes.clear();
+                slopes.extend_from_slice(seen);
+            }
+            exp_in_place(seen, scale, log_sums[(token + row) * heads.query + head]);
+            let at = row * out_stride;
+            let carried = dot(&o[at..at + dim], &d_o[at..at + dim]);
+            for (d, w) in d_seen.iter_mut().zip(&*seen) {
+                *d = (*d - carried) * *w * heads.scale;
+            }
+            if heads.cap.is_some() {
+                // d tanh(x) = 1 − tanh²(x)
+                d_seen.iter_mut().zip(&slopes).for_each(|(d, tanh)| *d *= 1.0 - tanh * tanh);
+            }
+            for row in [weights, d_weights] {
+                row[..range.start].fill(0.0);
+                row[range.end..].fill(0.0);
+            }
+        }
+        let d_query = &mut gradients.queries[(token - start) * dim..];
+        for (column, keys) in tile.parts() {
+            let (place, into) = ((keys.start - start) * dim, Into::Added);
+            let shape = (keys.len(), dim, m);
+            let (a, b) = (transposed(&weights[column..], n), rows(d_o, out_stride));
+            product(shape, 1.0, a, b, &mut gradients.values[place..], dim, into, one);
+            let (a, b) = (transposed(&d_weights[column..], n), rows(q, stride));
+            product(shape, 1.0, a, b, &mut gradients.keys[place..], dim, into, one);
+            let k = rows(&qkv[keys.start * stride + heads.key_at(key_head)..], stride);
+            product((m, dim, keys.len()), 1.0, rows(&d_weights[column..], n), k, d_query, dim, into, one);
+        }
     }
-    KeyHeadGradients { keys: d_keys, values: d_values, queries: d_queries }
+    gradients
 }

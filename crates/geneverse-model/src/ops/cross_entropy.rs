@@ -1,150 +1,126 @@
-//! The output layer and cross-entropy in one: mean of −log softmax(x · Wᵀ)[label].
+//! The output layer and cross-entropy in one: Σ −log softmax(cap(x · Wᵀ))[label] over a divisor.
 //!
 //! Computed in chunks of rows, and only for rows that have a label, so that the logits of a whole pack
-//! never exist at once. The gradients are computed in the forward pass, where the logits are at hand.
+//! never exist at once. The gradients are computed in the same pass, where the logits are at hand.
 
-use std::sync::Mutex;
-
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::math::{exp_in_place, max};
+use super::buffer;
+use super::math::{exp_in_place, max, tanh_in_place};
 use super::matmul::{Into, Threads, product, rows, transposed};
-use super::{buffer, slice};
+use super::slots::Map;
 
-/// Rows whose logits exist together.
-const CHUNK: usize = 256;
+/// Numbers of logits that exist together, and at least so many rows.
+const CHUNK: usize = 1 << 21;
+const ROWS: usize = 64;
 
-/// x (n, hidden) and W (vocabulary, hidden) to a loss of no dimension.
-pub(crate) struct LinearCrossEntropy {
-    /// One for each row of x; `None` where nothing is asked of the model.
-    pub(crate) labels: Vec<Option<u32>>,
-    /// The sum of losses is divided by this: the trained tokens of the whole batch, not of this pack.
-    pub(crate) divisor: f32,
-    pub(crate) want_dx: bool,
-    pub(crate) want_dw: bool,
-    pub(crate) gradients: Mutex<Option<Gradients>>,
+/// Rows of logits that exist together.
+pub(crate) fn chunk_rows(vocabulary: usize) -> usize {
+    (CHUNK / vocabulary.max(1)).max(ROWS)
 }
 
-#[derive(Default)]
-pub(crate) struct Gradients {
-    dx: Vec<f32>,
-    dw: Vec<f32>,
+/// A row of a pack that has a label.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Label {
+    pub(crate) row: usize,
+    /// The token that follows.
+    pub(crate) token: u32,
+    /// How many sequences share the row and its label.
+    pub(crate) count: f32,
 }
 
-impl LinearCrossEntropy {
-    fn compute(&self, x: &[f32], w: &[f32], hidden: usize, vocabulary: usize) -> Result<(f32, Gradients)> {
-        let labelled: Vec<(usize, usize)> =
-            self.labels.iter().enumerate().filter_map(|(row, l)| l.map(|l| (row, l as usize))).collect();
-        if let Some((row, label)) = labelled.iter().find(|(_, label)| *label >= vocabulary) {
-            bail!("label {label} of token {row} is outside of the vocabulary of {vocabulary}");
+/// Where gradients are added.
+pub(crate) struct Gradients<'a> {
+    /// Of x (n, hidden); rows without a label stay as they are.
+    pub(crate) dx: &'a mut [f32],
+    /// Of the output layer (vocabulary, hidden), where it is trained.
+    pub(crate) dw: Option<&'a mut [f32]>,
+}
+
+/// The output layer.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'a> {
+    /// (vocabulary, hidden)
+    pub(crate) map: Map<'a>,
+    pub(crate) cap: Option<f32>,
+}
+
+impl Head<'_> {
+    /// Logits of `x` (n, hidden): (n, vocabulary).
+    pub(crate) fn logits(&self, x: &[f32]) -> Vec<f32> {
+        let mut logits = Vec::new();
+        self.logits_into(x, &mut logits);
+        if let Some(cap) = self.cap {
+            logits.par_iter_mut().with_min_len(1 << 12).for_each(|x| *x *= cap);
         }
-        let mut gradients = Gradients::default();
-        if self.want_dx {
-            gradients.dx = buffer(x.len());
+        logits
+    }
+
+    /// Logits, over the cap where there is one.
+    fn logits_into(&self, x: &[f32], logits: &mut Vec<f32>) {
+        let Map { outputs: vocabulary, inputs: hidden, .. } = self.map;
+        let n = x.len() / hidden;
+        logits.resize(n * vocabulary, 0.0);
+        let shape = (n, vocabulary, hidden);
+        let (x, w) = (rows(x, hidden), self.map.forward());
+        product(shape, 1.0, x, w, logits, vocabulary, Into::Fresh, Threads::All);
+        if let Some(cap) = self.cap {
+            logits.par_chunks_exact_mut(vocabulary).for_each(|row| tanh_in_place(row, 1.0 / cap));
         }
-        if self.want_dw {
-            gradients.dw = buffer(w.len());
-        }
-        let (mut picked, mut logits, mut d_picked) = (Vec::new(), Vec::new(), Vec::new());
+    }
+
+    /// The sum of losses over `divisor`: the trained tokens of the whole batch, not of this pack.
+    pub(crate) fn loss(
+        &self,
+        x: &[f32],
+        labels: &[Label],
+        divisor: f32,
+        mut gradients: Option<Gradients<'_>>,
+    ) -> f64 {
+        let Map { outputs: vocabulary, inputs: hidden, .. } = self.map;
+        let (mut picked, mut logits) = (Vec::new(), Vec::new());
         let (all, mut loss) = (Threads::All, 0f64);
-        for chunk in labelled.chunks(CHUNK) {
+        for chunk in labels.chunks(chunk_rows(vocabulary)) {
             let m = chunk.len();
             picked.clear();
-            chunk.iter().for_each(|(row, _)| picked.extend_from_slice(&x[row * hidden..(row + 1) * hidden]));
-            logits.resize(m * vocabulary, 0.0);
-            let shape = (m, vocabulary, hidden);
-            product(
-                shape,
-                1.0,
-                rows(&picked, hidden),
-                transposed(w, hidden),
-                &mut logits,
-                vocabulary,
-                Into::Fresh,
-                all,
-            );
+            chunk.iter().for_each(|l| picked.extend_from_slice(&x[l.row * hidden..(l.row + 1) * hidden]));
+            self.logits_into(&picked, &mut logits);
             let losses: Vec<f64> = logits
                 .par_chunks_exact_mut(vocabulary)
                 .zip(chunk)
-                .map(|(row, (_, label))| self.row(row, *label))
+                .map(|(row, label)| self.row(row, label, divisor))
                 .collect();
             loss += losses.iter().sum::<f64>();
-            if self.want_dx {
-                d_picked.resize(m * hidden, 0.0);
-                let shape = (m, hidden, vocabulary);
-                product(
-                    shape,
-                    1.0,
-                    rows(&logits, vocabulary),
-                    rows(w, hidden),
-                    &mut d_picked,
-                    hidden,
-                    Into::Fresh,
-                    all,
-                );
-                for ((row, _), d) in chunk.iter().zip(d_picked.chunks_exact(hidden)) {
-                    gradients.dx[row * hidden..(row + 1) * hidden].copy_from_slice(d);
-                }
+            let Some(Gradients { dx, dw }) = &mut gradients else { continue };
+            let mut d_picked = buffer(m * hidden);
+            let (d, w) = (rows(&logits, vocabulary), self.map.backward());
+            product((m, hidden, vocabulary), 1.0, d, w, &mut d_picked, hidden, Into::Fresh, all);
+            for (label, d) in chunk.iter().zip(d_picked.chunks_exact(hidden)) {
+                dx[label.row * hidden..(label.row + 1) * hidden]
+                    .iter_mut()
+                    .zip(d)
+                    .for_each(|(dx, d)| *dx += d);
             }
-            if self.want_dw {
-                let shape = (vocabulary, hidden, m);
+            if let Some(dw) = dw {
                 let (d, x) = (transposed(&logits, vocabulary), rows(&picked, hidden));
-                product(shape, 1.0, d, x, &mut gradients.dw, hidden, Into::Added, all);
+                product((vocabulary, hidden, m), 1.0, d, x, dw, hidden, Into::Added, all);
             }
         }
-        Ok(((loss / self.divisor as f64) as f32, gradients))
+        loss / f64::from(divisor)
     }
 
-    /// The loss of one row of logits, which become their own gradient.
-    fn row(&self, logits: &mut [f32], label: usize) -> f64 {
-        let (largest, target) = (max(logits), logits[label]);
-        let sum = exp_in_place(logits, 1.0, largest);
-        let scale = 1.0 / (sum * self.divisor);
-        logits.iter_mut().for_each(|x| *x *= scale);
-        logits[label] -= 1.0 / self.divisor;
-        (sum.ln() + largest - target) as f64
-    }
-}
-
-impl CustomOp2 for LinearCrossEntropy {
-    fn name(&self) -> &'static str {
-        "linear-cross-entropy"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (vocabulary, hidden) = lw.shape().dims2()?;
-        let (loss, gradients) = self.compute(slice(x, lx)?, slice(w, lw)?, hidden, vocabulary)?;
-        if let Ok(mut place) = self.gradients.lock() {
-            *place = Some(gradients);
+    /// The loss of one row of logits (over the cap), which become the gradient of the uncapped ones.
+    fn row(&self, logits: &mut [f32], label: &Label, divisor: f32) -> f64 {
+        let (scale, token, weight) = (self.cap.unwrap_or(1.0), label.token as usize, label.count / divisor);
+        let slopes = self.cap.map(|_| logits.to_vec());
+        let (largest, target) = (max(logits) * scale, logits[token] * scale);
+        let sum = exp_in_place(logits, scale, largest);
+        let share = weight / sum;
+        logits.iter_mut().for_each(|x| *x *= share);
+        logits[token] -= weight;
+        if let Some(tanh) = slopes {
+            logits.iter_mut().zip(&tanh).for_each(|(d, tanh)| *d *= 1.0 - tanh * tanh);
         }
-        Ok((CpuStorage::F32(vec![loss]), Shape::from(())))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        _: &Tensor,
-        d: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let Some(mut gradients) = self.gradients.lock().ok().and_then(|mut g| g.take()) else {
-            bail!("the gradient of a loss was asked for twice");
-        };
-        let d = d.to_scalar::<f32>()?;
-        if d != 1.0 {
-            gradients.dx.iter_mut().chain(&mut gradients.dw).for_each(|g| *g *= d);
-        }
-        let tensor = |wanted, numbers, like: &Tensor| match wanted {
-            true => Tensor::from_vec(numbers, like.shape(), like.device()).map(Some),
-            false => Ok(None),
-        };
-        Ok((tensor(self.want_dx, gradients.dx, x)?, tensor(self.want_dw, gradients.dw, w)?))
+        f64::from(label.count) * f64::from(sum.ln() + largest - target)
     }
 }

@@ -75,6 +75,23 @@ fn dot_body<const FMA: bool>(x: &[f32], y: &[f32]) -> f32 {
 }
 
 vectorised! {
+    /// Σ x. The order of the sum depends on the length only.
+    fn sum = sum_body(x: &[f32]) -> f32
+}
+
+#[inline(always)]
+fn sum_body<const FMA: bool>(x: &[f32]) -> f32 {
+    let mut sums = [0f32; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            sums[i] += chunk[i];
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().sum::<f32>()
+}
+
+vectorised! {
     /// y += a · x.
     fn add_scaled = add_scaled_body(y: &mut [f32], a: f32, x: &[f32])
 }
@@ -126,6 +143,24 @@ fn exp_in_place_body<const FMA: bool>(x: &mut [f32], scale: f32, shift: f32) -> 
     sum
 }
 
+/// tanh(x) = 1 − 2 / (1 + e²ˣ), absolute error below 3e-7.
+#[inline(always)]
+pub(crate) fn tanh<const FMA: bool>(x: f32) -> f32 {
+    1.0 - 2.0 / (1.0 + exp::<FMA>(2.0 * x))
+}
+
+vectorised! {
+    /// x ← tanh(x · scale).
+    fn tanh_in_place = tanh_in_place_body(x: &mut [f32], scale: f32)
+}
+
+#[inline(always)]
+fn tanh_in_place_body<const FMA: bool>(x: &mut [f32], scale: f32) {
+    for x in x {
+        *x = tanh::<FMA>(*x * scale);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +173,16 @@ mod tests {
             assert!((found / wanted - 1.0).abs() < 3e-7, "exp({x}): {found} against {wanted}");
             let found = exp::<false>(x) as f64;
             assert!((found / wanted - 1.0).abs() < 2e-5, "without fma, exp({x}): {found} against {wanted}");
+        }
+    }
+
+    #[test]
+    fn tanh_is_tanh() {
+        let mut x: Vec<f32> = (-4000..4000).map(|i| i as f32 / 100.0 + 0.003).collect();
+        let wanted: Vec<f32> = x.iter().map(|x| (x * 0.3).tanh()).collect();
+        tanh_in_place(&mut x, 0.3);
+        for (found, wanted) in x.iter().zip(&wanted) {
+            assert!((found - wanted).abs() < 3e-7, "{found} against {wanted}");
         }
     }
 

@@ -2,22 +2,65 @@
 
 use gemm::Parallelism;
 
+/// Numbers as a checkpoint holds them.
+#[derive(Clone, Copy)]
+pub(crate) enum Slice<'a> {
+    F32(&'a [f32]),
+    Bf16(&'a [u16]),
+    F16(&'a [u16]),
+}
+
+impl<'a> From<&'a [f32]> for Slice<'a> {
+    fn from(x: &'a [f32]) -> Self {
+        Self::F32(x)
+    }
+}
+impl<'a> From<&'a Vec<f32>> for Slice<'a> {
+    fn from(x: &'a Vec<f32>) -> Self {
+        Self::F32(x)
+    }
+}
+
+impl Slice<'_> {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::F32(x) => x.len(),
+            Self::Bf16(x) | Self::F16(x) => x.len(),
+        }
+    }
+    pub(crate) fn widen(&self, range: std::ops::Range<usize>, out: &mut [f32]) {
+        match self {
+            Self::F32(x) => out.copy_from_slice(&x[range]),
+            Self::Bf16(x) => {
+                out.iter_mut().zip(&x[range]).for_each(|(o, x)| *o = f32::from_bits((*x as u32) << 16))
+            }
+            Self::F16(x) => {
+                out.iter_mut().zip(&x[range]).for_each(|(o, x)| *o = half::f16::from_bits(*x).to_f32())
+            }
+        }
+    }
+}
+
 /// A matrix in a slice: element (i, j) lies at `i * row + j * column`.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
-    data: &'a [f32],
+    data: Slice<'a>,
     row: usize,
     column: usize,
 }
 
+pub(crate) fn strided(data: Slice<'_>, row: usize, column: usize) -> Matrix<'_> {
+    Matrix { data, row, column }
+}
+
 /// Rows one after another, `stride` apart.
-pub(crate) fn rows(data: &[f32], stride: usize) -> Matrix<'_> {
-    Matrix { data, row: stride, column: 1 }
+pub(crate) fn rows<'a>(data: impl std::convert::Into<Slice<'a>>, stride: usize) -> Matrix<'a> {
+    Matrix { data: data.into(), row: stride, column: 1 }
 }
 
 /// The transpose of a matrix whose rows are `stride` apart.
-pub(crate) fn transposed(data: &[f32], stride: usize) -> Matrix<'_> {
-    Matrix { data, row: 1, column: stride }
+pub(crate) fn transposed<'a>(data: impl std::convert::Into<Slice<'a>>, stride: usize) -> Matrix<'a> {
+    Matrix { data: data.into(), row: 1, column: stride }
 }
 
 impl Matrix<'_> {
@@ -64,6 +107,18 @@ pub(crate) fn product(
     }
     assert!(a.holds(m, k) && b.holds(k, n), "matrix product outside of its inputs");
     assert!(stride >= n && (m - 1) * stride + n <= out.len(), "matrix product outside of its output");
+    let (mut wide_a, mut wide_b) = (Vec::new(), Vec::new());
+    let widened = |m: Matrix<'_>, out: &mut Vec<f32>| -> *const f32 {
+        match m.data {
+            Slice::F32(x) => x.as_ptr(),
+            other => {
+                out.resize(other.len(), 0.0);
+                other.widen(0..other.len(), out);
+                out.as_ptr()
+            }
+        }
+    };
+    let (pa, pb) = (widened(a, &mut wide_a), widened(b, &mut wide_b));
     let parallelism = match threads {
         Threads::All if m * n * k >= PARALLEL_FROM => Parallelism::Rayon(0),
         _ => Parallelism::None,
@@ -79,10 +134,10 @@ pub(crate) fn product(
             1,
             stride as isize,
             into == Into::Added,
-            a.data.as_ptr(),
+            pa,
             a.column as isize,
             a.row as isize,
-            b.data.as_ptr(),
+            pb,
             b.column as isize,
             b.row as isize,
             1.0,

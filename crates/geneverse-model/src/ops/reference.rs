@@ -1,226 +1,362 @@
 //! The decoder layer in plain tensor operations: slow, short, and differentiated by candle itself.
 //!
-//! The oracle that [`super::layer`] is tested against, and what a device without kernels of ours would run.
+//! The oracle that [`super::layer`] is tested against.
 
-use candle_core::{D, DType, Result, Tensor};
+use candle_core::{D, DType, Device, Result, Tensor};
 
-use super::layer::{Lay, LayerShape, Trained, Weight};
-use super::lora::Layout;
+use super::layer::{Lay, Trained};
+use super::lora::{Adapted, Layout};
+use super::slots::{Group, LayerShape, Slot};
+use crate::config::{Activation, Norm};
 
-/// RMSNorm of x (n, hidden).
-pub(crate) fn rms_norm(x: &Tensor, w: &Tensor, eps: f32) -> Result<Tensor> {
-    let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;
-    x.broadcast_div(&(mean_square + eps as f64)?.sqrt()?)?.broadcast_mul(w)
+/// A layer's weights, found by slot: the frozen ones, or views of the flat vector that is trained.
+struct Reference<'a> {
+    shape: &'a LayerShape,
+    trained: &'a Trained,
+    frozen: &'a [Option<Tensor>],
+    flat: &'a Tensor,
 }
 
-/// x (n, heads, dim) turned by the rotation.
-fn rotate(x: &Tensor, lay: &Lay) -> Result<Tensor> {
-    let (n, _, dim) = x.dims3()?;
-    let half = dim / 2;
-    let table = |t: &[f32]| Tensor::from_slice(t, (n, 1, half), x.device());
-    let (cos, sin) = (table(&lay.rotation.cos)?, table(&lay.rotation.sin)?);
-    let (a, b) = (x.narrow(2, 0, half)?, x.narrow(2, half, half)?);
-    let first = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
-    let second = (b.broadcast_mul(&cos)? + a.broadcast_mul(&sin)?)?;
-    Tensor::cat(&[first, second], 2)
+fn table(numbers: &[f32], dims: (usize, usize, usize)) -> Result<Tensor> {
+    Tensor::from_slice(numbers, dims, &Device::Cpu)
 }
 
-/// 0 where a token may look, -∞ where it may not: (n, n).
-fn mask(lay: &Lay, n: usize, like: &Tensor) -> Result<Tensor> {
-    let mut mask = vec![f32::NEG_INFINITY; n * n];
-    for sequence in &lay.sequences {
-        for query in sequence.clone() {
-            mask[query * n + sequence.start..=query * n + query].fill(0.0);
-        }
-    }
-    Tensor::from_vec(mask, (1, n, n), like.device())
-}
-
-/// The layer: x (n, hidden), flat as `trained` says, frozen weights in the order of [`Weight::ALL`].
-pub(crate) fn layer(
-    shape: &LayerShape,
-    trained: &Trained,
-    frozen: &[Tensor],
-    lay: &Lay,
-    x: &Tensor,
-    flat: &Tensor,
-) -> Result<Tensor> {
-    let weight = |w: Weight| -> Result<Tensor> {
-        let (rows, columns) = w.shape(shape);
-        let dims = if rows == 1 { vec![columns] } else { vec![rows, columns] };
-        match trained {
+impl Reference<'_> {
+    /// A matrix (rows, columns) or a vector (columns).
+    fn weight(&self, slot: Slot) -> Result<Option<Tensor>> {
+        let Some((rows, columns)) = self.shape.size(slot) else { return Ok(None) };
+        let dims = if slot.is_matrix() { vec![rows, columns] } else { vec![columns] };
+        let tensor = match self.trained {
             Trained::All => {
-                let place = shape.place(w);
-                flat.narrow(0, place.start, place.len())?.reshape(dims)
+                let place = self.shape.place(slot);
+                Some(self.flat.narrow(0, place.start, place.len())?)
             }
-            _ => frozen[w as usize].reshape(dims),
-        }
-    };
-    let linear = |x: &Tensor, w: Weight, group: usize| -> Result<Tensor> {
-        let y = x.matmul(&weight(w)?.t()?)?;
-        match trained {
-            Trained::Lora(layout) => y + adaptation(layout, group, w.shape(shape).0, x, flat)?,
-            _ => Ok(y),
-        }
-    };
-    let n = x.dim(0)?;
-    let heads = shape.heads;
-    let h = rms_norm(x, &weight(Weight::InputNorm)?, shape.eps)?;
-    let qkv = linear(&h, Weight::QueryKeyValue, 0)?;
-    let part = |first: usize, count: usize| {
-        qkv.narrow(1, first * heads.dim, count * heads.dim)?.contiguous()?.reshape((n, count, heads.dim))
-    };
-    let q = rotate(&part(0, heads.query)?, lay)?.transpose(0, 1)?.contiguous()?;
-    // Each key head serves a group of query heads: repeat it.
-    let repeat = |x: Tensor| -> Result<Tensor> {
-        let times = heads.query / heads.key_value;
-        let x = x.transpose(0, 1)?.unsqueeze(1)?;
-        x.repeat((1, times, 1, 1))?.reshape((heads.query, n, heads.dim))
-    };
-    let k = repeat(rotate(&part(heads.query, heads.key_value)?, lay)?)?;
-    let v = repeat(part(heads.query + heads.key_value, heads.key_value)?)?;
-    let scores = (q.matmul(&k.t()?)? / (heads.dim as f64).sqrt())?.broadcast_add(&mask(lay, n, x)?)?;
-    let scores = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
-    let weights = scores.broadcast_div(&scores.sum_keepdim(D::Minus1)?)?;
-    let mixed = weights.matmul(&v)?.transpose(0, 1)?.contiguous()?.reshape((n, heads.out()))?;
-    let x2 = (x + linear(&mixed, Weight::Output, 1)?)?;
-    let h = rms_norm(&x2, &weight(Weight::PostNorm)?, shape.eps)?;
-    let gate_up = linear(&h, Weight::GateUp, 2)?;
-    let (gate, up) = (gate_up.narrow(1, 0, shape.inner)?, gate_up.narrow(1, shape.inner, shape.inner)?);
-    let active = (gate.silu()? * up)?;
-    x2 + linear(&active, Weight::Down, 3)?
-}
-
-/// s · (x · Aᵀ) · Bᵀ of a group's maps, side by side, zero where a map is not adapted: (n, width).
-fn adaptation(layout: &Layout, group: usize, width: usize, x: &Tensor, flat: &Tensor) -> Result<Tensor> {
-    let n = x.dim(0)?;
-    let mut columns = Vec::new();
-    let mut done = 0;
-    for map in &layout.groups[group].maps {
-        let matrix = |at: usize, rows: usize, columns: usize| {
-            flat.narrow(0, at, rows * columns)?.reshape((rows, columns))
+            _ => self.frozen[slot as usize].clone(),
         };
-        let a = matrix(map.a, layout.rank, map.inputs)?;
-        let b = matrix(map.b, map.outputs, layout.rank)?;
-        if map.column() > done {
-            columns.push(Tensor::zeros((n, map.column() - done), DType::F32, x.device())?);
+        tensor.map(|tensor| tensor.reshape(dims)).transpose()
+    }
+
+    /// The norm of a slot over the last dimension of x; x as it is where the layer has no such norm.
+    fn norm(&self, x: &Tensor, slot: Slot, bias: Option<Slot>) -> Result<Tensor> {
+        let Some(weight) = self.weight(slot)? else { return Ok(x.clone()) };
+        let weight = if self.shape.norm == Norm::RmsPlusOne { (weight + 1.0)? } else { weight };
+        let x = match self.shape.norm {
+            Norm::Layer => x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?,
+            Norm::Rms | Norm::RmsPlusOne => x.clone(),
+        };
+        let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;
+        let y = x.broadcast_div(&(mean_square + self.shape.eps as f64)?.sqrt()?)?.broadcast_mul(&weight)?;
+        match bias.map(|bias| self.weight(bias)).transpose()?.flatten() {
+            Some(bias) => y.broadcast_add(&bias),
+            None => Ok(y),
         }
-        columns.push((x.matmul(&a.t()?)?.matmul(&b.t()?)? * layout.scale as f64)?);
-        done = map.column() + map.outputs;
     }
-    if width > done {
-        columns.push(Tensor::zeros((n, width - done), DType::F32, x.device())?);
+
+    /// A group's maps of x, side by side: (n, outputs).
+    fn group(&self, group: Group, x: &Tensor) -> Result<Tensor> {
+        let mut columns = Vec::new();
+        for slot in group.slots() {
+            let Some(weight) = self.weight(*slot)? else { continue };
+            columns.push(x.matmul(&weight.t()?)?);
+        }
+        let mut y = Tensor::cat(&columns, 1)?;
+        if let Trained::Lora(layout) = self.trained {
+            for map in layout.maps().filter(|map| group.slots().contains(&map.target.slots[0])) {
+                y = self.adapted(layout, map, x, &y)?;
+            }
+        }
+        let mut at = 0;
+        for slot in group.slots() {
+            let Some((rows, _)) = self.shape.size(*slot) else { continue };
+            if let Some(bias) = slot.bias().map(|bias| self.weight(bias)).transpose()?.flatten() {
+                let width = y.dim(1)?;
+                let own = bias.pad_with_zeros(0, at, width - at - rows)?;
+                y = y.broadcast_add(&own)?;
+            }
+            at += rows;
+        }
+        Ok(y)
     }
-    Tensor::cat(&columns, 1)
+
+    /// y with s · (x · Aᵀ) · Bᵀ added in the map's columns, and those scaled with DoRA.
+    fn adapted(&self, _: &Layout, map: &Adapted, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        let part = |place: &std::ops::Range<usize>| self.flat.narrow(0, place.start, place.len());
+        let a = part(&map.a)?.reshape((map.rank, map.inputs))?;
+        let b = part(&map.b)?.reshape((map.outputs, map.rank))?;
+        let update = (x.matmul(&a.t()?)?.matmul(&b.t()?)? * map.scale as f64)?;
+        let mut own = (y.narrow(1, map.column, map.outputs)? + update)?;
+        if let Some(magnitude) = &map.magnitude {
+            let mut weights = Vec::new();
+            for slot in map.target.slots {
+                weights.extend(self.weight(*slot)?);
+            }
+            let whole = (Tensor::cat(&weights, 0)? + (b.matmul(&a)? * map.scale as f64)?)?;
+            // Held constant in the backward pass, as in PEFT.
+            let norms = whole.sqr()?.sum(1)?.sqrt()?.detach();
+            own = own.broadcast_mul(&(part(magnitude)? / norms)?)?;
+        }
+        let rest = map.column + map.outputs;
+        let after = y.dim(1)? - rest;
+        let mut columns = vec![own];
+        if map.column > 0 {
+            columns.insert(0, y.narrow(1, 0, map.column)?);
+        }
+        if after > 0 {
+            columns.push(y.narrow(1, rest, after)?);
+        }
+        Tensor::cat(&columns, 1)
+    }
+
+    /// x (n, heads, dim) turned by the rotation.
+    fn rotate(&self, x: &Tensor, lay: &Lay) -> Result<Tensor> {
+        let Some(rotation) = self.shape.rotation.map(|r| &lay.rotations[r]) else { return Ok(x.clone()) };
+        let (n, _, dim) = x.dims3()?;
+        let half = dim / 2;
+        let (cos, sin) = (table(&rotation.cos, (n, 1, half))?, table(&rotation.sin, (n, 1, half))?);
+        let (a, b) = (x.narrow(2, 0, half)?, x.narrow(2, half, half)?);
+        let first = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
+        let second = (b.broadcast_mul(&cos)? + a.broadcast_mul(&sin)?)?;
+        Tensor::cat(&[first, second], 2)
+    }
+
+    /// 0 where a token may look, -∞ where it may not: (1, n, n).
+    fn mask(&self, lay: &Lay, n: usize) -> Result<Tensor> {
+        let mut mask = vec![f32::NEG_INFINITY; n * n];
+        for tree in &lay.trees {
+            let stem = (tree.prefix.start..tree.prefix.start, tree.prefix.clone());
+            let members = tree.members.iter().map(|own| (tree.prefix.clone(), own.clone()));
+            for (prefix, own) in std::iter::once(stem).chain(members) {
+                let rows: Vec<usize> = prefix.clone().chain(own.clone()).collect();
+                for (position, query) in rows.iter().enumerate().skip(prefix.len()) {
+                    for key in &rows[self.shape.heads.earliest(position)..=position] {
+                        mask[query * n + key] = 0.0;
+                    }
+                }
+            }
+        }
+        table(&mask, (1, n, n))
+    }
+
+    fn activation(&self, x: &Tensor) -> Result<Tensor> {
+        match self.shape.activation {
+            Activation::Silu => x.silu(),
+            Activation::Gelu => x.gelu_erf(),
+            Activation::GeluTanh => x.gelu(),
+        }
+    }
+
+    fn layer(&self, x: &Tensor, lay: &Lay) -> Result<Tensor> {
+        let (n, heads) = (x.dim(0)?, self.shape.heads);
+        let h = self.norm(x, Slot::InputNorm, Some(Slot::InputNormBias))?;
+        let qkv = self.group(Group::Qkv, &h)?;
+        let part = |first: usize, count: usize| {
+            qkv.narrow(1, first * heads.dim, count * heads.dim)?.contiguous()?.reshape((n, count, heads.dim))
+        };
+        let q = self.norm(&part(0, heads.query)?, Slot::QueryNorm, None)?;
+        let k = self.norm(&part(heads.query, heads.key_value)?, Slot::KeyNorm, None)?;
+        let q = self.rotate(&q, lay)?.transpose(0, 1)?.contiguous()?;
+        // Each key head serves a group of query heads: repeat it.
+        let repeat = |x: Tensor| -> Result<Tensor> {
+            let times = heads.query / heads.key_value;
+            let x = x.transpose(0, 1)?.unsqueeze(1)?;
+            x.repeat((1, times, 1, 1))?.reshape((heads.query, n, heads.dim))
+        };
+        let k = repeat(self.rotate(&k, lay)?)?;
+        let v = repeat(part(heads.query + heads.key_value, heads.key_value)?)?;
+        let mut scores = (q.matmul(&k.t()?)? * heads.scale as f64)?;
+        if let Some(cap) = heads.cap {
+            scores = ((scores / cap as f64)?.tanh()? * cap as f64)?;
+        }
+        let scores = scores.broadcast_add(&self.mask(lay, n)?)?;
+        let scores = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
+        let weights = scores.broadcast_div(&scores.sum_keepdim(D::Minus1)?)?;
+        let mixed = weights.matmul(&v)?.transpose(0, 1)?.contiguous()?.reshape((n, heads.out()))?;
+        let attended = self.norm(&self.group(Group::Output, &mixed)?, Slot::AttentionNorm, None)?;
+        let x2 = (x + attended)?;
+        let h = self.norm(&x2, Slot::MlpInputNorm, Some(Slot::MlpInputNormBias))?;
+        let up = self.group(Group::Up, &h)?;
+        let active = if self.shape.gated {
+            let inner = self.shape.inner;
+            (self.activation(&up.narrow(1, 0, inner)?)? * up.narrow(1, inner, inner)?)?
+        } else {
+            self.activation(&up)?
+        };
+        x2 + self.norm(&self.group(Group::Down, &active)?, Slot::MlpNorm, None)?
+    }
 }
 
-#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use candle_core::{Device, Var};
+    use candle_core::Var;
 
-    use super::super::layer::DecoderLayer;
-    use super::super::lora::{Layout, Linear};
+    use super::super::attention::{Heads, Tree};
+    use super::super::layer::Layer;
+    use super::super::lora::Update;
+    use super::super::matmul::Slice;
     use super::super::rope::Rotation;
+    use super::super::slots::{Map, Weights};
     use super::*;
-    use crate::config::ModelConfig;
+    use crate::config::{Rope, RopeScaling};
+    use crate::families::{Family, Target};
     use crate::rng::Rng;
 
-    fn config(heads: usize, key_heads: usize, head_dim: usize, hidden: usize, inner: usize) -> ModelConfig {
-        ModelConfig {
-            hidden_size: hidden,
-            intermediate_size: inner,
-            num_hidden_layers: 1,
-            num_attention_heads: heads,
-            num_key_value_heads: key_heads,
-            head_dim,
-            vocab_size: 10,
-            rms_norm_eps: 1e-5,
-            rope_theta: 10_000.0,
-            max_position_embeddings: 256,
-            tie_word_embeddings: false,
-            bos_token_id: None,
-            eos_token_ids: vec![],
-            pad_token_id: None,
+    /// Llama's layer with grouped heads and odd sizes.
+    fn llama() -> LayerShape {
+        let heads = Heads { query: 6, key_value: 2, dim: 10, scale: 0.3, cap: None, window: None };
+        LayerShape {
+            hidden: 28,
+            inner: 37,
+            heads,
+            norm: Norm::Rms,
+            eps: 1e-5,
+            activation: Activation::Silu,
+            gated: true,
+            qkv_bias: false,
+            output_bias: false,
+            mlp_bias: false,
+            head_norms: false,
+            sandwich_norms: false,
+            rotation: Some(0),
         }
     }
 
-    fn random(shape: &[usize], deviation: f32, rng: &mut Rng) -> Tensor {
-        let n = shape.iter().product();
-        let numbers: Vec<f32> = (0..n).map(|_| rng.normal(deviation)).collect();
-        Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
+    /// Everything that a family may have, in three layers.
+    fn shapes() -> Vec<(LayerShape, Family)> {
+        let square = Heads { query: 4, key_value: 4, dim: 8, scale: 0.4, cap: None, window: None };
+        let gpt2 = LayerShape {
+            hidden: 32,
+            inner: 48,
+            heads: square,
+            norm: Norm::Layer,
+            activation: Activation::GeluTanh,
+            gated: false,
+            qkv_bias: true,
+            output_bias: true,
+            mlp_bias: true,
+            rotation: None,
+            ..llama()
+        };
+        let capped = Heads { cap: Some(1.5), window: Some(5), ..llama().heads };
+        let gemma = LayerShape {
+            heads: Heads { key_value: 1, ..capped },
+            norm: Norm::RmsPlusOne,
+            activation: Activation::Gelu,
+            head_norms: true,
+            sandwich_norms: true,
+            ..llama()
+        };
+        let windowed = Heads { window: Some(70), ..llama().heads };
+        let qwen =
+            LayerShape { heads: windowed, qkv_bias: true, head_norms: true, mlp_bias: true, ..llama() };
+        vec![(llama(), Family::Llama), (gpt2, Family::Gpt2), (gemma, Family::Gemma3), (qwen, Family::Qwen3)]
     }
 
-    fn difference(a: &Tensor, b: &Tensor) -> f32 {
-        let scale = b.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap().max(1e-3);
-        (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap() / scale
+    fn random(n: usize, deviation: f32, rng: &mut Rng) -> Vec<f32> {
+        (0..n).map(|_| rng.normal(deviation)).collect()
+    }
+
+    fn tensor(numbers: &[f32], dims: &[usize]) -> Tensor {
+        Tensor::from_slice(numbers, dims, &Device::Cpu).unwrap()
+    }
+
+    fn assert_close(found: &[f32], wanted: &Tensor, what: &str) {
+        let wanted: Vec<f32> = wanted.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        assert_eq!(found.len(), wanted.len(), "{what}");
+        let largest = wanted.iter().fold(1e-3f32, |a, b| a.max(b.abs()));
+        for (i, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+            let difference = (found - wanted).abs() / largest;
+            assert!(difference < 5e-5, "{what}, number {i}: {found} against {wanted}, largest {largest}");
+        }
     }
 
     /// Output and both gradients of the fused layer against the reference's, relative to the largest entry.
-    fn check(config: &ModelConfig, trained: Trained, lengths: &[usize]) {
-        let shape = LayerShape::new(config);
+    fn check(shape: &LayerShape, trained: &Trained, trees: &[Tree], positions: &[u32], what: &str) {
         let rng = &mut Rng::at(7, &[]);
-        let mut starts = vec![0];
-        lengths.iter().for_each(|len| starts.push(starts[starts.len() - 1] + len));
-        let positions: Vec<u32> = lengths.iter().flat_map(|len| 0..*len as u32).collect();
         let n = positions.len();
-        let sequences = starts.windows(2).map(|w| w[0]..w[1]).collect();
-        let lay = Arc::new(Lay {
-            sequences,
-            rotation: Rotation::new(&positions, config.head_dim, config.rope_theta),
-        });
-        let frozen: Vec<Tensor> = Weight::ALL
-            .iter()
-            .map(|w| {
-                let (rows, columns) = w.shape(&shape);
-                random(&[rows, columns], 0.2, rng).reshape(if rows == 1 {
-                    vec![columns]
-                } else {
-                    vec![rows, columns]
-                })
-            })
-            .collect::<Result<_>>()
-            .unwrap();
-        let flat = match &trained {
-            Trained::Nothing => random(&[1], 0.1, rng),
-            Trained::Lora(layout) => random(&[layout.len], 0.1, rng),
-            Trained::All => random(&[shape.place(Weight::Down).end], 0.2, rng),
+        let rope = Rope { theta: 10_000.0, scaling: RopeScaling::None };
+        let lay =
+            Lay { trees: trees.to_vec(), rotations: vec![Rotation::new(positions, shape.heads.dim, &rope)] };
+        let held: Vec<Option<Vec<f32>>> =
+            Slot::ALL.map(|slot| shape.size(slot).map(|(r, c)| random(r * c, 0.3, rng))).to_vec();
+        let flat = match trained {
+            Trained::Nothing => Vec::new(),
+            Trained::Lora(layout) => random(layout.len, 0.2, rng),
+            Trained::All => random(shape.len(), 0.3, rng),
         };
-        let (x, flat) = (
-            Var::from_tensor(&random(&[n, config.hidden_size], 1.0, rng)).unwrap(),
-            Var::from_tensor(&flat).unwrap(),
-        );
-        let weights = random(&[n, config.hidden_size], 1.0, rng);
+        let (x, upstream) = (random(n * shape.hidden, 1.0, rng), random(n * shape.hidden, 1.0, rng));
 
-        let slow = layer(&shape, &trained, &frozen, &lay, &x, &flat).unwrap();
-        let op = DecoderLayer::new(shape, trained.clone(), Arc::new(frozen), lay);
-        let fast = x.apply_op2(&flat, op).unwrap();
-        assert!(difference(&fast, &slow) < 2e-5, "output differs by {}", difference(&fast, &slow));
-        let slow = (slow * &weights).unwrap().sum_all().unwrap().backward().unwrap();
-        let fast = (fast * &weights).unwrap().sum_all().unwrap().backward().unwrap();
-        let dx = difference(fast.get(&x).unwrap(), slow.get(&x).unwrap());
-        assert!(dx < 5e-5, "gradient of the input differs by {dx}");
-        if !matches!(trained, Trained::Nothing) {
-            let dw = difference(fast.get(&flat).unwrap(), slow.get(&flat).unwrap());
-            assert!(dw < 5e-5, "gradient of the parameters differs by {dw}");
+        let frozen: Vec<Option<Tensor>> =
+            held.iter().map(|w| w.as_ref().map(|w| tensor(w, &[w.len()]))).collect();
+        let slow_x = Var::from_tensor(&tensor(&x, &[n, shape.hidden])).unwrap();
+        let slow_flat = if flat.is_empty() { vec![0.0] } else { flat.clone() };
+        let slow_flat = Var::from_tensor(&tensor(&slow_flat, &[slow_flat.len()])).unwrap();
+        let reference = Reference { shape, trained, frozen: &frozen, flat: &slow_flat };
+        let slow = reference.layer(&slow_x, &lay).unwrap();
+        let along = (&slow * &tensor(&upstream, &[n, shape.hidden])).unwrap().sum_all().unwrap();
+        let slow_gradients = along.backward().unwrap();
+
+        let weights = match trained {
+            Trained::All => Weights::of_flat(shape, &flat),
+            _ => Weights::new(shape, |slot| {
+                let (outputs, inputs) = shape.size(slot)?;
+                let numbers = Slice::F32(held[slot as usize].as_deref()?);
+                Some(Map { numbers, outputs, inputs, out_stride: inputs, in_stride: 1 })
+            }),
+        };
+        let layer = Layer { shape, weights: &weights, trained, flat: &flat, mask: None };
+        let (y, saved) = layer.forward_pack(&x, &lay);
+        assert_close(&y, &slow, &format!("{what}: output"));
+        let mut d_flat = vec![0.0; flat.len()];
+        let dx = layer.backward(&x, &lay, saved, upstream.clone(), true, &mut d_flat).unwrap();
+        assert_close(&dx, slow_gradients.get(&slow_x).unwrap(), &format!("{what}: gradient of the input"));
+        if let Trained::Nothing = trained {
+            return;
         }
+        let wanted = slow_gradients.get(&slow_flat).unwrap();
+        assert_close(&d_flat, wanted, &format!("{what}: gradient of what is trained"));
+        // What is below the lowest trained layer asks for less and gets the same.
+        let mut again = vec![0.0; flat.len()];
+        let (_, saved) = layer.forward_pack(&x, &lay);
+        assert!(layer.backward(&x, &lay, saved, upstream, false, &mut again).is_none());
+        assert_close(&again, wanted, &format!("{what}: without a gradient of the input"));
+    }
+
+    fn lora(shape: &LayerShape, family: Family, magnitude: bool, some: impl Fn(&Target) -> bool) -> Trained {
+        let update = |target: &Target| {
+            // Ranks and scales differ from map to map.
+            let rank = 2 + target.path.len() % 3;
+            some(target).then_some(Update { rank, scale: 1.7 - rank as f32 * 0.1, magnitude })
+        };
+        Trained::Lora(Arc::new(Layout::new(shape, family.targets(), 0.0, update)))
     }
 
     #[test]
     fn the_fused_layer_equals_the_plain_one() {
-        let square = config(4, 4, 8, 32, 48);
-        let grouped = config(6, 2, 10, 28, 37);
-        for config in [square, grouped] {
-            for lengths in [&[1][..], &[70], &[3, 1, 130, 64], &[65, 2]] {
-                check(&config, Trained::Nothing, lengths);
-                check(&config, Trained::All, lengths);
-                for targets in
-                    [&Linear::ALL[..], &[Linear::Query, Linear::Value], &[Linear::Up, Linear::Output]]
-                {
-                    let layout = Layout::new(&config, targets, 3, 1.7, 0.0);
-                    check(&config, Trained::Lora(Arc::new(layout)), lengths);
+        for (shape, family) in shapes() {
+            let ways = [
+                ("nothing", Trained::Nothing),
+                ("all", Trained::All),
+                ("lora on all maps", lora(&shape, family, false, |_| true)),
+                ("lora on two maps", lora(&shape, family, false, |t| t.path.len() % 2 == 0)),
+                ("dora", lora(&shape, family, true, |_| true)),
+            ];
+            for (name, trained) in &ways {
+                for lengths in [&[1][..], &[70], &[3, 1, 130, 64]] {
+                    let mut start = 0;
+                    let mut alone = |len: &usize| {
+                        start += len;
+                        Tree::alone(start - len..start)
+                    };
+                    let trees: Vec<Tree> = lengths.iter().map(&mut alone).collect();
+                    let positions: Vec<u32> = lengths.iter().flat_map(|len| 0..*len as u32).collect();
+                    check(&shape, trained, &trees, &positions, &format!("{family:?}, {name}, {lengths:?}"));
                 }
+                // A prefix of 66 tokens with three branches, one of them empty, and a sequence by itself.
+                let trees =
+                    [Tree { prefix: 0..66, members: vec![66..68, 68..68, 68..99] }, Tree::alone(99..104)];
+                let positions: Vec<u32> = (0..66).chain(66..68).chain(66..97).chain(0..5).collect();
+                check(&shape, trained, &trees, &positions, &format!("{family:?}, {name}, a tree"));
             }
         }
     }

@@ -1,8 +1,13 @@
 //! Rotary position embedding (Su et al., 2021), in the half-split layout of Hugging Face's Llama.
 //!
 //! Number `i` and number `i + head_dim/2` of a head turn together by the angle `position · θ^(-2i/head_dim)`.
+//! Frequencies may be scaled for long contexts (linear; Llama-3.1's by wavelength).
+
+use std::f32::consts::PI;
 
 use rayon::prelude::*;
+
+use crate::config::{Rope, RopeScaling};
 
 /// The cosines and sines of a pack's positions, computed once and used by every layer.
 #[derive(Debug, Clone)]
@@ -16,13 +21,40 @@ pub(crate) struct Rotation {
 
 impl Rotation {
     /// The rotation of tokens at the given positions.
-    pub(crate) fn new(positions: &[u32], head_dim: usize, theta: f64) -> Self {
-        let half = head_dim / 2;
+    pub(crate) fn new(positions: &[u32], head_dim: usize, rope: &Rope) -> Self {
+        let frequencies = frequencies(head_dim, rope);
         // As transformers does it: the frequency in f32, the angle in f32.
-        let frequency: Vec<f32> =
-            (0..half).map(|i| 1.0 / (theta as f32).powf(2.0 * i as f32 / head_dim as f32)).collect();
-        let angles = || positions.iter().flat_map(|p| frequency.iter().map(move |f| *p as f32 * f));
-        Self { cos: angles().map(f32::cos).collect(), sin: angles().map(f32::sin).collect(), half }
+        let angles = || positions.iter().flat_map(|p| frequencies.iter().map(move |f| *p as f32 * f));
+        Self {
+            cos: angles().map(f32::cos).collect(),
+            sin: angles().map(f32::sin).collect(),
+            half: head_dim / 2,
+        }
+    }
+}
+
+/// Radians per position of each pair of numbers.
+fn frequencies(head_dim: usize, rope: &Rope) -> Vec<f32> {
+    let theta = rope.theta as f32;
+    let plain = (0..head_dim / 2).map(|i| 1.0 / theta.powf(2.0 * i as f32 / head_dim as f32));
+    match rope.scaling {
+        RopeScaling::None => plain.collect(),
+        RopeScaling::Linear(factor) => plain.map(|f| f / factor as f32).collect(),
+        RopeScaling::Llama3 { factor, low, high, original } => {
+            let [factor, low, high, original] = [factor, low, high, original].map(|x| x as f32);
+            let scaled = |frequency: f32| {
+                let wavelength = 2.0 * PI / frequency;
+                if wavelength < original / high {
+                    frequency
+                } else if wavelength > original / low {
+                    frequency / factor
+                } else {
+                    let smooth = (original / wavelength - low) / (high - low);
+                    (1.0 - smooth) * frequency / factor + smooth * frequency
+                }
+            };
+            plain.map(scaled).collect()
+        }
     }
 }
 

@@ -134,7 +134,7 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
         let tokenizer = Tokenizer::read(&folder)?;
         let mut model = Decoder::read(&folder)?;
         if let Some(adapter) = &args.adapter {
-            model = model.with_adapter(adapter)?.merged()?;
+            model = model.with_adapter(adapter)?.merged(None);
         }
         let bos = model.config().bos_token_id;
         let mut prompts = Vec::new();

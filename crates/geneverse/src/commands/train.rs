@@ -124,7 +124,7 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Re
             inputs.insert(file, hash_file(&base.join(file))?);
         }
     }
-    let result = out.join(if recipe.method.kind == Kind::Full { "model" } else { "adapter" });
+    let result = out.join(if recipe.method.kind == Kind::Lora { "adapter" } else { "model" });
     let stage = Stage { name: "train", out, recipe, inputs: json!(inputs), result };
     if let Some(done) = stage.look(resume)? {
         return Ok(done);
@@ -140,16 +140,20 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Re
     };
     preflight(&sequences[0], &encoded, &tokenizer, ui);
     let lora = recipe.lora()?;
-    let model = match &lora {
-        Some(lora) => model.train_lora(lora, recipe.run.seed)?,
-        None => model.train_all()?,
+    let mut model = match (&lora, recipe.method.blocks) {
+        (Some(lora), _) => model.train_lora(lora, recipe.run.seed)?,
+        (None, Some(blocks)) => model.expand(blocks)?,
+        (None, None) => model.train_all(),
     };
+    if let Some(init) = &recipe.method.init {
+        model = model.load_adapter(Path::new(init))?;
+    }
     ui.note(&format!(
         "  {} of {} parameters are trained",
         thousands(model.trained_len()),
-        thousands(model.config().parameters())
+        thousands(model.weights_len())
     ));
-    let outcome = stage.train(&model, &sequences, &validation, ui)?;
+    let outcome = stage.train(&mut model, &sequences, &validation, ui)?;
     if !outcome.finished {
         return Ok(Trained { result: stage.result, found_done: false, outcome });
     }
@@ -211,14 +215,14 @@ pub(crate) fn pretrain(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Re
         true => Vec::new(),
         false => encode_documents(validation_text.iter().map(String::as_str), &tokenizer, &config, cutoff)?.0,
     };
+    let mut model = Decoder::random(config, recipe.run.seed).train_all();
     ui.note(&format!(
         "  {} parameters, {} sequences, {} tokens an epoch",
-        thousands(config.parameters()),
+        thousands(model.weights_len()),
         thousands(encoded.sequences),
         thousands(encoded.tokens)
     ));
-    let model = Decoder::random(config, recipe.run.seed)?.train_all()?;
-    let outcome = stage.train(&model, &sequences, &validation, ui)?;
+    let outcome = stage.train(&mut model, &sequences, &validation, ui)?;
     if !outcome.finished {
         return Ok(Trained { result: stage.result, found_done: false, outcome });
     }
@@ -271,7 +275,7 @@ impl Stage<'_> {
 
     fn train(
         &self,
-        model: &Decoder,
+        model: &mut Decoder,
         sequences: &[Sequence],
         validation: &[Sequence],
         ui: &Ui,
@@ -312,6 +316,9 @@ fn read_data(recipe: &Recipe) -> Result<(Vec<Example>, Vec<Example>)> {
             examples.len(),
             recipe.data.train
         );
+    }
+    if size == 0 {
+        return Ok((examples, Vec::new()));
     }
     // Drawn by the hash of each example's text, so that the same examples are held out whatever the order.
     examples.sort_by_cached_key(|e| {

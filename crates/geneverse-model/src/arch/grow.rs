@@ -1,0 +1,192 @@
+//! What of a decoder is trained: nothing, adapters, every weight, or new blocks.
+
+use std::sync::Arc;
+
+use super::decoder::{Decoder, DecoderLayer, Parameter, Part};
+use crate::adapter::LoraConfig;
+use crate::error::{ModelError, Result};
+use crate::families::Top;
+use crate::ops::layer::Trained;
+use crate::ops::lora::Layout;
+use crate::ops::slots::{LayerShape, Slot};
+use crate::rng::Rng;
+use crate::weights::{Held, Numbers, Precision};
+
+impl Part {
+    fn new(range: std::ops::Range<usize>, decays: bool) -> Self {
+        Self { range, decays, is_lora_b: false }
+    }
+}
+
+impl DecoderLayer {
+    /// Moves every weight into a flat vector.
+    fn flatten(&mut self, number: usize, parameters: &mut Vec<Parameter>) {
+        let mut numbers = Vec::with_capacity(self.shape.len());
+        let mut parts: Vec<Part> = Vec::new();
+        for (slot, ..) in self.shape.slots() {
+            let first = numbers.len();
+            numbers.extend(self.held[slot as usize].take().map(|held| held.to_vec()).unwrap_or_default());
+            match parts.last_mut() {
+                Some(last) if last.decays == slot.is_matrix() => last.range.end = numbers.len(),
+                _ => parts.push(Part::new(first..numbers.len(), slot.is_matrix())),
+            }
+        }
+        self.trained = Trained::All;
+        self.parameter = Some(parameters.len());
+        parameters.push(Parameter { name: format!("layer {number}"), numbers, parts });
+    }
+}
+
+impl Decoder {
+    /// Makes every weight trained.
+    pub fn train_all(mut self) -> Self {
+        let mut parameters = Vec::new();
+        let mut train_top = |decoder: &mut Self, top: Top, name: &str| {
+            let Some(held) = decoder.tops[top as usize].take() else { return };
+            decoder.trained_tops[top as usize] = Some(parameters.len());
+            let numbers = held.to_vec();
+            let parts = vec![Part::new(0..numbers.len(), !matches!(top, Top::Norm | Top::NormBias))];
+            parameters.push(Parameter { name: name.into(), numbers, parts });
+        };
+        train_top(&mut self, Top::Embedding, "embedding");
+        train_top(&mut self, Top::Positions, "positions");
+        train_top(&mut self, Top::Norm, "norm");
+        train_top(&mut self, Top::NormBias, "norm bias");
+        train_top(&mut self, Top::Head, "head");
+        for (number, layer) in self.layers.iter_mut().enumerate() {
+            layer.flatten(number, &mut parameters);
+        }
+        self.parameters = parameters;
+        self
+    }
+
+    /// Freezes every weight and trains low-rank matrices beside the targets, freshly drawn from `seed`.
+    pub fn train_lora(mut self, lora: &LoraConfig, seed: u64) -> Result<Self> {
+        lora.check_targets(&self.config)?;
+        let mut parameters = Vec::new();
+        for number in 0..self.layers.len() {
+            let layout = lora.layout(&self.config, &self.layers[number].shape, number);
+            if layout.len == 0 {
+                continue;
+            }
+            let mut rng = Rng::at(seed, &[0x10A, number as u64]);
+            let numbers = layout.initialise(&mut rng, &self.weights(number));
+            let layer = &mut self.layers[number];
+            layer.parameter = Some(parameters.len());
+            let parts = lora_parts(&layout);
+            parameters.push(Parameter { name: format!("layer {number} lora"), numbers, parts });
+            layer.trained = Trained::Lora(Arc::new(layout));
+        }
+        self.parameters = parameters;
+        Ok(self)
+    }
+
+    /// LLaMA-Pro's block expansion (Wu et al., 2024): after each of `blocks` groups of layers comes a copy of the
+    /// group's last one, its maps back into the residual stream zero, so that it changes nothing at first. Only
+    /// the copies are trained.
+    pub fn expand(mut self, blocks: usize) -> Result<Self> {
+        let layers = self.layers.len();
+        let refuse = |reason: String| Err(ModelError::Run(reason));
+        if blocks == 0 || !layers.is_multiple_of(blocks) {
+            return refuse(format!(
+                "recipe: method.blocks is {blocks}, expected a divisor of the model's {layers} layers"
+            ));
+        }
+        let same = self.config.windows.windows(2).all(|pair| pair[0] == pair[1]);
+        if !same || self.config.scale_by_layer {
+            let family = self.config.family.name();
+            return refuse(format!(
+                "recipe: method.kind is \"expand\", which {family} cannot have here: its layers differ by their number"
+            ));
+        }
+        let (size, mut grown, mut parameters) = (layers / blocks, Vec::new(), Vec::new());
+        for (number, layer) in std::mem::take(&mut self.layers).into_iter().enumerate() {
+            let copy = (number + 1).is_multiple_of(size).then(|| layer.identity());
+            grown.push(layer);
+            if let Some(mut copy) = copy {
+                copy.flatten(grown.len(), &mut parameters);
+                grown.push(copy);
+            }
+        }
+        self.config.num_hidden_layers = grown.len();
+        self.config.windows = vec![self.config.windows.first().copied().flatten(); grown.len()];
+        self.layers = grown;
+        self.parameters = parameters;
+        Ok(self)
+    }
+
+    /// The decoder with its adapter added to its weights, W + s · B · A (scaled to m with DoRA), and nothing trained.
+    /// The sum is made in f32 and held in `precision`, or as f32 where it is `None`.
+    pub fn merged(mut self, precision: Option<Precision>) -> Self {
+        for number in 0..self.layers.len() {
+            let Trained::Lora(layout) = self.layers[number].trained.clone() else { continue };
+            let updates = self.merged_maps(number, &layout);
+            let layer = &mut self.layers[number];
+            for (slot, numbers) in updates {
+                let Some((rows, columns)) = layer.shape.size(slot) else { continue };
+                let numbers = Numbers::rounded(numbers, precision.unwrap_or(Precision::F32));
+                layer.held[slot as usize] = Some(Held::new(numbers, rows, columns));
+            }
+            layer.trained = Trained::Nothing;
+            layer.parameter = None;
+        }
+        self.parameters.retain(|_| false);
+        self
+    }
+
+    /// The merged weights (outputs, inputs) of a layer's adapted maps.
+    fn merged_maps(&self, number: usize, layout: &Layout) -> Vec<(Slot, Vec<f32>)> {
+        let (weights, flat) = (self.weights(number), self.flat(number));
+        let mut merged = Vec::new();
+        for map in layout.maps() {
+            let factors = map.magnitude.clone().map(|place| {
+                let norms = map.norms(flat, &weights);
+                flat[place].iter().zip(&norms).map(|(m, norm)| m / norm).collect::<Vec<f32>>()
+            });
+            let mut first = 0;
+            for slot in map.target.slots {
+                let Some(base) = weights.map(*slot) else { continue };
+                let mut sum = base.to_vec();
+                map.add_to(flat, first, &mut sum);
+                if let Some(factors) = &factors {
+                    let rows = sum.chunks_exact_mut(map.inputs).zip(&factors[first..]);
+                    rows.for_each(|(row, factor)| row.iter_mut().for_each(|w| *w *= factor));
+                }
+                first += base.outputs;
+                merged.push((*slot, sum));
+            }
+        }
+        merged
+    }
+}
+
+impl DecoderLayer {
+    /// A copy that adds nothing to the residual stream.
+    fn identity(&self) -> Self {
+        let zeros = |slot: Slot, held: &Held| {
+            let map = held.map();
+            match slot {
+                Slot::Output | Slot::OutputBias | Slot::Down | Slot::DownBias => {
+                    let numbers = Numbers::new(vec![0.0; map.outputs * map.inputs]);
+                    Held::new(numbers, map.outputs, map.inputs)
+                }
+                _ => held.clone(),
+            }
+        };
+        let copy = |slot: Slot| self.held[slot as usize].as_ref().map(|held| zeros(slot, held));
+        let shape: LayerShape = self.shape;
+        Self { shape, held: Slot::ALL.map(copy).to_vec(), trained: Trained::Nothing, parameter: None }
+    }
+}
+
+/// A's, B's and m's of a layer's flat vector, told apart.
+fn lora_parts(layout: &Layout) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for map in layout.maps() {
+        parts.push(Part::new(map.a.clone(), true));
+        parts.push(Part { range: map.b.clone(), decays: true, is_lora_b: true });
+        parts.extend(map.magnitude.clone().map(|range| Part::new(range, false)));
+    }
+    parts.sort_by_key(|part| part.range.start);
+    parts
+}
