@@ -208,7 +208,7 @@ pub fn finish(
 }
 
 /// The first place where two JSON values differ, in words; `None` when they are equal.
-fn first_difference(then: &serde_json::Value, now: &serde_json::Value, place: &str) -> Option<String> {
+pub fn first_difference(then: &serde_json::Value, now: &serde_json::Value, place: &str) -> Option<String> {
     use serde_json::Value::Object;
     if let (Object(a), Object(b)) = (then, now) {
         let keys = a.keys().chain(b.keys().filter(|k| !a.contains_key(*k)));

@@ -306,6 +306,17 @@ fn bundles<'a>(sequences: &[&'a Sequence], packing: Packing) -> Vec<(usize, Vec<
     bundles
 }
 
+/// Rows of the pack that sequences would become, and of its longest tree, without making it.
+pub(crate) fn rows(sequences: &[&Sequence], packing: Packing) -> (usize, usize) {
+    let longest = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(0).next_multiple_of(8);
+    let of = |(prefix, members): &(usize, Vec<&Sequence>)| match packing {
+        Packing::Padded => longest * members.len(),
+        _ => prefix + members.iter().map(|s| s.ids.len() - prefix).sum::<usize>(),
+    };
+    let trees: Vec<usize> = bundles(sequences, packing).iter().map(of).collect();
+    (trees.iter().sum(), trees.into_iter().max().unwrap_or(0))
+}
+
 fn common_prefix(a: &Sequence, b: &Sequence) -> usize {
     let pairs = a.ids.iter().zip(&a.labels).zip(b.ids.iter().zip(&b.labels));
     pairs.take_while(|(a, b)| a == b).count()
@@ -360,5 +371,9 @@ mod tests {
         assert_eq!(counts as usize, a.trained() + b.trained() + c.trained());
         assert_eq!(Pack::new([&a, &b, &c], &config(), Packing::Apart).len(), 26);
         assert_eq!(Pack::new([&a, &b, &c], &config(), Packing::Padded).len(), 48);
+        let counted = |packing| rows(&[&a, &b, &c], packing);
+        assert_eq!(counted(Packing::Shared), (17, 14));
+        assert_eq!(counted(Packing::Apart), (26, 12));
+        assert_eq!(counted(Packing::Padded), (48, 16));
     }
 }

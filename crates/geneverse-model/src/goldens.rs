@@ -6,16 +6,15 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use candle_core::{Device, Tensor};
-use geneverse_data::progress::Silent;
-
 use crate::adapter;
 use crate::arch::decoder::Decoder;
 use crate::batch::{Pack, Packing, Sequence};
 use crate::generate::{GenerateConfig, generate};
 use crate::optim::{AdamW, clip};
 use crate::recipe::Recipe;
+use crate::train::tests::quiet;
 use crate::train::{Run, train};
+use candle_core::{Device, Tensor};
 
 fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)
@@ -205,7 +204,7 @@ fn a_resumed_run_equals_an_uninterrupted_one_to_the_bit() {
     for kind in ["lora", "full"] {
         let recipe = recipe(kind, 2, 1);
         let run = |folder: &std::path::Path, model: &mut Decoder, stop: &dyn Fn() -> bool| {
-            let run = Run { recipe: &recipe, folder, key: "k", progress: &Silent, stop };
+            let run = Run { stop, ..quiet(&recipe, folder) };
             train(model, &sequences, &sequences[..1], &run).unwrap()
         };
         let whole = tempfile::tempdir().unwrap();
@@ -253,8 +252,7 @@ fn accumulated_and_padded_batches_equal_whole_and_packed_ones() {
         recipe.data.pack = pack;
         let folder = tempfile::tempdir().unwrap();
         let mut model = fresh("full");
-        let run =
-            Run { recipe: &recipe, folder: folder.path(), key: "k", progress: &Silent, stop: &|| false };
+        let run = quiet(&recipe, folder.path());
         let outcome = train(&mut model, &sequences, &[], &run).unwrap();
         losses.push(outcome.last_loss);
     }

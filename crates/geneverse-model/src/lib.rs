@@ -11,6 +11,7 @@ pub mod config;
 pub mod error;
 pub mod families;
 pub mod generate;
+pub mod memory;
 mod ops;
 pub mod optim;
 pub mod recipe;

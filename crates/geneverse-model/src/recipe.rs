@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
 use crate::adapter::LoraConfig;
-use crate::batch::Encoding;
+use crate::batch::{Encoding, Packing};
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
 use crate::families::new_llama;
@@ -184,8 +184,12 @@ pub struct OptimSection {
     pub learning_rate: f64,
     /// After the warm-up.
     pub schedule: Schedule,
-    /// Steps in which the learning rate rises from zero.
-    pub warmup_steps: usize,
+    /// Steps in which the learning rate rises from zero; with neither this nor a ratio, 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup_steps: Option<usize>,
+    /// The same as a share of all steps, rounded up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup_ratio: Option<f64>,
     /// Examples per step.
     pub batch_size: usize,
     /// Examples per forward pass.
@@ -208,7 +212,8 @@ impl Default for OptimSection {
         Self {
             learning_rate: 1e-4,
             schedule: Schedule::Linear,
-            warmup_steps: 100,
+            warmup_steps: None,
+            warmup_ratio: None,
             batch_size: 128,
             micro_batch: 4,
             epochs: 3,
@@ -216,6 +221,20 @@ impl Default for OptimSection {
             weight_decay: 0.0,
             max_grad_norm: 1.0,
             lora_plus_ratio: 1.0,
+        }
+    }
+}
+
+impl OptimSection {
+    /// Alpaca-LoRA's.
+    const WARMUP_STEPS: usize = 100;
+
+    /// Steps, of `total`, in which the learning rate rises.
+    pub fn warmup(&self, total: usize) -> usize {
+        match (self.warmup_steps, self.warmup_ratio) {
+            (Some(steps), _) => steps,
+            (None, Some(ratio)) => (ratio * total as f64).ceil() as usize,
+            (None, None) => Self::WARMUP_STEPS,
         }
     }
 }
@@ -240,6 +259,12 @@ pub struct RunSection {
     pub load_best: bool,
     /// Evaluations without improvement after which the run ends; 0 for never.
     pub early_stopping: usize,
+    /// Whether the backward pass computes a layer again from its input, which takes less memory and more time and gives
+    /// the same numbers; where it is not said, only if the memory there is asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recompute: Option<bool>,
+    /// Whether a run that is predicted to need more memory than there is, is refused.
+    pub check_memory: bool,
 }
 
 impl Default for RunSection {
@@ -253,6 +278,8 @@ impl Default for RunSection {
             keep: 2,
             load_best: false,
             early_stopping: 0,
+            recompute: None,
+            check_memory: true,
         }
     }
 }
@@ -295,6 +322,15 @@ impl Recipe {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(refuse(key, value, "zero or a positive number"));
             }
+        }
+        match (o.warmup_steps, o.warmup_ratio) {
+            (Some(steps), Some(_)) => {
+                return Err(refuse("optim.warmup_steps", steps, "no such key beside optim.warmup_ratio"));
+            }
+            (_, Some(ratio)) if !(0.0..=1.0).contains(&ratio) => {
+                return Err(refuse("optim.warmup_ratio", ratio, "a share of the steps, from 0 to 1"));
+            }
+            _ => {}
         }
         if !(0.0..1.0).contains(&self.method.dropout) {
             return Err(refuse("method.dropout", self.method.dropout, "at least 0 and below 1"));
@@ -370,6 +406,11 @@ impl Recipe {
             alpha_pattern: BTreeMap::new(),
             layers: None,
         }))
+    }
+
+    /// How sequences become packs.
+    pub fn packing(&self) -> Packing {
+        if self.data.pack { Packing::Shared } else { Packing::Padded }
     }
 
     /// How examples become tokens.

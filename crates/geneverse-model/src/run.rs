@@ -4,8 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use geneverse_data::stage::{FileError, atomic_write, read_json, write_json};
+use geneverse_data::stage::{FileError, atomic_write, first_difference, read_json, write_json};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::arch::decoder::Decoder;
 use crate::checkpoint::{read_vectors, write_vectors};
@@ -22,11 +23,14 @@ pub(crate) struct State {
     /// Evaluations since the best one.
     pub(crate) since_best: usize,
     pub(crate) stopped_early: bool,
+    /// Where the run went on with another recipe or other data, and what was different.
+    #[serde(default)]
+    pub(crate) changes: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct StateFile {
-    key: String,
+    key: Value,
     #[serde(flatten)]
     state: State,
 }
@@ -43,15 +47,28 @@ const MOMENTS: &str = "optimizer.safetensors";
 const BEST: &str = "best.safetensors";
 
 impl Checkpoint {
-    /// The newest whole checkpoint of a run. One of another recipe or other data is an error.
-    pub(crate) fn newest(run: &Path, key: &str) -> Result<Option<Self>> {
+    /// The newest whole checkpoint of a run. One of another recipe or other data is an error unless such changes are
+    /// to be ignored. What is not whole, left by a process that was killed, is removed.
+    pub(crate) fn newest(run: &Path, key: &Value, ignore_changes: bool) -> Result<Option<Self>> {
+        remove_fragments(run)?;
         let Some(folder) = steps(run).pop().map(|(_, folder)| folder) else { return Ok(None) };
-        let file: StateFile = read_json(&folder.join(STATE))?;
-        if file.key != key {
-            let reason = "was left by a run of another recipe or other data; choose another --out, or remove it to start anew";
-            return Err(FileError::whole(&folder, reason).into());
+        let StateFile { key: then, mut state } = read_json(&folder.join(STATE))?;
+        // Numbers compare as they are read back.
+        let now = serde_json::from_str(&key.to_string()).unwrap_or_default();
+        match first_difference(&then, &now, "") {
+            Some(change) if ignore_changes => {
+                state.changes.push(format!("after step {}: {change}", state.step))
+            }
+            Some(change) => {
+                let reason = format!(
+                    "was left by a run of another recipe or other data ({change}); choose another --out, remove it to \
+                     start anew, or go on all the same with --ignore-changes"
+                );
+                return Err(FileError::whole(&folder, reason).into());
+            }
+            None => {}
         }
-        Ok(Some(Self { folder, state: file.state }))
+        Ok(Some(Self { folder, state }))
     }
 
     /// Puts the weights and moments back.
@@ -78,7 +95,7 @@ impl Checkpoint {
     /// Writes `checkpoints/step-N` beside its place, renames it in, and removes the oldest beyond `keep`.
     pub(crate) fn save(
         run: &Path,
-        key: &str,
+        key: &Value,
         model: &Decoder,
         optimizer: &AdamW,
         state: &State,
@@ -87,22 +104,22 @@ impl Checkpoint {
         let place = run.join("checkpoints").join(format!("step-{}", state.step));
         let beside = run.join("checkpoints").join(format!("writing-{}", state.step));
         if beside.exists() {
-            fs::remove_dir_all(&beside).map_err(|e| FileError::io(&beside, "remove", e))?;
+            remove(&beside)?;
         }
         save_weights(&beside.join(WEIGHTS), model)?;
         let moments = optimizer.moments.iter().enumerate().flat_map(|(number, (first, second))| {
             [(format!("{number}.first"), first.as_slice()), (format!("{number}.second"), second.as_slice())]
         });
         write_vectors(&beside.join(MOMENTS), &moments.collect::<Vec<_>>())?;
-        write_json(&beside.join(STATE), &StateFile { key: key.to_owned(), state: state.clone() })?;
+        write_json(&beside.join(STATE), &StateFile { key: key.clone(), state: state.clone() })?;
         if place.exists() {
-            fs::remove_dir_all(&place).map_err(|e| FileError::io(&place, "remove", e))?;
+            remove(&place)?;
         }
         fs::rename(&beside, &place).map_err(|e| FileError::io(&place, "rename", e))?;
         let mut old = steps(run);
         while old.len() > keep {
             let (_, folder) = old.remove(0);
-            fs::remove_dir_all(&folder).map_err(|e| FileError::io(&folder, "remove", e))?;
+            remove(&folder)?;
         }
         Ok(())
     }
@@ -123,6 +140,11 @@ pub fn has_checkpoint(run: &Path) -> bool {
     !steps(run).is_empty()
 }
 
+/// Refuses a run's folder whose newest checkpoint is of another recipe or other data.
+pub fn check_checkpoint(run: &Path, key: &Value) -> Result<()> {
+    Checkpoint::newest(run, key, false).map(|_| ())
+}
+
 /// The whole checkpoints of a run, oldest first.
 fn steps(run: &Path) -> Vec<(usize, PathBuf)> {
     let Ok(entries) = fs::read_dir(run.join("checkpoints")) else { return Vec::new() };
@@ -135,6 +157,29 @@ fn steps(run: &Path) -> Vec<(usize, PathBuf)> {
         .collect();
     found.sort();
     found
+}
+
+/// Removes a checkpoint, its state first: what is half removed is not whole.
+fn remove(folder: &Path) -> Result<()> {
+    let state = folder.join(STATE);
+    if state.exists() {
+        fs::remove_file(&state).map_err(|e| FileError::io(&state, "remove", e))?;
+    }
+    fs::remove_dir_all(folder).map_err(|e| FileError::io(folder, "remove", e))?;
+    Ok(())
+}
+
+/// Removes checkpoints that a killed process was writing or removing.
+fn remove_fragments(run: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(run.join("checkpoints")) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        let name = name.to_string_lossy();
+        if name.starts_with("writing-") || (name.starts_with("step-") && !path.join(STATE).exists()) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn save_weights(path: &Path, model: &Decoder) -> Result<()> {

@@ -16,14 +16,19 @@ use std::time::Instant;
 
 use geneverse_data::progress::Progress;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::arch::decoder::Decoder;
 use crate::batch::{Pack, Packing, Sequence};
 use crate::error::{ModelError, Result};
 use crate::optim::{AdamW, clip};
 use crate::recipe::Recipe;
-use crate::rng::{Rng, mix};
 use crate::run::{Checkpoint, Log, peak_rss_mib};
+
+use self::step::Batch;
+pub use self::step::{Steps, order};
+
+mod step;
 
 /// A line of `metrics.jsonl`: one optimizer step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,6 +79,9 @@ pub struct Outcome {
     pub stopped_early: bool,
     /// Tokens per second over this process's steps.
     pub tokens_per_second: f64,
+    /// Where it went on although the recipe or the data had changed, and what was different.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
 }
 
 /// Where and how a run is carried out.
@@ -82,8 +90,14 @@ pub struct Run<'a> {
     pub recipe: &'a Recipe,
     /// The run's folder.
     pub folder: &'a Path,
-    /// Names the data and settings: a checkpoint of another run is not resumed.
-    pub key: &'a str,
+    /// The data and settings on which the result depends: a checkpoint of another run is not resumed.
+    pub key: &'a Value,
+    /// Goes on from a checkpoint of other data or settings all the same, and remembers what was different.
+    pub ignore_changes: bool,
+    /// Names of the examples, for errors; where one is missing, its number is told.
+    pub names: &'a [String],
+    /// Compute each layer again in the backward pass instead of keeping what it needs.
+    pub recompute: bool,
     /// Where progress goes.
     pub progress: &'a dyn Progress,
     /// Asked after every micro-batch; `true` leaves a checkpoint and ends the process's part of the run.
@@ -98,80 +112,67 @@ pub fn train(
     run: &Run<'_>,
 ) -> Result<Outcome> {
     let (recipe, o, r) = (run.recipe, &run.recipe.optim, &run.recipe.run);
-    let steps_per_epoch = examples.len().div_ceil(o.batch_size);
-    let total_steps = o.max_steps.unwrap_or(usize::MAX).min(o.epochs * steps_per_epoch);
-    let every = |n: usize| if n == 0 { steps_per_epoch } else { n };
+    let steps = Steps::new(recipe, examples.len());
+    let every = |n: usize| if n == 0 { steps.per_epoch } else { n };
     let (eval_every, save_every) = (every(r.eval_every), every(r.save_every));
 
-    let packing = if recipe.data.pack { Packing::Shared } else { Packing::Padded };
+    model.recompute = run.recompute;
     let mut optimizer = AdamW::new(model.parameters(), o.weight_decay, o.lora_plus_ratio);
-    let mut state = Checkpoint::newest(run.folder, run.key)?
+    let mut state = Checkpoint::newest(run.folder, run.key, run.ignore_changes)?
         .map(|checkpoint| checkpoint.restore(model, &mut optimizer))
         .transpose()?
         .unwrap_or_default();
     let mut log = Log::open(run.folder, state.step)?;
     if state.step > 0 {
-        run.progress.note(&format!("  going on after step {} of {total_steps}", state.step));
+        run.progress.note(&format!("  going on after step {} of {}", state.step, steps.total));
     }
 
     let mut gradients: Vec<Vec<f32>> =
         model.parameters().iter().map(|p| vec![0.0; p.numbers.len()]).collect();
     let (mut tokens_done, begun, mut saved_at) = (0usize, Instant::now(), state.step);
-    run.progress.start("train", Some(total_steps as u64), "steps");
+    run.progress.start("train", Some(steps.total as u64), "steps");
     run.progress.set(state.step as u64);
     let mut finished = true;
-    while state.step < total_steps && !state.stopped_early {
+    while state.step < steps.total && !state.stopped_early {
         let started = Instant::now();
-        let (epoch, within) = (state.step / steps_per_epoch, state.step % steps_per_epoch);
-        let order = order(examples.len(), recipe.data.shuffle.then_some(r.seed), epoch);
-        let batch: Vec<&Sequence> = order
-            [within * o.batch_size..examples.len().min((within + 1) * o.batch_size)]
-            .iter()
-            .map(|i| &examples[*i])
-            .collect();
-        let trained: usize = batch.iter().map(|s| s.trained()).sum();
+        let order = steps.order(state.step / steps.per_epoch);
+        let batch = Batch::new(run, examples, steps.batch(&order, state.step), state.step);
         gradients.iter_mut().for_each(|g| g.fill(0.0));
         let (mut loss, mut tokens, mut interrupted) = (0f64, 0, false);
-        if trained > 0 {
-            for (number, micro) in batch.chunks(o.micro_batch).enumerate() {
-                if (run.stop)() {
-                    interrupted = true;
-                    break;
-                }
-                let pack = Pack::new(micro.iter().copied(), model.config(), packing);
-                tokens += pack.len();
-                let mask = mix(r.seed ^ mix(((state.step as u64) << 16) | number as u64));
-                loss += model.gradients(&pack, trained, mask, &mut gradients)?;
+        for (number, micro) in batch.micro_batches() {
+            if (run.stop)() {
+                interrupted = true;
+                break;
             }
+            let (part, rows) = batch.gradients(model, number, micro, &mut gradients)?;
+            if !part.is_finite() {
+                return Err(batch.diverged(&format!("the loss is {part}"), Some((number, micro))));
+            }
+            loss += part;
+            tokens += rows;
         }
         if interrupted {
             finished = false;
             break;
         }
         let grad_norm = clip(&mut gradients, o.max_grad_norm);
-        if !loss.is_finite() || !grad_norm.is_finite() {
-            return Err(ModelError::Run(format!(
-                "step {}: the loss is {loss} and the gradient's norm {grad_norm} (examples {} to {} of epoch {}); \
-                 lower optim.learning_rate, or look at those examples",
-                state.step + 1,
-                within * o.batch_size + 1,
-                within * o.batch_size + batch.len(),
-                epoch + 1,
-            )));
+        if !grad_norm.is_finite() {
+            let culprit = batch.culprit(model, &mut gradients)?;
+            return Err(batch.diverged(&format!("the gradient's norm is {grad_norm}"), culprit));
         }
-        let lr = o.learning_rate * o.schedule.share(state.step, o.warmup_steps, total_steps);
+        let lr = o.learning_rate * o.schedule.share(state.step, o.warmup(steps.total), steps.total);
         optimizer.step(model.parameters_mut(), &gradients, lr);
         state.step += 1;
         state.last_loss = loss;
         tokens_done += tokens;
         log.write(&StepLine {
             step: state.step,
-            epoch: state.step as f64 / steps_per_epoch as f64,
+            epoch: state.step as f64 / steps.per_epoch as f64,
             loss,
             lr,
             grad_norm,
             tokens,
-            trained_tokens: trained,
+            trained_tokens: batch.trained,
             seconds: started.elapsed().as_secs_f64(),
             peak_rss_mib: peak_rss_mib(),
         })?;
@@ -179,9 +180,15 @@ pub fn train(
         let rate = tokens_done as f64 / begun.elapsed().as_secs_f64();
         run.progress.state(&format!("loss {loss:.3} · {rate:.0} tokens/s"));
 
-        let last = state.step == total_steps;
+        let last = state.step == steps.total;
         if !validation.is_empty() && (state.step % eval_every == 0 || last) {
             let eval_loss = evaluate(model, validation, o.micro_batch)?;
+            if !eval_loss.is_finite() {
+                let step = state.step;
+                return Err(ModelError::Run(format!(
+                    "step {step}: the validation loss is {eval_loss}; lower optim.learning_rate"
+                )));
+            }
             let line = EvalLine { step: state.step, eval_loss };
             log.write(&line)?;
             if state.best.as_ref().is_none_or(|best| eval_loss < best.eval_loss) {
@@ -210,11 +217,12 @@ pub fn train(
     Ok(Outcome {
         finished,
         steps: state.step,
-        total_steps,
+        total_steps: steps.total,
         last_loss: state.last_loss,
         best: state.best,
         stopped_early: state.stopped_early,
         tokens_per_second: tokens_done as f64 / begun.elapsed().as_secs_f64().max(1e-9),
+        changes: state.changes,
     })
 }
 
@@ -229,14 +237,6 @@ pub fn evaluate(model: &Decoder, sequences: &[Sequence], micro_batch: usize) -> 
     Ok(loss)
 }
 
-/// The order of an epoch.
-fn order(examples: usize, seed: Option<u64>, epoch: usize) -> Vec<usize> {
-    match seed {
-        Some(seed) => Rng::at(seed, &[0x0E0C, epoch as u64]).permutation(examples),
-        None => (0..examples).collect(),
-    }
-}
-
 /// Removes what a finished run does not need any more: the moments of its checkpoints are most of its size.
 pub fn remove_checkpoints(folder: &Path) -> Result<()> {
     let checkpoints = folder.join("checkpoints");
@@ -246,3 +246,6 @@ pub fn remove_checkpoints(folder: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -46,6 +46,14 @@ pub(crate) fn write_recipe(folder: &Path, recipe: &Recipe) -> Result<()> {
     Ok(())
 }
 
+/// The folder of a recipe's base model.
+pub(crate) fn base_folder(recipe: &Recipe) -> Result<PathBuf> {
+    match &recipe.model.base {
+        Some(base) => model_folder(base),
+        None => bail!("recipe: model.base is missing, expected a checkpoint folder"),
+    }
+}
+
 /// The folder of a base model. Names that are not folders are answered with what to do.
 pub(crate) fn model_folder(name: &str) -> Result<PathBuf> {
     let folder = PathBuf::from(name);

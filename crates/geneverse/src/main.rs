@@ -4,6 +4,7 @@ mod bundled;
 mod cli;
 mod commands;
 mod config;
+mod inputs;
 mod stop;
 mod ui;
 

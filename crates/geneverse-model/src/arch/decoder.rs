@@ -23,7 +23,7 @@ pub struct Decoder {
     pub(super) config: ModelConfig,
     pub(crate) layers: Vec<DecoderLayer>,
     /// By [`Top`]; the head is missing where it is tied.
-    pub(super) tops: [Option<Held>; 5],
+    pub(crate) tops: [Option<Held>; 5],
     /// The parameter of each [`Top`] that is trained.
     pub(super) trained_tops: [Option<usize>; 5],
     pub(super) parameters: Vec<Parameter>,

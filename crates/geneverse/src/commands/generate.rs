@@ -3,7 +3,7 @@
 //! Finished answers are appended to `OUT.part` at once, so that an interrupted run goes on where it was; at the
 //! end they are put in the prompts' order, written to OUT, and the part is removed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ use serde_json::json;
 
 use crate::commands::train::{ASKING, Asking};
 use crate::config::model_folder;
+use crate::inputs::model_inputs;
 use crate::stop;
 use crate::ui::Ui;
 
@@ -94,12 +95,8 @@ pub(crate) fn run(args: &GenerateArgs, ui: &Ui) -> Result<ExitCode> {
 pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
     let folder = model_folder(&args.model)?;
     let template = template(args, &folder)?;
-    let mut inputs = BTreeMap::from([("prompts".to_owned(), hash_file(&args.prompts)?)]);
-    for file in ["config.json", "tokenizer.json", "model.safetensors", "model.safetensors.index.json"] {
-        if folder.join(file).exists() {
-            inputs.insert(file.to_owned(), hash_file(&folder.join(file))?);
-        }
-    }
+    let mut inputs = model_inputs(&folder)?;
+    inputs.insert("prompts".to_owned(), hash_file(&args.prompts)?);
     if let Some(adapter) = &args.adapter {
         for file in ["adapter_config.json", "adapter_model.safetensors"] {
             inputs.insert(file.to_owned(), hash_file(&adapter.join(file))?);

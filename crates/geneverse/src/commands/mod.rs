@@ -7,7 +7,10 @@ pub(crate) mod dataset;
 pub(crate) mod evaluate;
 pub(crate) mod generate;
 pub(crate) mod genes;
+pub(crate) mod inspect;
+pub(crate) mod memory;
 pub(crate) mod postprocess;
+pub(crate) mod preflight;
 pub(crate) mod quickstart;
 pub(crate) mod report;
 pub(crate) mod train;
@@ -26,6 +29,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Train(args) => train::run(&args, ui),
         Command::Pretrain(args) => train::run_pretrain(&args, ui),
         Command::Generate(args) => generate::run(&args, ui),
+        Command::Inspect(command) => inspect::run(command, ui),
         Command::Postprocess(args) => postprocess::run(&args, ui),
         Command::Evaluate(args) => evaluate::run(&args, ui),
         Command::Report(args) => report::run(args, ui),

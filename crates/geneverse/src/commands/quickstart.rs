@@ -30,7 +30,7 @@ use serde::Serialize;
 use crate::bundled;
 use crate::commands::generate::{self, GenerateArgs};
 use crate::commands::postprocess::read_index;
-use crate::commands::train::finetune;
+use crate::commands::train::{Resume, finetune};
 use crate::stop;
 use crate::ui::Ui;
 
@@ -109,7 +109,7 @@ pub(crate) fn run(args: &QuickstartArgs, ui: &Ui) -> Result<ExitCode> {
     let model = out.join("base-model");
     bundled::write_model(&model)?;
     let finetuned = out.join("finetuned");
-    let trained = finetune(&recipe(args, &model, &dataset)?, &finetuned, true, ui)?;
+    let trained = finetune(&recipe(args, &model, &dataset)?, &finetuned, Resume::Same, ui)?;
     if !trained.outcome.finished {
         return interrupted(ui);
     }

@@ -1,6 +1,6 @@
 //! `train` and `pretrain`: a recipe to an adapter or a model.
 
-use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -10,18 +10,21 @@ use clap::Args;
 use geneverse_data::dataset::{Example, read_examples};
 use geneverse_data::progress::Progress;
 use geneverse_data::prompt::Template;
-use geneverse_data::stage::{self, Found, hash_bytes, hash_file, write_json};
+use geneverse_data::stage::{self, Found, atomic_write, hash_bytes, hash_file, write_json};
 use geneverse_model::adapter::write_adapter;
 use geneverse_model::batch::{EncodingReport, Sequence, encode_documents, encode_examples};
+use geneverse_model::memory::resident;
 use geneverse_model::recipe::{Kind, Recipe};
-use geneverse_model::run::{has_checkpoint, peak_rss_mib};
+use geneverse_model::run::{check_checkpoint, has_checkpoint, peak_rss_mib};
 use geneverse_model::tokens::Tokenizer;
 use geneverse_model::train::{Outcome, Run, remove_checkpoints, train};
 use geneverse_model::{Decoder, Precision};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::config::{model_folder, read_recipe, write_recipe};
+use crate::commands::preflight::Preflight;
+use crate::config::{base_folder, read_recipe, write_recipe};
+use crate::inputs::model_inputs;
 use crate::stop;
 use crate::ui::Ui;
 
@@ -39,6 +42,20 @@ pub(crate) struct TrainArgs {
     /// Go on from the newest checkpoint in the run's folder
     #[arg(long)]
     resume: bool,
+    /// Go on although the recipe or the data has changed; the manifest will say what was different
+    #[arg(long, requires = "resume")]
+    ignore_changes: bool,
+}
+
+/// What to do with a checkpoint in the run's folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resume {
+    /// Refuse: the folder holds an unfinished run.
+    Never,
+    /// Go on if it is of the same recipe and data.
+    Same,
+    /// Go on whatever it is of.
+    Changed,
 }
 
 impl TrainArgs {
@@ -46,18 +63,26 @@ impl TrainArgs {
         let stem = self.recipe.file_stem().unwrap_or_default();
         self.out.clone().unwrap_or_else(|| Path::new("runs").join(stem))
     }
+
+    fn resume(&self) -> Resume {
+        match (self.resume, self.ignore_changes) {
+            (false, _) => Resume::Never,
+            (true, false) => Resume::Same,
+            (true, true) => Resume::Changed,
+        }
+    }
 }
 
 /// Runs `train`.
 pub(crate) fn run(args: &TrainArgs, ui: &Ui) -> Result<ExitCode> {
     let recipe = read_recipe(&args.recipe, &args.set)?;
-    report(&finetune(&recipe, &args.folder(), args.resume, ui)?, &args.folder(), ui)
+    report(&finetune(&recipe, &args.folder(), args.resume(), ui)?, &args.folder(), ui)
 }
 
 /// Runs `pretrain`.
 pub(crate) fn run_pretrain(args: &TrainArgs, ui: &Ui) -> Result<ExitCode> {
     let recipe = read_recipe(&args.recipe, &args.set)?;
-    report(&pretrain(&recipe, &args.folder(), args.resume, ui)?, &args.folder(), ui)
+    report(&pretrain(&recipe, &args.folder(), args.resume(), ui)?, &args.folder(), ui)
 }
 
 /// How a training stage ended.
@@ -110,23 +135,16 @@ pub(crate) struct Asking {
 pub(crate) const ASKING: &str = "geneverse.json";
 
 /// The stage `train`.
-pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Result<Trained> {
-    let Some(base) = &recipe.model.base else {
-        bail!("recipe: model.base is missing, expected a checkpoint folder")
-    };
-    let base = model_folder(base)?;
-    let mut inputs = BTreeMap::from([("train", hash_file(Path::new(&recipe.data.train))?)]);
+pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: Resume, ui: &Ui) -> Result<Trained> {
+    let base = base_folder(recipe)?;
+    let mut inputs = model_inputs(&base)?;
+    inputs.insert("train".to_owned(), hash_file(Path::new(&recipe.data.train))?);
     if let Some(validation) = &recipe.data.validation {
-        inputs.insert("validation", hash_file(Path::new(validation))?);
-    }
-    for file in ["config.json", "tokenizer.json", "model.safetensors", "model.safetensors.index.json"] {
-        if base.join(file).exists() {
-            inputs.insert(file, hash_file(&base.join(file))?);
-        }
+        inputs.insert("validation".to_owned(), hash_file(Path::new(validation))?);
     }
     let result = out.join(if recipe.method.kind == Kind::Lora { "adapter" } else { "model" });
-    let stage = Stage { name: "train", out, recipe, inputs: json!(inputs), result };
-    if let Some(done) = stage.look(resume)? {
+    let stage = Stage { name: "train", out, recipe, inputs: json!(inputs), result, resume };
+    if let Some(done) = stage.look()? {
         return Ok(done);
     }
     let tokenizer = Tokenizer::read(&base)?;
@@ -138,7 +156,18 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Re
         true => Vec::new(),
         false => encode_examples(&validation_set, &tokenizer, model.config(), &recipe.encoding())?.0,
     };
-    preflight(&sequences[0], &encoded, &tokenizer, ui);
+    let names: Vec<String> = train_set.into_iter().map(|example| example.id).collect();
+    drop(validation_set);
+    let recompute = Preflight {
+        recipe,
+        model: &model,
+        tokenizer: &tokenizer,
+        sequences: &sequences,
+        validation: &validation,
+        encoded: &encoded,
+        program: resident(),
+    }
+    .check(ui)?;
     let lora = recipe.lora()?;
     let mut model = match (&lora, recipe.method.blocks) {
         (Some(lora), _) => model.train_lora(lora, recipe.run.seed)?,
@@ -153,7 +182,8 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Re
         thousands(model.trained_len()),
         thousands(model.weights_len())
     ));
-    let outcome = stage.train(&mut model, &sequences, &validation, ui)?;
+    let data = Data { sequences: &sequences, validation: &validation, names: &names };
+    let outcome = stage.train(&mut model, &data, recompute, ui)?;
     if !outcome.finished {
         return Ok(Trained { result: stage.result, found_done: false, outcome });
     }
@@ -163,6 +193,7 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Re
         None => {
             model.write(&stage.result, Precision::F32)?;
             tokenizer.write(&stage.result)?;
+            keep_generation(&base, &stage.result)?;
         }
     }
     let asking = Asking { prompt: recipe.data.prompt, prompt_hash: recipe.data.prompt.hash() };
@@ -171,7 +202,7 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Re
 }
 
 /// The stage `pretrain`: text, a document a line, to a new model and its tokenizer.
-pub(crate) fn pretrain(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Result<Trained> {
+pub(crate) fn pretrain(recipe: &Recipe, out: &Path, resume: Resume, ui: &Ui) -> Result<Trained> {
     let Some(shape) = &recipe.model.shape else {
         bail!("recipe: [model.shape] is missing, expected the shape of the new model");
     };
@@ -183,8 +214,8 @@ pub(crate) fn pretrain(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Re
     let validation = recipe.data.validation.as_deref().map(read).transpose()?.unwrap_or_default();
     let inputs =
         json!({"train": hash_bytes(text.as_bytes()), "validation": hash_bytes(validation.as_bytes())});
-    let stage = Stage { name: "pretrain", out, recipe, inputs, result: out.join("model") };
-    if let Some(done) = stage.look(resume)? {
+    let stage = Stage { name: "pretrain", out, recipe, inputs, result: out.join("model"), resume };
+    if let Some(done) = stage.look()? {
         return Ok(done);
     }
     let config = shape.config()?;
@@ -215,14 +246,22 @@ pub(crate) fn pretrain(recipe: &Recipe, out: &Path, resume: bool, ui: &Ui) -> Re
         true => Vec::new(),
         false => encode_documents(validation_text.iter().map(String::as_str), &tokenizer, &config, cutoff)?.0,
     };
-    let mut model = Decoder::random(config, recipe.run.seed).train_all();
-    ui.note(&format!(
-        "  {} parameters, {} sequences, {} tokens an epoch",
-        thousands(model.weights_len()),
-        thousands(encoded.sequences),
-        thousands(encoded.tokens)
-    ));
-    let outcome = stage.train(&mut model, &sequences, &validation, ui)?;
+    let program = resident();
+    let model = Decoder::random(config, recipe.run.seed);
+    let recompute = Preflight {
+        recipe,
+        model: &model,
+        tokenizer: &tokenizer,
+        sequences: &sequences,
+        validation: &validation,
+        encoded: &encoded,
+        program,
+    }
+    .check(ui)?;
+    let (mut model, names) = (model.train_all(), Vec::new());
+    ui.note(&format!("  {} parameters are trained", thousands(model.weights_len())));
+    let data = Data { sequences: &sequences, validation: &validation, names: &names };
+    let outcome = stage.train(&mut model, &data, recompute, ui)?;
     if !outcome.finished {
         return Ok(Trained { result: stage.result, found_done: false, outcome });
     }
@@ -238,11 +277,21 @@ struct Stage<'a> {
     recipe: &'a Recipe,
     inputs: Value,
     result: PathBuf,
+    resume: Resume,
+}
+
+/// What a run is trained with.
+struct Data<'a> {
+    sequences: &'a [Sequence],
+    validation: &'a [Sequence],
+    /// Of the examples, for errors.
+    names: &'a [String],
 }
 
 impl Stage<'_> {
     fn key(&self) -> Value {
-        // Where the files lie does not matter, only what is in them; how often a run is saved neither.
+        // Where the files lie does not matter, only what is in them; neither does how often a run is saved, nor how
+        // its memory is used.
         let mut recipe = json!(self.recipe);
         for (section, key) in [
             ("model", "base"),
@@ -250,6 +299,8 @@ impl Stage<'_> {
             ("data", "validation"),
             ("run", "save_every"),
             ("run", "keep"),
+            ("run", "recompute"),
+            ("run", "check_memory"),
         ] {
             if let Some(section) = recipe.get_mut(section).and_then(Value::as_object_mut) {
                 section.remove(key);
@@ -258,34 +309,40 @@ impl Stage<'_> {
         json!({"inputs": self.inputs, "seed": self.recipe.run.seed, "recipe": recipe})
     }
 
-    fn look(&self, resume: bool) -> Result<Option<Trained>> {
+    fn look(&self) -> Result<Option<Trained>> {
         if let Found::Done(manifest) = stage::look(self.out, self.name, &self.key())? {
             let outcome = serde_json::from_value(manifest.facts["outcome"].clone())
                 .with_context(|| format!("{}: not a manifest of this program", self.out.display()))?;
             return Ok(Some(Trained { result: self.result.clone(), found_done: true, outcome }));
         }
-        if !resume && has_checkpoint(self.out) {
+        if self.resume == Resume::Never && has_checkpoint(self.out) {
             bail!(
                 "{}: holds an unfinished run; add --resume to go on with it, or choose another --out",
                 self.out.display()
             );
         }
+        if self.resume == Resume::Same {
+            check_checkpoint(self.out, &self.key())?;
+        }
         Ok(None)
     }
 
-    fn train(
-        &self,
-        model: &mut Decoder,
-        sequences: &[Sequence],
-        validation: &[Sequence],
-        ui: &Ui,
-    ) -> Result<Outcome> {
+    fn train(&self, model: &mut Decoder, data: &Data<'_>, recompute: bool, ui: &Ui) -> Result<Outcome> {
         stop::listen();
         write_recipe(self.out, self.recipe)?;
-        let key = hash_bytes(self.key().to_string().as_bytes());
-        let run = Run { recipe: self.recipe, folder: self.out, key: &key, progress: ui, stop: &stop::asked };
+        let key = self.key();
+        let run = Run {
+            recipe: self.recipe,
+            folder: self.out,
+            key: &key,
+            ignore_changes: self.resume == Resume::Changed,
+            names: data.names,
+            recompute,
+            progress: ui,
+            stop: &stop::asked,
+        };
         let begun = Instant::now();
-        let outcome = train(model, sequences, validation, &run)?;
+        let outcome = train(model, data.sequences, data.validation, &run)?;
         ui.note(&format!(
             "  {:.0} s, {:.0} tokens/s",
             begun.elapsed().as_secs_f64(),
@@ -304,7 +361,7 @@ impl Stage<'_> {
 }
 
 /// Training and validation examples; without a validation file, the last `validation_size` in a drawn order.
-fn read_data(recipe: &Recipe) -> Result<(Vec<Example>, Vec<Example>)> {
+pub(crate) fn read_data(recipe: &Recipe) -> Result<(Vec<Example>, Vec<Example>)> {
     let mut examples = read_examples(Path::new(&recipe.data.train))?;
     if let Some(path) = &recipe.data.validation {
         return Ok((examples, read_examples(Path::new(path))?));
@@ -328,37 +385,14 @@ fn read_data(recipe: &Recipe) -> Result<(Vec<Example>, Vec<Example>)> {
     Ok((examples, validation))
 }
 
-/// Says what is about to be trained: the first example with its mask, the share trained, what is cut.
-fn preflight(first: &Sequence, encoded: &EncodingReport, tokenizer: &Tokenizer, ui: &Ui) {
-    let trained: Vec<u32> = first.labels.iter().flatten().copied().collect();
-    // A label stands where the token before it is: the first trained token is the one after the first label.
-    let untrained = first.labels.iter().take_while(|l| l.is_none()).count() + 1;
-    let masked = &first.ids[..untrained.min(first.ids.len())];
-    let text = |ids: &[u32]| tokenizer.decode(ids).unwrap_or_default().replace('\n', "⏎");
-    ui.note(&format!(
-        "  {} examples, {} tokens, {:.0} % trained, longest {}; first tokens {}",
-        thousands(encoded.sequences),
-        thousands(encoded.tokens),
-        100.0 * encoded.trained_share(),
-        encoded.longest,
-        first.ids.iter().take(3).filter_map(|id| tokenizer.token(*id)).collect::<Vec<_>>().join(" "),
-    ));
-    ui.note(&format!("  masked   …{}", last_characters(&text(masked), 70)));
-    let ends =
-        first.labels.iter().flatten().next_back().and_then(|id| tokenizer.token(*id)).unwrap_or_default();
-    ui.note(&format!("  trained  {:.70}… {ends}", text(&trained)));
-    if !encoded.cut.is_empty() {
-        let names = encoded.cut.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-        ui.note(&format!(
-            "  warning: {} examples are cut at data.cutoff and lose the end of their answer ({names}…)",
-            encoded.cut.len()
-        ));
+/// The base model's own ids that end an answer go with a model made of it.
+fn keep_generation(base: &Path, model: &Path) -> Result<()> {
+    let [from, to] = [base, model].map(|folder| folder.join("generation_config.json"));
+    if from.exists() {
+        let bytes = std::fs::read(&from).with_context(|| format!("{}: cannot read", from.display()))?;
+        atomic_write(&to, |out| out.write_all(&bytes))?;
     }
-}
-
-fn last_characters(text: &str, count: usize) -> &str {
-    let start = text.char_indices().rev().nth(count.saturating_sub(1)).map_or(0, |(at, _)| at);
-    &text[start..]
+    Ok(())
 }
 
 /// 1234567 → "1,234,567".

@@ -1,0 +1,427 @@
+//! How much memory a training run will need, before it takes any.
+//!
+//! | part | bytes |
+//! |---|---|
+//! | program | what the process holds before the weights are read: itself, tokenizer, data |
+//! | frozen | weights as the checkpoint holds them, as far as they will be read |
+//! | trained, gradients, optimizer | 4, 4 and 8 for each trained number |
+//! | activations | what the largest micro-batch keeps from its forward to its backward pass |
+//! | scratch | what comes and goes beside that at the worst moment |
+//! | overhead | what threads, products and allocator take for themselves |
+//!
+//! Activations and scratch follow the buffers of `Decoder::gradients`, `ops/layer.rs` and `ops/cross_entropy.rs` one by one: who
+//! adds a buffer there adds it here, and `tests/memory.rs` counts.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::arch::decoder::Decoder;
+use crate::batch::{Packing, Sequence, rows};
+use crate::error::Result;
+use crate::families::Top;
+use crate::ops::cross_entropy::chunk_rows;
+use crate::ops::layer::Trained;
+use crate::ops::slots::{Group, LayerShape};
+use crate::recipe::{Kind, Recipe};
+use crate::train::Steps;
+use crate::weights::Precision;
+
+pub use machine::{available, resident};
+
+mod machine;
+
+/// What a run will need, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// Held before the weights are read: program, tokenizer, data.
+    pub program: usize,
+    /// Weights that are not trained. They lie in the mapped checkpoint; pages of it count once they are read.
+    pub frozen: usize,
+    /// What is trained.
+    pub trained: usize,
+    /// Its gradients.
+    pub gradients: usize,
+    /// AdamW's two moments.
+    pub optimizer: usize,
+    /// Kept of a forward pass for its backward pass.
+    pub activations: usize,
+    /// Buffers that come and go, at the worst moment.
+    pub scratch: usize,
+    /// What threads, matrix products and the system's allocator take for themselves.
+    pub overhead: usize,
+    /// Rows of the largest micro-batch.
+    pub rows: usize,
+    /// Whether activations are computed again in the backward pass, which leaves only the inputs of layers.
+    pub recompute: bool,
+}
+
+impl Memory {
+    /// The most memory that the process will have resident.
+    pub fn peak(&self) -> usize {
+        self.program + self.further()
+    }
+
+    /// What it will take beyond what it has.
+    pub fn further(&self) -> usize {
+        let Self { frozen, trained, gradients, optimizer, activations, scratch, overhead, .. } = *self;
+        frozen + trained + gradients + optimizer + activations + scratch + overhead
+    }
+}
+
+/// Predicts the peak of training `model`, nothing of which is trained yet, as `recipe` says.
+///
+/// `program` is what the process holds without the weights. Every micro-batch of the run is looked at.
+pub fn predict(
+    model: &Decoder,
+    recipe: &Recipe,
+    (examples, validation): (&[Sequence], &[Sequence]),
+    recompute: bool,
+    program: usize,
+) -> Result<Memory> {
+    let plan = Plan::new(model, recipe)?;
+    let all = recipe.method.kind == Kind::Full;
+    let (training, evaluation) = largest(recipe, examples, validation);
+    let pass = Pass { model, plan: &plan, all, batch: training };
+    let activations = FLOAT * pass.kept(recompute);
+    let evaluation = Pass { batch: evaluation, ..pass }.evaluation();
+    // A parameter is copied on its way into a checkpoint; by then the activations are gone.
+    let peak = pass.peak(recompute).max(evaluation).max(plan.largest_parameter);
+    let trained = FLOAT * plan.trained;
+    Ok(Memory {
+        program,
+        frozen: if all { 0 } else { touched(model, examples, validation) },
+        trained,
+        gradients: trained,
+        optimizer: 2 * trained,
+        activations,
+        scratch: (FLOAT * (peak + widened(model))).saturating_sub(activations),
+        overhead: PER_THREAD * rayon::current_num_threads(),
+        rows: pass.batch.rows,
+        recompute,
+    })
+}
+
+/// Bytes of a number.
+const FLOAT: usize = size_of::<f32>();
+
+/// What a thread took beyond the buffers in the runs that were measured: its stack, its share of the allocator, and the
+/// blocks of the matrix products.
+const PER_THREAD: usize = 4 << 20;
+
+/// A matrix in 16 bits is widened as a whole for a product: numbers of the largest.
+fn widened(model: &Decoder) -> usize {
+    let held = model.layers.iter().flat_map(|layer| layer.held.iter().flatten());
+    let held = held.chain(&model.tops[Top::Head as usize]).filter(|h| h.precision() != Precision::F32);
+    held.map(|held| held.len()).max().unwrap_or(0)
+}
+
+/// Bytes of the frozen weights that a run reads: all but rows of the embedding for tokens that do not occur.
+fn touched(model: &Decoder, examples: &[Sequence], validation: &[Sequence]) -> usize {
+    let Some(embedding) = &model.tops[Top::Embedding as usize] else { return model.frozen_bytes() };
+    if model.config().tie_word_embeddings {
+        return model.frozen_bytes();
+    }
+    // Linux maps 64 KiB around a page that is read.
+    const AROUND: usize = 64 << 10;
+    let whole = embedding.len() * embedding.precision().bytes();
+    let row = model.config().hidden_size * embedding.precision().bytes();
+    let ids = examples.iter().chain(validation).flat_map(|sequence| &sequence.ids);
+    let places: HashSet<usize> = ids.map(|id| *id as usize * row / AROUND).collect();
+    model.frozen_bytes() - whole + whole.min(places.len() * row.max(AROUND))
+}
+
+/// The sizes of a micro-batch that decide.
+#[derive(Clone, Copy, Default)]
+struct Batch {
+    rows: usize,
+    labels: usize,
+    /// Rows of the longest sequence, or of the longest tree of sequences with a common prefix.
+    longest: usize,
+}
+
+impl Batch {
+    fn of(sequences: &[&Sequence], packing: Packing) -> Self {
+        let (rows, longest) = rows(sequences, packing);
+        Self { rows, longest, labels: sequences.iter().map(|s| s.trained()).sum::<usize>().min(rows) }
+    }
+
+    /// At least as large as both in everything.
+    fn with(self, other: Self) -> Self {
+        Self {
+            rows: self.rows.max(other.rows),
+            labels: self.labels.max(other.labels),
+            longest: self.longest.max(other.longest),
+        }
+    }
+}
+
+/// The largest micro-batches of training and of evaluation.
+fn largest(recipe: &Recipe, examples: &[Sequence], validation: &[Sequence]) -> (Batch, Batch) {
+    let (packing, micro) = (recipe.packing(), recipe.optim.micro_batch);
+    let steps = Steps::new(recipe, examples.len());
+    let mut training = Batch::default();
+    for epoch in 0..steps.total.div_ceil(steps.per_epoch.max(1)) {
+        let order = steps.order(epoch);
+        for step in epoch * steps.per_epoch..steps.total.min((epoch + 1) * steps.per_epoch) {
+            for micro in steps.batch(&order, step).chunks(micro) {
+                let sequences: Vec<&Sequence> = micro.iter().map(|i| &examples[*i]).collect();
+                training = training.with(Batch::of(&sequences, packing));
+            }
+        }
+    }
+    let mut evaluation = Batch::default();
+    for micro in validation.chunks(micro) {
+        let sequences: Vec<&Sequence> = micro.iter().collect();
+        evaluation = evaluation.with(Batch::of(&sequences, Packing::Shared));
+    }
+    (training, evaluation)
+}
+
+/// Rows that the first epoch computes as the recipe packs, and if every sequence were padded to the longest of its
+/// micro-batch.
+pub fn packing_gain(recipe: &Recipe, examples: &[Sequence]) -> (usize, usize) {
+    let steps = Steps::new(recipe, examples.len());
+    let order = steps.order(0);
+    let mut sums = (0, 0);
+    for step in 0..steps.per_epoch {
+        for micro in steps.batch(&order, step).chunks(recipe.optim.micro_batch) {
+            let sequences: Vec<&Sequence> = micro.iter().map(|i| &examples[*i]).collect();
+            sums.0 += rows(&sequences, recipe.packing()).0;
+            sums.1 += rows(&sequences, Packing::Padded).0;
+        }
+    }
+    sums
+}
+
+/// What of each layer will be trained.
+struct Plan {
+    layers: Vec<(LayerShape, Trained)>,
+    /// Trained numbers.
+    trained: usize,
+    largest_parameter: usize,
+}
+
+impl Plan {
+    fn new(model: &Decoder, recipe: &Recipe) -> Result<Self> {
+        let lora = recipe.lora()?;
+        let (mut layers, mut parameters) = (Vec::new(), Vec::new());
+        let group = recipe.method.blocks.map(|blocks| (model.layers.len() / blocks.max(1)).max(1));
+        for (number, layer) in model.layers.iter().enumerate() {
+            let shape = layer.shape;
+            let trained = match (&lora, recipe.method.kind) {
+                (Some(lora), _) => {
+                    let layout = lora.layout(model.config(), &shape, number);
+                    parameters.push(layout.len);
+                    if layout.len == 0 { Trained::Nothing } else { Trained::Lora(Arc::new(layout)) }
+                }
+                (None, Kind::Full) => {
+                    parameters.push(shape.len());
+                    Trained::All
+                }
+                (None, _) => Trained::Nothing,
+            };
+            layers.push((shape, trained));
+            if group.is_some_and(|group| (number + 1).is_multiple_of(group)) {
+                parameters.push(shape.len());
+                layers.push((shape, Trained::All));
+            }
+        }
+        if recipe.method.kind == Kind::Full {
+            let tops = Top::ALL.into_iter().filter_map(|top| Decoder::top_size(model.config(), top));
+            parameters.extend(tops.map(|(rows, columns)| rows * columns));
+        }
+        let largest_parameter = parameters.iter().copied().max().unwrap_or(0);
+        Ok(Self { layers, trained: parameters.iter().sum(), largest_parameter })
+    }
+}
+
+/// A micro-batch on its way through the layers. Everything is counted in numbers of 4 bytes.
+#[derive(Clone, Copy)]
+struct Pass<'a> {
+    model: &'a Decoder,
+    plan: &'a Plan,
+    /// Whether every weight is trained, embeddings too.
+    all: bool,
+    batch: Batch,
+}
+
+impl Pass<'_> {
+    fn hidden(&self) -> usize {
+        self.batch.rows * self.model.config().hidden_size
+    }
+
+    /// Ids, positions, labels of four words each, cosines and sines.
+    fn pack(&self) -> usize {
+        let config = self.model.config();
+        let rotations = config.ropes().len() * config.head_dim;
+        self.batch.rows * (2 + rotations) + 4 * self.batch.labels
+    }
+
+    fn layers(&self) -> impl DoubleEndedIterator<Item = Layer<'_>> + ExactSizeIterator {
+        let layers = self.plan.layers.iter();
+        layers.map(|(shape, trained)| Layer {
+            shape,
+            trained,
+            rows: self.batch.rows,
+            longest: self.batch.longest,
+        })
+    }
+
+    /// The layer below which nothing is kept.
+    fn lowest(&self) -> usize {
+        let trained = |(_, trained): &(_, Trained)| !matches!(trained, Trained::Nothing);
+        if self.all { 0 } else { self.plan.layers.iter().position(trained).unwrap_or(self.plan.layers.len()) }
+    }
+
+    /// What all layers keep.
+    fn kept(&self, recompute: bool) -> usize {
+        let of = |layer: Layer<'_>| self.hidden() + if recompute { 0 } else { layer.saved() };
+        self.layers().skip(self.lowest()).map(of).sum()
+    }
+
+    /// The head's logits, their rows' inputs (a vector that grows doubles), and the gradients of these.
+    fn head(&self) -> usize {
+        let config = self.model.config();
+        let rows = self.batch.labels.min(chunk_rows(config.vocab_size));
+        let capped = config.logit_cap.map_or(0, |_| rayon::current_num_threads() * config.vocab_size);
+        rows * (config.vocab_size + 3 * config.hidden_size) + capped
+    }
+
+    /// The worst moment of a forward pass, the head and a backward pass.
+    fn peak(&self, recompute: bool) -> usize {
+        let (hidden, lowest) = (self.hidden(), self.lowest());
+        let mut kept = 0;
+        let mut most = 0;
+        for (number, layer) in self.layers().enumerate() {
+            most = most.max(kept + hidden + layer.forward());
+            if number >= lowest {
+                kept += hidden + if recompute { 0 } else { layer.saved() };
+            }
+        }
+        most = most.max(kept + 3 * hidden + self.head()).max(kept + 4 * hidden);
+        for layer in self.layers().skip(lowest).rev() {
+            if recompute {
+                most = most.max(kept + hidden + layer.forward());
+                most = most.max(kept + layer.saved() + layer.backward());
+                kept -= hidden;
+            } else {
+                most = most.max(kept + layer.backward());
+                kept -= hidden + layer.saved();
+            }
+        }
+        most + self.pack()
+    }
+
+    /// The worst moment of an evaluation.
+    fn evaluation(&self) -> usize {
+        let layers = self.layers().map(|layer| layer.forward()).max().unwrap_or(0);
+        let hidden = self.hidden();
+        (hidden + layers).max(2 * hidden + self.head()) + self.pack()
+    }
+}
+
+/// A layer at work.
+struct Layer<'a> {
+    shape: &'a LayerShape,
+    trained: &'a Trained,
+    rows: usize,
+    longest: usize,
+}
+
+/// Queries that attention handles together.
+const TILE: usize = 64;
+
+impl Layer<'_> {
+    fn inputs(&self, group: Group) -> usize {
+        self.rows * self.shape.inputs(group)
+    }
+
+    fn trains(&self, group: Group) -> bool {
+        match self.trained {
+            Trained::Nothing => false,
+            Trained::Lora(layout) => layout.adapts(group),
+            Trained::All => true,
+        }
+    }
+
+    /// `count` copies of a group's input, where dropout acts on it.
+    fn dropped(&self, group: Group, count: usize) -> usize {
+        match self.trained {
+            Trained::Lora(layout) if layout.dropout > 0.0 && layout.adapts(group) => {
+                count * self.inputs(group)
+            }
+            _ => 0,
+        }
+    }
+
+    /// The adapted maps' x·Aᵀ, and with DoRA their sums.
+    fn low(&self) -> usize {
+        let Trained::Lora(layout) = self.trained else { return 0 };
+        let of = |map: &crate::ops::lora::Adapted| {
+            self.rows * (map.rank + map.magnitude.as_ref().map_or(0, |_| map.outputs))
+        };
+        layout.maps().map(of).sum()
+    }
+
+    /// Queries, keys and values, and queries and keys before their norms.
+    fn queries(&self) -> usize {
+        let heads = self.shape.heads;
+        let raw = if self.shape.head_norms { (heads.query + heads.key_value) * heads.dim } else { 0 };
+        self.rows * (heads.row() + raw)
+    }
+
+    /// What attention gives.
+    fn mixed(&self) -> usize {
+        self.rows * (self.shape.heads.out() + self.shape.heads.query)
+    }
+
+    fn hidden(&self) -> usize {
+        self.rows * self.shape.hidden
+    }
+
+    /// What the outputs of attention and feed-forward take before a norm, where there is one.
+    fn before_norm(&self) -> usize {
+        if self.shape.sandwich_norms { self.hidden() } else { 0 }
+    }
+
+    fn gate_up(&self) -> usize {
+        self.rows * self.shape.outputs(Group::Up)
+    }
+
+    /// `Saved`.
+    fn saved(&self) -> usize {
+        self.queries() + self.mixed() + self.hidden() + 2 * self.before_norm() + self.gate_up() + self.low()
+    }
+
+    /// The worst moment of a forward pass, what it gives included: the last product.
+    fn forward(&self) -> usize {
+        self.saved() + 2 * self.hidden() + self.inputs(Group::Down) + self.dropped(Group::Down, 1)
+    }
+
+    /// The worst moment of a backward pass over what is kept.
+    fn backward(&self) -> usize {
+        let (hidden, gate_up, inner) = (self.hidden(), self.gate_up(), self.inputs(Group::Down));
+        let when = |group: Group, buffer: usize| if self.trains(group) { buffer } else { 0 };
+        let normed = when(Group::Up, hidden);
+        let heads = self.shape.heads;
+        let (row, out) = (self.rows * heads.row(), self.inputs(Group::Output));
+        let attention = rayon::current_num_threads()
+            * self.longest
+            * (3 * heads.dim * (heads.query / heads.key_value) + 2 * TILE);
+        // With dropout what enters A is dropped out again, and so is its gradient, before and after.
+        let dropped = |group| self.dropped(group, 3);
+        let fed = self.before_norm();
+        let moments = [
+            2 * hidden + when(Group::Down, inner) + inner + dropped(Group::Down),
+            (hidden + inner + gate_up).saturating_sub(fed),
+            (2 * hidden + normed + dropped(Group::Up)).saturating_sub(fed),
+            (hidden + normed + out + dropped(Group::Output)).saturating_sub(fed + gate_up),
+            (hidden + normed + out + row + attention).saturating_sub(2 * fed + gate_up + hidden),
+            (3 * hidden + row + dropped(Group::Qkv))
+                .saturating_sub(2 * fed + gate_up + hidden + self.mixed() + row),
+        ];
+        moments.into_iter().max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,91 @@
+//! `inspect memory`: what a recipe's run will need, without training.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use geneverse_model::Decoder;
+use geneverse_model::batch::encode_examples;
+use geneverse_model::memory::{Memory, available, predict, resident};
+use geneverse_model::tokens::Tokenizer;
+use serde::Serialize;
+
+use crate::commands::preflight::gib;
+use crate::commands::train::{read_data, thousands};
+use crate::config::{base_folder, read_recipe};
+use crate::ui::Ui;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Both ways are told: with activations kept, and with each layer computed again in the backward pass (run.recompute), \
+which is slower and gives the same result. `train` chooses between them by what is available unless the recipe says.
+
+Example:
+  geneverse inspect memory recipes/lora-genes.toml --set optim.micro_batch=8")]
+pub(crate) struct MemoryArgs {
+    /// The recipe, a TOML file, as for `train`
+    #[arg(value_name = "RECIPE")]
+    recipe: PathBuf,
+    /// Lay a setting over the recipe: section.key=value
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// What was predicted.
+#[derive(Debug, Serialize)]
+struct Predicted {
+    /// Activations kept.
+    keep: Memory,
+    /// Activations computed again.
+    recompute: Memory,
+    keep_peak: usize,
+    recompute_peak: usize,
+    /// What the machine has left for the run, the program's own share apart; not known on every system.
+    available: Option<usize>,
+}
+
+/// Runs `inspect memory`.
+pub(crate) fn run(args: MemoryArgs, ui: &Ui) -> Result<ExitCode> {
+    let MemoryArgs { recipe, set } = args;
+    let recipe = read_recipe(&recipe, &set)?;
+    let base = base_folder(&recipe)?;
+    let tokenizer = Tokenizer::read(&base)?;
+    let model = Decoder::read(&base)?;
+    let (examples, validation) = read_data(&recipe)?;
+    let encode = |examples: &[_]| encode_examples(examples, &tokenizer, model.config(), &recipe.encoding());
+    let sequences = encode(&examples).with_context(|| recipe.data.train.clone())?.0;
+    let validation = if validation.is_empty() { Vec::new() } else { encode(&validation)?.0 };
+    drop(examples);
+    let predict = |recompute| predict(&model, &recipe, (&sequences, &validation), recompute, resident());
+    let (keep, recompute) = (predict(false)?, predict(true)?);
+    let (keep_peak, recompute_peak) = (keep.peak(), recompute.peak());
+    let predicted = Predicted { keep, recompute, keep_peak, recompute_peak, available: available() };
+    ui.result(&predicted, || table(&predicted))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(predicted: &Predicted) -> String {
+    let Predicted { keep, recompute, keep_peak, recompute_peak, available } = predicted;
+    let rows: [(&str, fn(&Memory) -> usize); 8] = [
+        ("program, tokenizer, data", |m| m.program),
+        ("frozen weights", |m| m.frozen),
+        ("trained weights", |m| m.trained),
+        ("gradients", |m| m.gradients),
+        ("optimizer", |m| m.optimizer),
+        ("activations", |m| m.activations),
+        ("buffers", |m| m.scratch),
+        ("threads and allocator", |m| m.overhead),
+    ];
+    let line = |name: &str, keep: String, recompute: String| format!("{name:<26}{keep:>12}{recompute:>12}\n");
+    let mut text = line("", "kept".to_owned(), "recomputed".to_owned());
+    for (name, of) in rows {
+        text += &line(name, gib(of(keep)), gib(of(recompute)));
+    }
+    text += &line("peak", gib(*keep_peak), gib(*recompute_peak));
+    text += &format!("largest micro-batch: {} rows", thousands(keep.rows));
+    if let Some(available) = available {
+        text += &format!("; available to the run: {}", gib(*available));
+    }
+    text
+}
