@@ -60,7 +60,7 @@ fn recipe(method: Value, optim: Value) -> Recipe {
 fn sequences() -> Vec<Sequence> {
     let sequence = |number: u32| {
         let length = 200 + 37 * (number * 5 % 8);
-        let first = if number % 3 == 0 { 40 } else { 0 };
+        let first = if number.is_multiple_of(3) { 40 } else { 0 };
         let ids: Vec<u32> =
             (0..length).map(|i| if i < first { i } else { (i * 31 + number * 17) % 700 }).collect();
         let label = |i: u32| ids.get(i as usize + 1).copied().filter(|_| i > length / 2);

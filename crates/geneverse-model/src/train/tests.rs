@@ -100,23 +100,18 @@ fn numbers_that_are_not_finite_stop_the_run_and_name_the_examples() {
     };
     let exploding = recipe(json!({"optim": {"learning_rate": 1e30}}));
     let said = error(&exploding, &mut golden().train_all());
-    assert!(said.starts_with("step 2: the loss is NaN in micro-batch 1 (examples a, b)"), "{said}");
+    assert!(said.starts_with("step 2: the ") && said.contains(" in micro-batch 1 (examples a, b); "), "{said}");
     assert!(said.ends_with("lower optim.learning_rate, or look at those examples"), "{said}");
 
-    // An infinite weight that only the third example's last token reads, and no other example.
+    // An infinite weight that only the last example reads.
     let mut model = golden().train_all();
-    let token = examples[2].ids[1];
+    let others = |token: &u32| examples[..3].iter().any(|e| e.ids.contains(token));
+    let token = *examples[3].ids.iter().find(|token| !others(token)).unwrap() as usize;
     let hidden = model.config().hidden_size;
-    let users = examples.iter().filter(|e| e.ids.contains(&token)).count();
     let embedding = model.parameters_mut().iter_mut().find(|p| p.name == "embedding").unwrap();
-    embedding.numbers[token as usize * hidden] = f32::INFINITY;
+    embedding.numbers[token * hidden] = f32::INFINITY;
     let said = error(&recipe(json!({})), &mut model);
-    let first = if users > 1 {
-        "step 1: the loss is NaN in micro-batch"
-    } else {
-        "step 1: the loss is NaN in micro-batch 2 (examples c, d)"
-    };
-    assert!(said.starts_with(first), "{said}");
+    assert!(said.starts_with("step 1: the ") && said.contains(" in micro-batch 2 (examples c, d); "), "{said}");
     assert!(said.contains("nothing has been trained yet"), "{said}");
 }
 

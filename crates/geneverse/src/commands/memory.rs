@@ -67,7 +67,8 @@ pub(crate) fn run(args: MemoryArgs, ui: &Ui) -> Result<ExitCode> {
 
 fn table(predicted: &Predicted) -> String {
     let Predicted { keep, recompute, keep_peak, recompute_peak, available } = predicted;
-    let rows: [(&str, fn(&Memory) -> usize); 8] = [
+    type Part = (&'static str, fn(&Memory) -> usize);
+    let rows: [Part; 8] = [
         ("program, tokenizer, data", |m| m.program),
         ("frozen weights", |m| m.frozen),
         ("trained weights", |m| m.trained),

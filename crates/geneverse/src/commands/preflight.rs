@@ -242,3 +242,71 @@ pub(crate) fn gib(bytes: usize) -> String {
     let mib = bytes as f64 / f64::from(1 << 20);
     if mib < 1000.0 { format!("{mib:.0} MiB") } else { format!("{:.1} GiB", mib / 1024.0) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn recipe(run: &str) -> Recipe {
+        let text = format!(
+            "[model]\nbase = \"m\"\n[data]\ntrain = \"t.json\"\n[optim]\nmicro_batch = 8\n[run]\n{run}\n"
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    fn sequences() -> Vec<Sequence> {
+        let sequence = |number: u32| {
+            let ids: Vec<u32> = (0..300).map(|i| (i * 7 + number * 131) % 4000).collect();
+            let labels = ids[1..].iter().map(|id| Some(*id)).chain([None]).collect();
+            Sequence { ids, labels }
+        };
+        (0..16).map(sequence).collect()
+    }
+
+    #[test]
+    fn what_fits_is_kept_what_does_not_is_computed_again_or_refused_with_a_way_out() {
+        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/geneverse-nano");
+        let (model, tokenizer) = (Decoder::read(&base).unwrap(), Tokenizer::read(&base).unwrap());
+        let sequences = sequences();
+        let encoded = EncodingReport { longest: 300, ..EncodingReport::default() };
+        let with = |run: &str, available: Option<usize>| {
+            let recipe = recipe(run);
+            let (model, tokenizer, sequences, encoded) = (&model, &tokenizer, &sequences[..], &encoded);
+            Preflight {
+                recipe: &recipe,
+                model,
+                tokenizer,
+                sequences,
+                validation: &[],
+                encoded,
+                program: 1 << 20,
+            }
+            .memory(available)
+        };
+        let (keep, _) = with("", None).unwrap();
+        let (again, _) = with("recompute = true", None).unwrap();
+        assert!(!keep.recompute && again.recompute && again.peak() < keep.peak());
+        let fitting = with("", Some(keep.further())).unwrap().0;
+        assert!(!fitting.recompute);
+        let (chosen, why) = with("", Some(keep.further() - 1)).unwrap();
+        assert_eq!((chosen, why), (again, "; activations are computed again, for want of memory"));
+
+        let error = |run: &str, available: usize| with(run, Some(available)).unwrap_err().to_string();
+        let refused = error("recompute = false", again.further());
+        assert!(refused.contains("not enough memory"), "{refused}");
+        assert!(refused.contains("; run.recompute = true would take"), "{refused}");
+        let refused = error("", again.further() - 1);
+        assert!(refused.contains("run.recompute = true and optim.micro_batch = 4 would take"), "{refused}");
+        assert!(error("", 1 << 20).contains("take a smaller base model"));
+        assert!(!with("recompute = false\ncheck_memory = false", Some(1)).unwrap().0.recompute);
+    }
+
+    #[test]
+    fn long_text_is_shortened_in_its_middle() {
+        assert_eq!(shortened("short"), "short");
+        let long = shortened(&"β".repeat(500));
+        assert_eq!(long.chars().count(), 163);
+    }
+}

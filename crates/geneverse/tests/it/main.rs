@@ -5,6 +5,7 @@
 mod bad_input;
 mod pipeline;
 mod real_files;
+mod training;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
