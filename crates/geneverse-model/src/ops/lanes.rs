@@ -12,7 +12,7 @@ use super::numbers::{Bf16, F16, Number};
 pub(crate) trait Lanes {
     /// Numbers in a vector.
     const COUNT: usize;
-    /// Rows of a register tile of [`super::few_rows`]: as many as leave no sum outside of the registers.
+    /// Rows of a register tile of four columns: as many as leave no sum outside of the registers. At most 6.
     const ROWS: usize;
     /// A vector in a register.
     type Vector: Copy;
@@ -42,37 +42,56 @@ pub(crate) trait Kernel {
     unsafe fn run<L: Lanes>(self);
 }
 
-/// Runs a kernel in the widest vectors there are.
-pub(crate) fn on_this_machine(kernel: impl Kernel) {
+/// Machines that kernels are compiled for, from the least to the most.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "the others are of x86-64"))]
+pub(crate) enum Machine {
+    /// Any.
+    Plain,
+    /// AVX2, FMA and F16C.
+    Avx2,
+    /// AVX-512F.
+    Avx512,
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The most that this thread may use, so that tests reach what lesser machines run.
+    pub(crate) static AT_MOST: std::cell::Cell<Machine> = const { std::cell::Cell::new(Machine::Avx512) };
+}
+
+/// The machine at hand.
+fn machine() -> Machine {
     #[cfg(target_arch = "x86_64")]
     {
-        use x86::{Avx2, Avx512};
-        #[target_feature(enable = "avx512f")]
-        fn avx512(kernel: impl Kernel) {
-            // SAFETY: this function is compiled for AVX-512 and entered only where it is.
-            unsafe { kernel.run::<Avx512>() }
-        }
-        #[target_feature(enable = "avx2,fma,f16c")]
-        fn avx2(kernel: impl Kernel) {
-            // SAFETY: this function is compiled for these features and entered only where they are.
-            unsafe { kernel.run::<Avx2>() }
-        }
         if std::arch::is_x86_feature_detected!("avx512f") {
-            // SAFETY: the feature is there.
-            return unsafe { avx512(kernel) };
+            return Machine::Avx512;
         }
-        let has = [
-            std::arch::is_x86_feature_detected!("avx2"),
-            std::arch::is_x86_feature_detected!("fma"),
-            std::arch::is_x86_feature_detected!("f16c"),
-        ];
-        if has == [true; 3] {
-            // SAFETY: the three features are there.
-            return unsafe { avx2(kernel) };
+        if std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("fma")
+            && std::arch::is_x86_feature_detected!("f16c")
+        {
+            return Machine::Avx2;
         }
     }
-    // SAFETY: arrays are everywhere.
-    unsafe { kernel.run::<Plain>() }
+    Machine::Plain
+}
+
+/// Runs a kernel in the widest vectors there are.
+pub(crate) fn on_this_machine(kernel: impl Kernel) {
+    let machine = machine();
+    #[cfg(test)]
+    let machine = machine.min(AT_MOST.get());
+    // SAFETY: `machine` has found the features that each is compiled for; arrays are everywhere.
+    unsafe {
+        match machine {
+            #[cfg(target_arch = "x86_64")]
+            Machine::Avx512 => x86::avx512(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Machine::Avx2 => x86::avx2(kernel),
+            _ => kernel.run::<Plain>(),
+        }
+    }
 }
 
 /// Arrays: SSE2, or NEON.
@@ -128,9 +147,19 @@ mod x86 {
 
     use std::arch::x86_64::*;
 
-    use super::{Bf16, F16, Lanes};
+    use super::{Bf16, F16, Kernel, Lanes};
 
-    pub(crate) struct Avx512;
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn avx512(kernel: impl Kernel) {
+        unsafe { kernel.run::<Avx512>() }
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(super) fn avx2(kernel: impl Kernel) {
+        unsafe { kernel.run::<Avx2>() }
+    }
+
+    struct Avx512;
 
     impl Lanes for Avx512 {
         const COUNT: usize = 16;
@@ -170,7 +199,7 @@ mod x86 {
         }
     }
 
-    pub(crate) struct Avx2;
+    struct Avx2;
 
     impl Lanes for Avx2 {
         const COUNT: usize = 8;

@@ -1,6 +1,7 @@
 //! Every way a product can go against sums in f64, and the same numbers with one thread and with all.
 
 use super::*;
+use crate::ops::lanes::{AT_MOST, Machine};
 
 /// Small whole numbers and halves, exact in every precision.
 fn number(i: usize) -> f32 {
@@ -108,6 +109,19 @@ fn deep_tiles_and_many_pieces() {
     for (m, n, k) in [(1, 601, 1301), (4, 333, 1501), (9, 530, 1100), (13, 1201, 1030), (33, 397, 1033)] {
         check_all((m, n, k), Into::Added);
     }
+}
+
+#[test]
+fn lesser_machines_have_the_same_sums() {
+    for machine in [Machine::Plain, Machine::Avx2] {
+        AT_MOST.set(machine);
+        for m in [1, 2, 3, 4, 5, 7, 16] {
+            check_all((m, 67, 83), Into::Added);
+        }
+        check_all((9, 53, 1100), Into::Fresh);
+        check_all((101, 5, 130), Into::Fresh);
+    }
+    AT_MOST.set(Machine::Avx512);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Every number of both 16-bit formats against the formats' definitions, in f64.
 
 use super::*;
+use crate::ops::lanes::{AT_MOST, Machine};
 
 /// The value of `bits` in a format of 1 + `exponents` + `fractions` bits (IEEE 754, 3.4).
 fn defined(bits: u16, exponents: u32, fractions: u32) -> f64 {
@@ -16,7 +17,7 @@ fn defined(bits: u16, exponents: u32, fractions: u32) -> f64 {
     if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
-/// The same value, and the same sign of zero.
+/// The same value and the same sign of zero.
 fn same(found: f32, wanted: f64) -> bool {
     (found.is_nan() && wanted.is_nan()) || f64::from(found).to_bits() == wanted.to_bits()
 }
@@ -25,13 +26,14 @@ fn same(found: f32, wanted: f64) -> bool {
 fn every_bit_pattern_widens_exactly() {
     let bits: Vec<u16> = (0..=u16::MAX).collect();
     for (slice, exponents, fractions) in [(Slice::Bf16(&bits), 8, 7), (Slice::F16(&bits), 5, 10)] {
-        let mut wide = vec![0f32; bits.len()];
-        slice.widen(0..bits.len(), &mut wide);
-        for (&bits, &found) in bits.iter().zip(&wide) {
-            let wanted = defined(bits, exponents, fractions);
-            assert!(same(found, wanted), "{bits:#06x}: {found}, expected {wanted}");
-            let plain = if fractions == 7 { Bf16(bits).widened() } else { F16(bits).widened() };
-            assert!(same(plain, wanted), "{bits:#06x} without vectors: {plain}, expected {wanted}");
+        for machine in [Machine::Plain, Machine::Avx2, Machine::Avx512] {
+            AT_MOST.set(machine);
+            let mut wide = vec![0f32; bits.len()];
+            slice.widen(0..bits.len(), &mut wide);
+            for (&bits, &found) in bits.iter().zip(&wide) {
+                let wanted = defined(bits, exponents, fractions);
+                assert!(same(found, wanted), "{machine:?}, {bits:#06x}: {found}, expected {wanted}");
+            }
         }
     }
 }
