@@ -103,15 +103,18 @@ impl<T: Number> Sums<T> {
                     multiples[r][q] = L::splat(*self.few.at(r, p + q));
                 }
             }
+            let mut rows = [self.many.numbers; INPUTS];
+            for q in 0..INPUTS {
+                rows[q] = self.many.at(p + q, first);
+            }
             let mut numbers = [L::splat(0.0); INPUTS];
             let sums = sums.as_mut_ptr();
             for at in (0..padded).step_by(L::COUNT) {
                 for q in 0..INPUTS {
-                    let row = self.many.at(p + q, first + at);
                     numbers[q] = if at + L::COUNT <= width {
-                        T::load::<L>(row)
+                        T::load::<L>(rows[q].add(at))
                     } else {
-                        load_first::<L, T>(row, width - at)
+                        load_first::<L, T>(rows[q].add(at), width - at)
                     };
                 }
                 for r in 0..ROWS {
@@ -215,8 +218,9 @@ impl<T: Number> Strip<T> {
             let mut sums = [[L::splat(0.0); VECTORS]; ROWS];
             let mut columns = [L::splat(0.0); VECTORS];
             for p in 0..self.few.inputs {
+                let row = self.many.at(p, 0);
                 for c in 0..VECTORS {
-                    columns[c] = T::load::<L>(self.many.at(p, c * L::COUNT));
+                    columns[c] = T::load::<L>(row.add(c * L::COUNT));
                 }
                 for r in 0..ROWS {
                     let multiple = L::splat(*self.few.at(i + r, p));
