@@ -10,9 +10,9 @@ use crate::arch::decoder::Decoder;
 use crate::batch::{Pack, Packing, Sequence};
 use crate::error::{ModelError, Result};
 use crate::ops::attention::{self, Heads};
-use crate::ops::buffer;
 use crate::ops::layer::Lay;
 use crate::ops::math::{add_scaled, dot, max};
+use crate::ops::{buffer, in_pool};
 
 /// Prompt tokens that are read in one pass.
 const PREFILL_TOKENS: usize = 2048;
@@ -87,11 +87,11 @@ pub fn generate(
             fresh.extend(waiting.next().map(|(prompt, ids)| (prompt, ids.as_slice())));
         }
         if !fresh.is_empty() {
-            slots.extend(engine.read(&fresh)?);
+            slots.extend(in_pool(|| engine.read(&fresh))?);
         } else if slots.is_empty() {
             return Ok(());
         } else {
-            engine.step(&mut slots)?;
+            in_pool(|| engine.step(&mut slots))?;
         }
         let mut index = 0;
         while index < slots.len() {

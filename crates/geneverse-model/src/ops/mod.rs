@@ -7,11 +7,14 @@
 pub(crate) mod activation;
 pub(crate) mod attention;
 pub(crate) mod cross_entropy;
+pub(crate) mod few_rows;
+pub(crate) mod lanes;
 pub(crate) mod layer;
 pub(crate) mod lora;
 pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod norm;
+pub(crate) mod numbers;
 #[cfg(test)]
 pub(crate) mod reference;
 pub(crate) mod rope;
@@ -21,4 +24,12 @@ pub(crate) mod slots;
 pub(crate) fn buffer(len: usize) -> Vec<f32> {
     // Zeroed pages come from the system for free; the price is paid once, at the first touch.
     vec![0.0; len]
+}
+
+/// Runs `work` on a thread of rayon's pool.
+///
+/// Every parallel loop that is begun outside of the pool wakes it and waits; begun inside, a loop that is too short to
+/// share costs nothing. A token's step through a small model is hundreds of such loops.
+pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
 }
