@@ -20,6 +20,9 @@ use crate::commands::train::read_data;
 use crate::config::{model_folder, read_recipe};
 use crate::ui::Ui;
 
+/// How many characters of what is cut off are shown; `--json` has all.
+const LOST_SHOWN: usize = 160;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write the logits of given tokens, to compare them with another program's
@@ -313,7 +316,11 @@ fn batch_text(batch: &Batch) -> String {
         text.push('\n');
         if let Some(Cut { kept, of, lost }) = cut {
             let lost = lost.replace('\n', "⏎");
-            let _ = writeln!(text, "cut after {kept} of {of} tokens by data.cutoff; lost: {lost}");
+            let more = if lost.chars().count() > LOST_SHOWN { "…" } else { "" };
+            let _ = writeln!(
+                text,
+                "cut after {kept} of {of} tokens by data.cutoff; lost: {lost:.LOST_SHOWN$}{more}"
+            );
         }
     }
     text

@@ -148,6 +148,28 @@ fn adapters_of_another_base_are_refused_and_leave_nothing() {
     assert!(error.contains("m: exists; choose another --out"), "{error}");
 }
 
+#[test]
+fn a_merge_that_rounding_breaks_is_refused_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    fs::create_dir(path.join("base")).unwrap();
+    fs::copy(PathBuf::from(golden("llama")).join("config.json"), path.join("base/config.json")).unwrap();
+    let mut bytes = fs::read(PathBuf::from(golden("llama")).join("model.safetensors")).unwrap();
+    let norm = {
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        file.tensor("model.norm.weight").unwrap().data().as_ptr() as usize - bytes.as_ptr() as usize
+    };
+    // Larger than any number of f16, which has 65504 at most.
+    bytes[norm..norm + 4].copy_from_slice(&1e6f32.to_le_bytes());
+    fs::write(path.join("base/model.safetensors"), bytes).unwrap();
+    let adapter = golden("llama-adapter");
+    let merge = ["adapter", "merge", "--model", "base", "--adapter", &adapter, "--out", "merged"];
+    let error = fail(path, &[&merge[..], &["--precision", "f16"]].concat());
+    assert!(error.contains("written as float16") && error.contains("--precision f32"), "{error}");
+    assert_eq!(fs::read_dir(path).unwrap().count(), 1, "only the base is here");
+    succeed(path, &merge);
+}
+
 /// One of the adapter's matrices as 64-bit numbers: (rows, columns) and the numbers.
 fn matrix(tensors: &Tensors, name: &str) -> (usize, usize, Vec<f64>) {
     let (dims, numbers) = &tensors[name];
