@@ -70,6 +70,8 @@ struct Slot {
     len: usize,
     /// The token that comes next into the model.
     next: u32,
+    /// Whether `next` has been told.
+    told: bool,
     /// The question's tokens and the answer's, without `next`.
     history: Vec<u32>,
     /// How many of them are the question's.
@@ -129,7 +131,8 @@ pub fn generate(
         while index < slots.len() {
             let slot = &mut slots[index];
             let stopped = config.stop_ids.contains(&slot.next);
-            if !stopped && !on_event(Event::Token { prompt: slot.prompt, id: slot.next })? {
+            let told = std::mem::replace(&mut slot.told, true);
+            if !stopped && !told && !on_event(Event::Token { prompt: slot.prompt, id: slot.next })? {
                 return Ok(());
             }
             let answered = slot.history.len() - slot.asked;
@@ -176,7 +179,7 @@ impl Engine<'_> {
             };
             let layers = (0..config.num_hidden_layers).map(|_| cache()).collect();
             let (len, history) = (tokens.len(), tokens.to_vec());
-            slots.push(Slot { prompt: *prompt, len, next: 0, history, asked: len, layers });
+            slots.push(Slot { prompt: *prompt, len, next: 0, told: false, history, asked: len, layers });
         }
         let order = pack.order(&sequences);
         let x = self.forward(&pack.ids, &pack.positions, &pack.lay, |layer, heads, qkv| {
@@ -218,7 +221,7 @@ impl Engine<'_> {
         }
         let forbidden: Vec<Vec<u32>> = slots.iter().map(|slot| slot.repeating(self.guard)).collect();
         for (slot, next) in slots.iter_mut().zip(self.choose(&x, &forbidden)) {
-            slot.next = next;
+            (slot.next, slot.told) = (next, false);
         }
         Ok(())
     }
