@@ -16,6 +16,6 @@ for length in (1, 2, 3):
     for i in range(4):
         ids = golden[f"ids.{i}"].long()[None]
         answer = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=24,
-                                no_repeat_ngram_size=length)
+                                no_repeat_ngram_size=length, eos_token_id=[2, 5], pad_token_id=3)
         out[f"greedy.{length}.{i}"] = answer[0, ids.size(1):].to(torch.int32).contiguous()
 save_file(out, "guard.safetensors")
