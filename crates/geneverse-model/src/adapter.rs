@@ -203,14 +203,18 @@ fn last(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or(path)
 }
 
-/// A map from ends of module names to values. PEFT takes regular expressions here too; those are refused.
+/// A map from ends of module names to values, or from whole names that begin with `^`. PEFT takes other regular
+/// expressions here too; those are refused.
 fn pattern<T>(
     fields: &Fields<'_>,
     field: &str,
     value: impl Fn(&Value) -> Option<T>,
 ) -> Result<BTreeMap<String, T>> {
     let Some(map) = fields.object(field)? else { return Ok(BTreeMap::new()) };
-    let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+    let plain = |name: &str| {
+        let name = name.strip_prefix('^').unwrap_or(name);
+        name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.')
+    };
     let entry = |(name, found): (&String, &Value)| match value(found) {
         Some(value) if plain(name) => Ok((name.clone(), value)),
         _ => Err(fields.refuse_value(field, "module names (no regular expressions) with numbers")),
@@ -219,7 +223,11 @@ fn pattern<T>(
 }
 
 fn lookup<'a, T>(pattern: &'a BTreeMap<String, T>, module: &str) -> Option<&'a T> {
-    pattern.iter().find(|(name, _)| is_named(module, name)).map(|(_, value)| value)
+    let matches = |name: &str| match name.strip_prefix('^') {
+        Some(whole) => module == whole,
+        None => is_named(module, name),
+    };
+    pattern.iter().find(|(name, _)| matches(name)).map(|(_, value)| value)
 }
 
 /// A matrix of an adapter: its name in a PEFT file, its dimensions, and where it lies in its layer's flat vector.

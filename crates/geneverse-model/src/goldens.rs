@@ -3,6 +3,9 @@
 //! The goldens and the script that made them are in `tests/goldens`. Tolerances: logits 2e-4 as they stand;
 //! gradients 1e-4 of the tensor's largest entry; losses 1e-4.
 
+mod families;
+mod methods;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 

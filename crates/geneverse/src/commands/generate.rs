@@ -64,13 +64,17 @@ pub(crate) struct GenerateArgs {
 }
 
 /// What a generation came to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) out: PathBuf,
     pub(crate) answers: usize,
     pub(crate) finished: bool,
     pub(crate) new_tokens: usize,
     pub(crate) seconds: f64,
+    /// Of which reading the model and the tokenizer took so many.
+    pub(crate) load_seconds: f64,
+    /// And reading the questions' tokens and writing the answers' so many.
+    pub(crate) generate_seconds: f64,
     /// Answers that reached the longest length without ending.
     pub(crate) cut: usize,
 }
@@ -82,7 +86,7 @@ pub(crate) fn run(args: &GenerateArgs, ui: &Ui) -> Result<ExitCode> {
         true => format!(
             "{} answers, {:.0} new tokens/s\n{}",
             report.answers,
-            report.new_tokens as f64 / report.seconds.max(1e-9),
+            report.new_tokens as f64 / report.generate_seconds.max(1e-9),
             report.out.display()
         ),
         false => format!("stopped after {} answers; the same command goes on", report.answers),
@@ -114,8 +118,7 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
     });
     if let Found::Done(_) = stage::look(&args.out, STAGE, &key)? {
         let answers = answers::read(&args.out)?.len();
-        let out = args.out.clone();
-        return Ok(Report { out, answers, finished: true, new_tokens: 0, seconds: 0.0, cut: 0 });
+        return Ok(Report { out: args.out.clone(), answers, finished: true, ..Report::default() });
     }
     if args.out.exists() {
         bail!(
@@ -129,7 +132,7 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
     let mut part = Part::open(&args.out, &hash_bytes(key.to_string().as_bytes()))?;
     let waiting: Vec<&Example> = examples.iter().filter(|e| !part.answers.contains_key(&e.id)).collect();
     let begun = Instant::now();
-    let (mut new_tokens, mut cut) = (0, 0);
+    let (mut new_tokens, mut cut, mut load_seconds, mut generate_seconds) = (0, 0, 0.0, 0.0);
     if !waiting.is_empty() {
         let tokenizer = Tokenizer::read(&folder)?;
         let mut model = Decoder::read(&folder)?;
@@ -147,6 +150,7 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
         }
         let stop_ids = stop_ids(&folder, model.config())?;
         let config = GenerateConfig { max_new_tokens: args.max_new_tokens, batch: args.batch, stop_ids };
+        load_seconds = begun.elapsed().as_secs_f64();
         stop::listen();
         ui.start(&format!("answer ({name})"), Some(examples.len() as u64), "answers");
         ui.set(part.answers.len() as u64);
@@ -157,10 +161,14 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
             let answer = answer(waiting[generated.prompt], text.trim(), &name);
             part.push(answer).map_err(|e| ModelError::Run(format!("{e:#}")))?;
             ui.set(part.answers.len() as u64);
-            ui.state(&format!("{:.0} tokens/s", new_tokens as f64 / begun.elapsed().as_secs_f64()));
+            ui.state(&format!(
+                "{:.0} tokens/s",
+                new_tokens as f64 / (begun.elapsed().as_secs_f64() - load_seconds)
+            ));
             Ok(!stop::asked())
         })?;
         ui.finish();
+        generate_seconds = begun.elapsed().as_secs_f64() - load_seconds;
     }
     let (answers, seconds, out) = (part.answers.len(), begun.elapsed().as_secs_f64(), args.out.clone());
     let finished = answers == examples.len();
@@ -169,7 +177,7 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
         let facts = json!({"answers": answers, "new_tokens": new_tokens, "seconds": seconds, "cut": cut});
         stage::finish(&args.out, STAGE, key, facts)?;
     }
-    Ok(Report { out, answers, finished, new_tokens, seconds, cut })
+    Ok(Report { out, answers, finished, new_tokens, seconds, load_seconds, generate_seconds, cut })
 }
 
 fn answer(example: &Example, text: &str, model: &str) -> Answer {
