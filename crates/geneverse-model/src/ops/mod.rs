@@ -7,11 +7,14 @@
 pub(crate) mod activation;
 pub(crate) mod attention;
 pub(crate) mod cross_entropy;
+pub(crate) mod few_rows;
+pub(crate) mod lanes;
 pub(crate) mod layer;
 pub(crate) mod lora;
 pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod norm;
+pub(crate) mod numbers;
 #[cfg(test)]
 pub(crate) mod reference;
 pub(crate) mod rope;
