@@ -268,8 +268,11 @@ pub(crate) fn read_vectors(path: &Path) -> Result<BTreeMap<String, Vec<f32>>> {
     Ok(read_tensors(path)?.into_iter().map(|(name, (_, numbers))| (name, numbers)).collect())
 }
 
+/// A tensor's dimensions and numbers, row after row.
+pub(crate) type Read = (Vec<usize>, Vec<f32>);
+
 /// The same with their dimensions.
-pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>> {
+pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, Read>> {
     let mut read = BTreeMap::new();
     for (name, tensor) in map_tensors(path)? {
         let precision = match tensor.dtype {

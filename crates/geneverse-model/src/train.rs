@@ -18,6 +18,7 @@ use geneverse_data::progress::Progress;
 use serde::{Deserialize, Serialize};
 
 use crate::arch::decoder::Decoder;
+use crate::arch::device::Place;
 use crate::batch::{Pack, Packing, Sequence};
 use crate::error::{ModelError, Result};
 use crate::optim::{AdamW, clip};
@@ -109,6 +110,7 @@ pub fn train(
         .map(|checkpoint| checkpoint.restore(model, &mut optimizer))
         .transpose()?
         .unwrap_or_default();
+    let place = Place::new(r.device, model)?;
     let mut log = Log::open(run.folder, state.step)?;
     if state.step > 0 {
         run.progress.note(&format!("  going on after step {} of {total_steps}", state.step));
@@ -141,7 +143,7 @@ pub fn train(
                 let pack = Pack::new(micro.iter().copied(), model.config(), packing);
                 tokens += pack.len();
                 let mask = mix(r.seed ^ mix(((state.step as u64) << 16) | number as u64));
-                loss += model.gradients(&pack, trained, mask, &mut gradients)?;
+                loss += place.gradients(model, &pack, trained, mask, &mut gradients)?;
             }
         }
         if interrupted {
@@ -181,7 +183,7 @@ pub fn train(
 
         let last = state.step == total_steps;
         if !validation.is_empty() && (state.step % eval_every == 0 || last) {
-            let eval_loss = evaluate(model, validation, o.micro_batch)?;
+            let eval_loss = evaluate(&place, model, validation, o.micro_batch)?;
             let line = EvalLine { step: state.step, eval_loss };
             log.write(&line)?;
             if state.best.as_ref().is_none_or(|best| eval_loss < best.eval_loss) {
@@ -219,12 +221,12 @@ pub fn train(
 }
 
 /// Mean loss over the trained tokens of a set.
-pub fn evaluate(model: &Decoder, sequences: &[Sequence], micro_batch: usize) -> Result<f64> {
+fn evaluate(place: &Place, model: &Decoder, sequences: &[Sequence], micro_batch: usize) -> Result<f64> {
     let trained: usize = sequences.iter().map(Sequence::trained).sum();
     let mut loss = 0f64;
     for micro in sequences.chunks(micro_batch.max(1)) {
         let pack = Pack::new(micro, model.config(), Packing::Shared);
-        loss += model.loss(&pack, trained.max(1))?;
+        loss += place.loss(model, &pack, trained.max(1))?;
     }
     Ok(loss)
 }

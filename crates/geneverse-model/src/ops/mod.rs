@@ -2,7 +2,8 @@
 //!
 //! The kernels work on `f32` slices, row after row. `n` is always the number of tokens of a pack: several
 //! sequences laid end to end with no padding between them. [`layer`] is one operation for a whole decoder
-//! layer; [`reference`] is the same arithmetic in candle's own operations, the oracle in tests.
+//! layer; [`reference`] is the same arithmetic in candle's own operations: what runs on another device, and the
+//! oracle in tests.
 
 pub(crate) mod activation;
 pub(crate) mod attention;
@@ -15,7 +16,6 @@ pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod norm;
 pub(crate) mod numbers;
-#[cfg(test)]
 pub(crate) mod reference;
 pub(crate) mod rope;
 pub(crate) mod slots;

@@ -59,6 +59,12 @@ fn broken_recipes_and_data() {
     assert!(error.contains("tiny.toml") && error.contains("unknown field `epocs`"), "{error}");
     let error = refused(&["method.rank=0"]);
     assert!(error.contains("method.rank is 0, expected at least 1"), "{error}");
+    let error = refused(&["run.device=tpu"]);
+    assert!(error.contains("unknown variant `tpu`, expected `cpu` or `cuda`"), "{error}");
+    if !cfg!(feature = "cuda") {
+        let error = refused(&["run.device=cuda"]);
+        assert!(error.contains("built without the `cuda` feature; `cargo install"), "{error}");
+    }
     let error = refused(&["data.cutoff=4"]);
     assert!(error.contains("no token of") && error.contains("raise data.cutoff"), "{error}");
     let error = refused(&["data.train=nowhere.json"]);
