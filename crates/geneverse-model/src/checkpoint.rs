@@ -293,6 +293,12 @@ pub(crate) struct Entry<'a> {
     pub(crate) fill: &'a dyn Fn() -> Vec<f32>,
 }
 
+/// Writes one matrix of rows of `columns` numbers into a safetensors file, as f32.
+pub fn write_matrix(path: &Path, name: &str, numbers: &[f32], columns: usize) -> Result<()> {
+    let dims = [numbers.len() / columns.max(1), columns];
+    write_tensors(path, &[Entry { name, dims: &dims, fill: &|| numbers.to_vec() }], Precision::F32)
+}
+
 /// Writes vectors as f32.
 pub(crate) fn write_vectors(path: &Path, vectors: &[(String, &[f32])]) -> Result<()> {
     let dims: Vec<[usize; 1]> = vectors.iter().map(|(_, numbers)| [numbers.len()]).collect();

@@ -232,7 +232,7 @@ fn evaluate(place: &Place, model: &Decoder, sequences: &[Sequence], micro_batch:
 }
 
 /// The order of an epoch.
-fn order(examples: usize, seed: Option<u64>, epoch: usize) -> Vec<usize> {
+pub fn order(examples: usize, seed: Option<u64>, epoch: usize) -> Vec<usize> {
     match seed {
         Some(seed) => Rng::at(seed, &[0x0E0C, epoch as u64]).permutation(examples),
         None => (0..examples).collect(),

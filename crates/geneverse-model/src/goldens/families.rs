@@ -58,10 +58,13 @@ fn greedy_tokens_equal_transformers() {
         let model = Decoder::read(&golden(family)).unwrap();
         let prompts: Vec<Vec<u32>> = (0..4).map(|i| ids(&golden_tensors[&format!("ids.{i}")])).collect();
         for batch in [1, 3, 4] {
-            let config = GenerateConfig { max_new_tokens: 24, batch, stop_ids: vec![2, 5] };
+            let config =
+                GenerateConfig { max_new_tokens: 24, batch, stop_ids: vec![2, 5], no_repeat_ngram: 0 };
             let mut answers = vec![Vec::new(); 4];
-            generate(&model, &prompts, &config, &mut |answer| {
-                answers[answer.prompt] = answer.ids;
+            generate(&model, &prompts, &config, &mut |event| {
+                if let Event::Done(answer) = event {
+                    answers[answer.prompt] = answer.ids;
+                }
                 Ok(true)
             })
             .unwrap();

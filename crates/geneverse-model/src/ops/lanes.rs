@@ -1,7 +1,8 @@
-//! The vectors of the machine at hand: AVX-512, AVX2 with FMA and F16C, or whatever the compiler makes of arrays.
+//! The vectors of the machine at hand: AVX-512, AVX2 with FMA and F16C, or whatever the compiler makes of
+//! arrays.
 //!
-//! A [`Kernel`] is written once over [`Lanes`] and compiled for each of them; [`on_this_machine`] picks one when
-//! the program runs. Where a loop over arrays compiles to good vectors by itself, `vectorised!` in
+//! A [`Kernel`] is written once over [`Lanes`] and compiled for each of them; [`on_this_machine`] picks one
+//! when the program runs. Where a loop over arrays compiles to good vectors by itself, `vectorised!` in
 //! [`super::math`] is shorter; the products want their sums in registers and every load under control.
 
 use super::numbers::{Bf16, F16, Number};
@@ -35,7 +36,8 @@ pub(crate) trait Lanes {
 
 /// Something to compute, in any vectors.
 pub(crate) trait Kernel {
-    /// Computes it. Implementations are `#[inline(always)]`, so that they are compiled for the machine of `L`.
+    /// Computes it. Implementations are `#[inline(always)]`, so that they are compiled for the machine of
+    /// `L`.
     ///
     /// # Safety
     /// The machine has `L`.

@@ -107,13 +107,16 @@ impl Operand {
     }
 }
 
-/// A product smaller than this many multiply-adds is not worth waking threads for.
-const PARALLEL_FROM: usize = 1 << 20;
+/// A product smaller than this many multiply-adds is not worth waking threads for: one thread of AVX-512 is
+/// done in 30 µs, and waking others takes 5 to 15.
+const PARALLEL_FROM: usize = 1 << 22;
 
-/// Columns and inputs of a block of `b`: 256 KiB, a quarter of a second-level cache. Larger blocks were no faster.
+/// Columns and inputs of a block of `b`: 256 KiB, a quarter of a second-level cache. Larger blocks were no
+/// faster.
 const BLOCK: usize = 256;
 
-/// Rows that a block is widened for. With these, widening takes 3 % of the time.
+/// Rows that a block is widened for: by count of bytes and multiply-adds, widening is then a few percent of the
+/// time (not measured by itself), and a product of many rows still divides among many threads.
 const BLOCK_ROWS: usize = 512;
 
 thread_local! {
@@ -160,8 +163,9 @@ pub(crate) fn product(
     };
     let threads = if m * n * k >= PARALLEL_FROM { threads } else { Threads::One };
     match b.data {
-        // Contiguous columns gemm copies element by element, a block in the cache is the better source.
-        Slice::F32(numbers) if b.row != 1 || k < BLOCK => {
+        // Contiguous columns gemm copies element by element: a block in the cache is the better source,
+        // unless there are too few to pay for it.
+        Slice::F32(numbers) if b.row != 1 || k < BLOCK || n < BLOCK / 4 => {
             let b = Operand { start: numbers.as_ptr(), row: b.row, column: b.column };
             let parallelism = match threads {
                 Threads::All => Parallelism::Rayon(0),

@@ -25,3 +25,11 @@ pub(crate) fn buffer(len: usize) -> Vec<f32> {
     // Zeroed pages come from the system for free; the price is paid once, at the first touch.
     vec![0.0; len]
 }
+
+/// Runs `work` on a thread of rayon's pool.
+///
+/// Every parallel loop that is begun outside of the pool wakes it and waits; begun inside, a loop that is too short to
+/// share costs nothing. A token's step through a small model is hundreds of such loops.
+pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}

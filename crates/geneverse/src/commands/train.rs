@@ -304,7 +304,7 @@ impl Stage<'_> {
 }
 
 /// Training and validation examples; without a validation file, the last `validation_size` in a drawn order.
-fn read_data(recipe: &Recipe) -> Result<(Vec<Example>, Vec<Example>)> {
+pub(crate) fn read_data(recipe: &Recipe) -> Result<(Vec<Example>, Vec<Example>)> {
     let mut examples = read_examples(Path::new(&recipe.data.train))?;
     if let Some(path) = &recipe.data.validation {
         return Ok((examples, read_examples(Path::new(path))?));

@@ -103,25 +103,23 @@ impl<T: Number> Sums<T> {
                     multiples[r][q] = L::splat(*self.few.at(r, p + q));
                 }
             }
+            let mut rows = [self.many.numbers; INPUTS];
+            for q in 0..INPUTS {
+                rows[q] = self.many.at(p + q, first);
+            }
             let mut numbers = [L::splat(0.0); INPUTS];
-            let sums = sums.as_mut_ptr();
-            for at in (0..padded).step_by(L::COUNT) {
+            let whole = width - width % L::COUNT;
+            for at in (0..whole).step_by(L::COUNT) {
                 for q in 0..INPUTS {
-                    let row = self.many.at(p + q, first + at);
-                    numbers[q] = if at + L::COUNT <= width {
-                        T::load::<L>(row)
-                    } else {
-                        load_first::<L, T>(row, width - at)
-                    };
+                    numbers[q] = T::load::<L>(rows[q].add(at));
                 }
-                for r in 0..ROWS {
-                    let place = sums.add(r * padded + at);
-                    let mut sum = L::load(place);
-                    for q in 0..INPUTS {
-                        sum = L::multiply_add(multiples[r][q], numbers[q], sum);
-                    }
-                    L::store(sum, place);
+                add_to::<L, ROWS, INPUTS>(&multiples, &numbers, sums.as_mut_ptr().add(at), padded);
+            }
+            if whole < width {
+                for q in 0..INPUTS {
+                    numbers[q] = load_first::<L, T>(rows[q].add(whole), width - whole);
                 }
+                add_to::<L, ROWS, INPUTS>(&multiples, &numbers, sums.as_mut_ptr().add(whole), padded);
             }
         }
     }
@@ -153,6 +151,30 @@ impl<T: Number> Sums<T> {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Adds the multiples of a vector of each input to the sums of each row, `stride` apart.
+///
+/// # Safety
+/// The machine has `L`, and a vector of sums lies at each place.
+#[inline(always)]
+unsafe fn add_to<L: Lanes, const ROWS: usize, const INPUTS: usize>(
+    multiples: &[[L::Vector; INPUTS]; ROWS],
+    numbers: &[L::Vector; INPUTS],
+    sums: *mut f32,
+    stride: usize,
+) {
+    for r in 0..ROWS {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let place = sums.add(r * stride);
+            let mut sum = L::load(place);
+            for q in 0..INPUTS {
+                sum = L::multiply_add(multiples[r][q], numbers[q], sum);
+            }
+            L::store(sum, place);
         }
     }
 }
@@ -215,8 +237,9 @@ impl<T: Number> Strip<T> {
             let mut sums = [[L::splat(0.0); VECTORS]; ROWS];
             let mut columns = [L::splat(0.0); VECTORS];
             for p in 0..self.few.inputs {
+                let row = self.many.at(p, 0);
                 for c in 0..VECTORS {
-                    columns[c] = T::load::<L>(self.many.at(p, c * L::COUNT));
+                    columns[c] = T::load::<L>(row.add(c * L::COUNT));
                 }
                 for r in 0..ROWS {
                     let multiple = L::splat(*self.few.at(i + r, p));
