@@ -4,6 +4,8 @@
 //! `base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight` (rank, inputs), `…lora_B.weight` (outputs, rank)
 //! and with DoRA `…lora_magnitude_vector` (outputs).
 
+mod files;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -20,6 +22,8 @@ use crate::ops::layer::Trained;
 use crate::ops::lora::{Adapted, Layout, Update};
 use crate::ops::slots::LayerShape;
 use crate::weights::Precision;
+
+pub use files::{Description, MapUpdate, describe, export};
 
 /// The settings of a LoRA adapter.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,11 +88,15 @@ impl LoraConfig {
         if !self.targets(target) || self.layers.as_ref().is_some_and(|layers| !layers.contains(&layer)) {
             return None;
         }
-        let module = format!("{}.{}", family.layer(layer), target.path);
-        let rank = lookup(&self.rank_pattern, &module).copied().unwrap_or(self.rank);
-        let alpha = lookup(&self.alpha_pattern, &module).copied().unwrap_or(self.alpha);
-        let divisor = if self.rank_stabilised { (rank as f64).sqrt() } else { rank as f64 };
-        Some(Update { rank, scale: (alpha / divisor) as f32, magnitude: self.dora })
+        let (rank, scale) = self.rank_and_scale(&format!("{}.{}", family.layer(layer), target.path));
+        Some(Update { rank, scale: scale as f32, magnitude: self.dora })
+    }
+
+    /// Rank and scale of a module's update.
+    fn rank_and_scale(&self, module: &str) -> (usize, f64) {
+        let rank = lookup(&self.rank_pattern, module).copied().unwrap_or(self.rank);
+        let alpha = lookup(&self.alpha_pattern, module).copied().unwrap_or(self.alpha);
+        (rank, alpha / if self.rank_stabilised { (rank as f64).sqrt() } else { rank as f64 })
     }
 
     pub(crate) fn layout(&self, config: &ModelConfig, shape: &LayerShape, layer: usize) -> Layout {
@@ -176,6 +184,19 @@ impl LoraConfig {
                 names.push(name);
             }
         }
+        self.write_naming(folder, &names, family.fan_in_fan_out(), base)
+    }
+
+    /// The same with the adapted maps as they are to be named.
+    fn write_naming(
+        &self,
+        folder: &Path,
+        targets: &[&str],
+        fan_in_fan_out: bool,
+        base: &str,
+    ) -> Result<(), FileError> {
+        // PEFT takes the word alone, not in a list.
+        let targets = if targets == [ALL_LINEAR] { json!(ALL_LINEAR) } else { json!(targets) };
         let config = json!({
             "peft_type": "LORA",
             "task_type": "CAUSAL_LM",
@@ -185,12 +206,12 @@ impl LoraConfig {
             "lora_dropout": self.dropout,
             "use_rslora": self.rank_stabilised,
             "use_dora": self.dora,
-            "target_modules": names,
+            "target_modules": targets,
             "rank_pattern": self.rank_pattern,
             "alpha_pattern": self.alpha_pattern,
             "layers_to_transform": self.layers,
             "bias": "none",
-            "fan_in_fan_out": family.fan_in_fan_out(),
+            "fan_in_fan_out": fan_in_fan_out,
             "inference_mode": true,
             "init_lora_weights": true,
         });
@@ -203,14 +224,18 @@ fn last(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or(path)
 }
 
-/// A map from ends of module names to values. PEFT takes regular expressions here too; those are refused.
+/// A map from ends of module names to values, or from whole names that begin with `^`. PEFT takes other regular
+/// expressions here too; those are refused.
 fn pattern<T>(
     fields: &Fields<'_>,
     field: &str,
     value: impl Fn(&Value) -> Option<T>,
 ) -> Result<BTreeMap<String, T>> {
     let Some(map) = fields.object(field)? else { return Ok(BTreeMap::new()) };
-    let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+    let plain = |name: &str| {
+        let name = name.strip_prefix('^').unwrap_or(name);
+        name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.')
+    };
     let entry = |(name, found): (&String, &Value)| match value(found) {
         Some(value) if plain(name) => Ok((name.clone(), value)),
         _ => Err(fields.refuse_value(field, "module names (no regular expressions) with numbers")),
@@ -219,7 +244,11 @@ fn pattern<T>(
 }
 
 fn lookup<'a, T>(pattern: &'a BTreeMap<String, T>, module: &str) -> Option<&'a T> {
-    pattern.iter().find(|(name, _)| is_named(module, name)).map(|(_, value)| value)
+    let matches = |name: &str| match name.strip_prefix('^') {
+        Some(whole) => module == whole,
+        None => is_named(module, name),
+    };
+    pattern.iter().find(|(name, _)| matches(name)).map(|(_, value)| value)
 }
 
 /// A matrix of an adapter: its name in a PEFT file, its dimensions, and where it lies in its layer's flat vector.

@@ -360,10 +360,7 @@ mod tests {
         // The tenth token is followed by 30 in one and by 40 in the other: each has it to itself.
         assert_eq!(
             pack.lay.trees,
-            [
-                Tree { prefix: 0..9, members: vec![9..12, 12..14] },
-                Tree { prefix: 14..14, members: vec![14..17] }
-            ]
+            [Tree { prefix: 0..9, members: vec![9..12, 12..14] }, Tree::alone(14..17)]
         );
         assert_eq!(pack.ids[9..], [19, 30, 31, 19, 40, 50, 51, 52]);
         assert_eq!(pack.positions[9..], [9, 10, 11, 9, 10, 0, 1, 2]);

@@ -268,8 +268,11 @@ pub(crate) fn read_vectors(path: &Path) -> Result<BTreeMap<String, Vec<f32>>> {
     Ok(read_tensors(path)?.into_iter().map(|(name, (_, numbers))| (name, numbers)).collect())
 }
 
+/// A tensor's dimensions and numbers, row after row.
+pub(crate) type Read = (Vec<usize>, Vec<f32>);
+
 /// The same with their dimensions.
-pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>> {
+pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, Read>> {
     let mut read = BTreeMap::new();
     for (name, tensor) in map_tensors(path)? {
         let precision = match tensor.dtype {
@@ -291,6 +294,12 @@ pub(crate) struct Entry<'a> {
     pub(crate) name: &'a str,
     pub(crate) dims: &'a [usize],
     pub(crate) fill: &'a dyn Fn() -> Vec<f32>,
+}
+
+/// Writes one matrix of rows of `columns` numbers into a safetensors file, as f32.
+pub fn write_matrix(path: &Path, name: &str, numbers: &[f32], columns: usize) -> Result<()> {
+    let dims = [numbers.len() / columns.max(1), columns];
+    write_tensors(path, &[Entry { name, dims: &dims, fill: &|| numbers.to_vec() }], Precision::F32)
 }
 
 /// Writes vectors as f32.

@@ -10,9 +10,9 @@ use crate::arch::decoder::Decoder;
 use crate::batch::{Pack, Packing, Sequence};
 use crate::error::{ModelError, Result};
 use crate::ops::attention::{self, Heads};
-use crate::ops::buffer;
 use crate::ops::layer::Lay;
 use crate::ops::math::{add_scaled, dot, max};
+use crate::ops::{buffer, in_pool};
 
 /// Prompt tokens that are read in one pass.
 const PREFILL_TOKENS: usize = 2048;
@@ -26,6 +26,9 @@ pub struct GenerateConfig {
     pub batch: usize,
     /// Tokens that end an answer and are not part of it.
     pub stop_ids: Vec<u32>,
+    /// No run of so many tokens comes twice in question and answer together; 0 for no such guard. As transformers'
+    /// `no_repeat_ngram_size`.
+    pub no_repeat_ngram: usize,
 }
 
 /// A finished answer.
@@ -37,6 +40,20 @@ pub struct Generated {
     pub ids: Vec<u32>,
     /// Whether it ended by itself, not at the longest length.
     pub stopped: bool,
+}
+
+/// What happens on the way to the answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// An answer got its next token.
+    Token {
+        /// Which prompt is being answered.
+        prompt: usize,
+        /// The token.
+        id: u32,
+    },
+    /// An answer is finished.
+    Done(Generated),
 }
 
 /// Keys and values of one answer in one layer: (time, key heads · dim) each.
@@ -53,17 +70,34 @@ struct Slot {
     len: usize,
     /// The token that comes next into the model.
     next: u32,
-    ids: Vec<u32>,
+    /// Whether `next` has been told.
+    told: bool,
+    /// The question's tokens and the answer's, without `next`.
+    history: Vec<u32>,
+    /// How many of them are the question's.
+    asked: usize,
     layers: Vec<Cache>,
 }
 
-/// Answers `prompts` (token ids, begin-of-sequence included). `done` is called with each answer as it is
-/// finished, in no set order; when it returns `false` the rest is left unanswered.
+impl Slot {
+    /// Tokens that would complete a run of `length` tokens that has been before.
+    fn repeating(&self, length: usize) -> Vec<u32> {
+        let Some(start) = (self.history.len() + 1).checked_sub(length).filter(|_| length > 0) else {
+            return Vec::new();
+        };
+        let last = &self.history[start..];
+        let runs = self.history.windows(length).filter(|run| run.starts_with(last));
+        runs.map(|run| run[length - 1]).collect()
+    }
+}
+
+/// Answers `prompts` (token ids, begin-of-sequence included). `on_event` is called with each token and each finished
+/// answer, in no set order of prompts; when it returns `false` the rest is left unanswered.
 pub fn generate(
     model: &Decoder,
     prompts: &[Vec<u32>],
     config: &GenerateConfig,
-    done: &mut dyn FnMut(Generated) -> Result<bool>,
+    on_event: &mut dyn FnMut(Event) -> Result<bool>,
 ) -> Result<()> {
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0) + config.max_new_tokens;
     if prompts.iter().any(Vec::is_empty) || config.batch == 0 || config.max_new_tokens == 0 {
@@ -74,7 +108,7 @@ pub fn generate(
     }
     let mut waiting = prompts.iter().enumerate().peekable();
     let mut slots: Vec<Slot> = Vec::new();
-    let engine = Engine { model, longest };
+    let engine = Engine { model, longest, guard: config.no_repeat_ngram };
     loop {
         let mut fresh: Vec<(usize, &[u32])> = Vec::new();
         let mut tokens = 0;
@@ -87,22 +121,28 @@ pub fn generate(
             fresh.extend(waiting.next().map(|(prompt, ids)| (prompt, ids.as_slice())));
         }
         if !fresh.is_empty() {
-            slots.extend(engine.read(&fresh)?);
+            slots.extend(in_pool(|| engine.read(&fresh))?);
         } else if slots.is_empty() {
             return Ok(());
         } else {
-            engine.step(&mut slots)?;
+            in_pool(|| engine.step(&mut slots))?;
         }
         let mut index = 0;
         while index < slots.len() {
             let slot = &mut slots[index];
             let stopped = config.stop_ids.contains(&slot.next);
-            if stopped || slot.ids.len() + 1 >= config.max_new_tokens {
-                let mut slot = slots.swap_remove(index);
+            let told = std::mem::replace(&mut slot.told, true);
+            if !stopped && !told && !on_event(Event::Token { prompt: slot.prompt, id: slot.next })? {
+                return Ok(());
+            }
+            let answered = slot.history.len() - slot.asked;
+            if stopped || answered + 1 >= config.max_new_tokens {
+                let slot = slots.swap_remove(index);
+                let mut ids = slot.history[slot.asked..].to_vec();
                 if !stopped {
-                    slot.ids.push(slot.next);
+                    ids.push(slot.next);
                 }
-                if !done(Generated { prompt: slot.prompt, ids: slot.ids, stopped })? {
+                if !on_event(Event::Done(Generated { prompt: slot.prompt, ids, stopped }))? {
                     return Ok(());
                 }
             } else {
@@ -116,6 +156,8 @@ struct Engine<'a> {
     model: &'a Decoder,
     /// Room in a cache.
     longest: usize,
+    /// See [`GenerateConfig::no_repeat_ngram`].
+    guard: usize,
 }
 
 impl Engine<'_> {
@@ -136,7 +178,8 @@ impl Engine<'_> {
                 Cache { keys: room(), values: room() }
             };
             let layers = (0..config.num_hidden_layers).map(|_| cache()).collect();
-            slots.push(Slot { prompt: *prompt, len: tokens.len(), next: 0, ids: Vec::new(), layers });
+            let (len, history) = (tokens.len(), tokens.to_vec());
+            slots.push(Slot { prompt: *prompt, len, next: 0, told: false, history, asked: len, layers });
         }
         let order = pack.order(&sequences);
         let x = self.forward(&pack.ids, &pack.positions, &pack.lay, |layer, heads, qkv| {
@@ -153,7 +196,8 @@ impl Engine<'_> {
         let hidden = config.hidden_size;
         let ends = order.iter().filter_map(|rows| rows.iter().map(|rows| rows.end).max());
         let last: Vec<f32> = ends.flat_map(|end| &x[(end - 1) * hidden..end * hidden]).copied().collect();
-        for (slot, next) in slots.iter_mut().zip(self.choose(&last)) {
+        let forbidden: Vec<Vec<u32>> = slots.iter().map(|slot| slot.repeating(self.guard)).collect();
+        for (slot, next) in slots.iter_mut().zip(self.choose(&last, &forbidden)) {
             slot.next = next;
         }
         Ok(slots)
@@ -171,10 +215,13 @@ impl Engine<'_> {
             let caches: Vec<&Cache> = slots.iter().map(|slot| &slot.layers[layer]).collect();
             attend_cached(qkv, &caches, heads)
         })?;
-        for (slot, next) in slots.iter_mut().zip(self.choose(&x)) {
-            slot.ids.push(slot.next);
+        for slot in slots.iter_mut() {
+            slot.history.push(slot.next);
             slot.len += 1;
-            slot.next = next;
+        }
+        let forbidden: Vec<Vec<u32>> = slots.iter().map(|slot| slot.repeating(self.guard)).collect();
+        for (slot, next) in slots.iter_mut().zip(self.choose(&x, &forbidden)) {
+            (slot.next, slot.told) = (next, false);
         }
         Ok(())
     }
@@ -197,17 +244,18 @@ impl Engine<'_> {
         Ok(x)
     }
 
-    /// The likeliest next token of each row of `x`; the first of equals.
-    fn choose(&self, x: &[f32]) -> Vec<u32> {
+    /// The likeliest next token of each row of `x` that is not forbidden; the first of equals.
+    fn choose(&self, x: &[f32], forbidden: &[Vec<u32>]) -> Vec<u32> {
         let vocabulary = self.model.config().vocab_size;
         let mut h = buffer(x.len());
         self.model.final_norm().forward(x, &mut h);
-        let logits = self.model.head().map_or_else(Vec::new, |head| head.logits(&h));
-        let best = |row: &[f32]| {
+        let mut logits = self.model.head().map_or_else(Vec::new, |head| head.logits(&h));
+        let best = |(row, forbidden): (&mut [f32], &Vec<u32>)| {
+            forbidden.iter().for_each(|id| row[*id as usize] = f32::NEG_INFINITY);
             let largest = max(row);
             row.iter().position(|x| *x == largest).unwrap_or(0) as u32
         };
-        logits.par_chunks_exact(vocabulary).map(best).collect()
+        logits.par_chunks_exact_mut(vocabulary).zip(forbidden).map(best).collect()
     }
 }
 

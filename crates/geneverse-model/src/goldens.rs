@@ -3,13 +3,16 @@
 //! The goldens and the script that made them are in `tests/goldens`. Tolerances: logits 2e-4 as they stand;
 //! gradients 1e-4 of the tensor's largest entry; losses 1e-4.
 
+mod families;
+mod methods;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::adapter;
 use crate::arch::decoder::Decoder;
 use crate::batch::{Pack, Packing, Sequence};
-use crate::generate::{GenerateConfig, generate};
+use crate::generate::{Event, GenerateConfig, generate};
 use crate::optim::{AdamW, clip};
 use crate::recipe::Recipe;
 use crate::train::tests::quiet;
@@ -79,10 +82,12 @@ fn greedy_tokens_equal_transformers_in_any_batch() {
     let model = Decoder::read(&golden("llama")).unwrap();
     let prompts: Vec<Vec<u32>> = (0..4).map(|i| ids(&golden_tensors[&format!("ids.{i}")])).collect();
     for batch in [1, 2, 4] {
-        let config = GenerateConfig { max_new_tokens: 24, batch, stop_ids: vec![2, 5] };
+        let config = GenerateConfig { max_new_tokens: 24, batch, stop_ids: vec![2, 5], no_repeat_ngram: 0 };
         let mut answers = vec![Vec::new(); 4];
-        generate(&model, &prompts, &config, &mut |answer| {
-            answers[answer.prompt] = answer.ids;
+        generate(&model, &prompts, &config, &mut |event| {
+            if let Event::Done(answer) = event {
+                answers[answer.prompt] = answer.ids;
+            }
             Ok(true)
         })
         .unwrap();
@@ -91,6 +96,32 @@ fn greedy_tokens_equal_transformers_in_any_batch() {
             wanted.retain(|id| ![2, 3, 5].contains(id));
             assert_eq!(*answer, wanted, "prompt {i} in batches of {batch}");
         }
+    }
+}
+
+#[test]
+fn a_guarded_answer_equals_transformers_and_tokens_come_one_by_one() {
+    let golden_tensors = families::read("guard");
+    let model = Decoder::read(&golden("llama")).unwrap();
+    let prompts: Vec<Vec<u32>> = (0..4).map(|i| ids(&tensors()[&format!("ids.{i}")])).collect();
+    for length in [1, 2, 3] {
+        let config =
+            GenerateConfig { max_new_tokens: 24, batch: 3, stop_ids: vec![2, 5], no_repeat_ngram: length };
+        let (mut answers, mut streamed) = (vec![Vec::new(); 4], vec![Vec::new(); 4]);
+        generate(&model, &prompts, &config, &mut |event| {
+            match event {
+                Event::Token { prompt, id } => streamed[prompt].push(id),
+                Event::Done(answer) => answers[answer.prompt] = answer.ids,
+            }
+            Ok(true)
+        })
+        .unwrap();
+        for (i, answer) in answers.iter().enumerate() {
+            let mut wanted = ids(&golden_tensors[&format!("greedy.{length}.{i}")]);
+            wanted.retain(|id| ![2, 3, 5].contains(id));
+            assert_eq!(*answer, wanted, "prompt {i}, runs of {length}");
+        }
+        assert_eq!(answers, streamed);
     }
 }
 
@@ -326,10 +357,13 @@ fn the_bundled_model_reads_as_transformers_reads_it() {
     assert_close(&logits, &numbers(&golden["logits"]), 2e-4, "the bundled model");
 
     let stop_ids = crate::config::stop_ids(&folder, model.config()).unwrap();
-    let config = GenerateConfig { max_new_tokens: 24, batch: 1, stop_ids: stop_ids.clone() };
+    let config =
+        GenerateConfig { max_new_tokens: 24, batch: 1, stop_ids: stop_ids.clone(), no_repeat_ngram: 0 };
     let mut answer = Vec::new();
-    generate(&model, &[wanted], &config, &mut |generated| {
-        answer = generated.ids;
+    generate(&model, &[wanted], &config, &mut |event| {
+        if let Event::Done(generated) = event {
+            answer = generated.ids;
+        }
         Ok(true)
     })
     .unwrap();

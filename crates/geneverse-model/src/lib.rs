@@ -1,7 +1,8 @@
 //! The finetuning engine: checkpoints in, adapters and answers out. The only crate that names candle.
 //!
 //! [`arch::decoder::Decoder`] is a model; [`batch`] turns examples into packs of tokens; [`train`] is the one
-//! training loop; [`generate`] answers prompts. `ops` holds the fused operations and their reference.
+//! training loop; [`generate`] answers prompts; [`merge`] makes one checkpoint of a model and its adapter. `ops` holds
+//! the fused operations and their reference.
 
 pub mod adapter;
 pub mod arch;
@@ -12,6 +13,7 @@ pub mod error;
 pub mod families;
 pub mod generate;
 pub mod memory;
+pub mod merge;
 mod ops;
 pub mod optim;
 pub mod recipe;
@@ -25,5 +27,6 @@ mod weights;
 mod goldens;
 
 pub use arch::decoder::Decoder;
+pub use checkpoint::write_matrix;
 pub use error::{ModelError, Result};
 pub use weights::Precision;

@@ -26,7 +26,6 @@ use crate::ops::layer::Trained;
 use crate::ops::slots::{Group, LayerShape};
 use crate::recipe::{Kind, Recipe};
 use crate::train::Steps;
-use crate::weights::Precision;
 
 pub use machine::{available, resident};
 
@@ -89,8 +88,7 @@ pub fn predict(
     // A parameter is copied on its way into a checkpoint; by then the activations are gone.
     let peak = pass.peak(recompute).max(evaluation).max(plan.largest_parameter);
     let trained = FLOAT * plan.trained;
-    let widened = if all { 0 } else { widened(model) };
-    let scratch = (FLOAT * (peak + widened)).saturating_sub(activations);
+    let scratch = (FLOAT * peak).saturating_sub(activations);
     let threads =
         rayon::current_num_threads() * if plan.whole_layers() { 2 * PER_THREAD } else { PER_THREAD };
     Ok(Memory {
@@ -116,13 +114,6 @@ const PER_THREAD: usize = 4 << 20;
 
 /// Freed buffers leave holes that the next do not fill: in the same runs about one part in 32.
 const HOLES: usize = 32;
-
-/// A matrix in 16 bits is widened as a whole for a product: numbers of the largest.
-fn widened(model: &Decoder) -> usize {
-    let held = model.layers.iter().flat_map(|layer| layer.held.iter().flatten());
-    let held = held.chain(&model.tops[Top::Head as usize]).filter(|h| h.precision() != Precision::F32);
-    held.map(|held| held.len()).max().unwrap_or(0)
-}
 
 /// Bytes of the frozen weights that a run reads: all but rows of the embedding for tokens that do not occur.
 fn touched(model: &Decoder, examples: &[Sequence], validation: &[Sequence]) -> usize {
@@ -368,6 +359,13 @@ impl Layer<'_> {
         }
     }
 
+    /// With DoRA, the gradient of a group's outputs before they were scaled.
+    fn unscaled(&self, group: Group) -> usize {
+        let Trained::Lora(layout) = self.trained else { return 0 };
+        let mut maps = layout.maps().filter(|map| group.slots().contains(&map.target.slots[0]));
+        if maps.any(|map| map.magnitude.is_some()) { self.rows * self.shape.outputs(group) } else { 0 }
+    }
+
     /// The adapted maps' x·Aᵀ, and with DoRA their sums.
     fn low(&self) -> usize {
         let Trained::Lora(layout) = self.trained else { return 0 };
@@ -419,19 +417,26 @@ impl Layer<'_> {
         let normed = when(Group::Up, hidden);
         let heads = self.shape.heads;
         let (row, out) = (self.rows * heads.row(), self.inputs(Group::Output));
-        let attention = rayon::current_num_threads()
-            * self.longest
-            * (3 * heads.dim * (heads.query / heads.key_value) + 2 * TILE);
+        // Gradients of a group's heads for a tree at once, on each thread, and two tiles of scores.
+        let threads = rayon::current_num_threads().min(heads.query * self.rows.div_ceil(self.longest.max(1)));
+        let of_heads =
+            (threads * self.longest * (heads.query / heads.key_value)).min(self.rows * heads.query);
+        let attention = 3 * heads.dim * of_heads + threads * 2 * TILE * self.longest;
         // With dropout what enters A is dropped out again, and so is its gradient, before and after.
         let dropped = |group| self.dropped(group, 3);
         let fed = self.before_norm();
         let moments = [
-            2 * hidden + when(Group::Down, inner) + inner + dropped(Group::Down),
+            hidden
+                + fed
+                + when(Group::Down, inner)
+                + inner
+                + dropped(Group::Down)
+                + self.unscaled(Group::Down),
             (hidden + inner + gate_up).saturating_sub(fed),
-            (2 * hidden + normed + dropped(Group::Up)).saturating_sub(fed),
-            (hidden + normed + out + dropped(Group::Output)).saturating_sub(fed + gate_up),
+            (2 * hidden + normed + dropped(Group::Up) + self.unscaled(Group::Up)).saturating_sub(fed),
+            (normed + out + dropped(Group::Output) + self.unscaled(Group::Output)).saturating_sub(gate_up),
             (hidden + normed + out + row + attention).saturating_sub(2 * fed + gate_up + hidden),
-            (3 * hidden + row + dropped(Group::Qkv))
+            (3 * hidden + row + dropped(Group::Qkv) + self.unscaled(Group::Qkv))
                 .saturating_sub(2 * fed + gate_up + hidden + self.mixed() + row),
         ];
         moments.into_iter().max().unwrap_or(0)

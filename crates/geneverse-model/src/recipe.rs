@@ -247,8 +247,8 @@ pub struct RunSection {
     pub seed: u64,
     /// Arithmetic: "f32".
     pub dtype: String,
-    /// "cpu".
-    pub device: String,
+    /// Where losses and gradients are computed.
+    pub device: Device,
     /// Steps between evaluations; 0 for one at the end of each epoch.
     pub eval_every: usize,
     /// Steps between checkpoints; 0 for one at the end of each epoch.
@@ -267,12 +267,22 @@ pub struct RunSection {
     pub check_memory: bool,
 }
 
+/// Where losses and gradients are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// By the fused operations, on the CPU.
+    Cpu,
+    /// By plain tensor operations, on the first NVIDIA GPU.
+    Cuda,
+}
+
 impl Default for RunSection {
     fn default() -> Self {
         Self {
             seed: 0,
             dtype: "f32".into(),
-            device: "cpu".into(),
+            device: Device::Cpu,
             eval_every: 0,
             save_every: 0,
             keep: 2,
@@ -342,11 +352,12 @@ impl Recipe {
                 "\"f32\", the arithmetic of this engine today",
             ));
         }
-        if self.run.device != "cpu" {
+        if self.run.device == Device::Cuda && !cfg!(feature = "cuda") {
             return Err(refuse(
                 "run.device",
-                format!("{:?}", self.run.device),
-                "\"cpu\", the device of this engine today",
+                "\"cuda\"",
+                "\"cpu\": this program was built without the `cuda` feature; \
+                 `cargo install --path crates/geneverse --features cuda` builds it with",
             ));
         }
         if self.run.early_stopping > 0 && self.data.validation.is_none() && self.data.validation_size == 0 {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::arch::decoder::Decoder;
+use crate::arch::device::Place;
 use crate::batch::{Pack, Packing, Sequence};
 use crate::error::{ModelError, Result};
 use crate::optim::{AdamW, clip};
@@ -122,6 +123,7 @@ pub fn train(
         .map(|checkpoint| checkpoint.restore(model, &mut optimizer))
         .transpose()?
         .unwrap_or_default();
+    let place = Place::new(r.device, model)?;
     let mut log = Log::open(run.folder, state.step)?;
     if state.step > 0 {
         run.progress.note(&format!("  going on after step {} of {}", state.step, steps.total));
@@ -136,7 +138,7 @@ pub fn train(
     while state.step < steps.total && !state.stopped_early {
         let started = Instant::now();
         let order = steps.order(state.step / steps.per_epoch);
-        let batch = Batch::new(run, examples, steps.batch(&order, state.step), state.step);
+        let batch = Batch::new(run, &place, examples, steps.batch(&order, state.step), state.step);
         gradients.iter_mut().for_each(|g| g.fill(0.0));
         let (mut loss, mut tokens, mut interrupted) = (0f64, 0, false);
         for (number, micro) in batch.micro_batches() {
@@ -182,7 +184,7 @@ pub fn train(
 
         let last = state.step == steps.total;
         if !validation.is_empty() && (state.step % eval_every == 0 || last) {
-            let eval_loss = evaluate(model, validation, o.micro_batch)?;
+            let eval_loss = evaluate(&place, model, validation, o.micro_batch)?;
             if !eval_loss.is_finite() {
                 let step = state.step;
                 return Err(ModelError::Run(format!(
@@ -227,12 +229,12 @@ pub fn train(
 }
 
 /// Mean loss over the trained tokens of a set.
-pub fn evaluate(model: &Decoder, sequences: &[Sequence], micro_batch: usize) -> Result<f64> {
+fn evaluate(place: &Place, model: &Decoder, sequences: &[Sequence], micro_batch: usize) -> Result<f64> {
     let trained: usize = sequences.iter().map(Sequence::trained).sum();
     let mut loss = 0f64;
     for micro in sequences.chunks(micro_batch.max(1)) {
         let pack = Pack::new(micro, model.config(), Packing::Shared);
-        loss += model.loss(&pack, trained.max(1))?;
+        loss += place.loss(model, &pack, trained.max(1))?;
     }
     Ok(loss)
 }

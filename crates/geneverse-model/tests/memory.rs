@@ -117,6 +117,10 @@ fn the_prediction_is_what_a_run_allocates() {
         ("full, one at a time", json!({"kind": "full"}), &one),
         ("expand", json!({"kind": "expand", "blocks": 2}), &four),
     ];
+    // With many threads, how many of them are at attention at once is chance.
+    rayon::ThreadPoolBuilder::new().num_threads(2).build_global().unwrap();
+    // What threads take once for themselves is taken before anything is measured.
+    measure(&recipe(cases[0].1.clone(), four.clone()), false);
     for (name, method, optim) in cases {
         let recipe = recipe(method, optim.clone());
         for recompute in [false, true] {
@@ -126,7 +130,7 @@ fn the_prediction_is_what_a_run_allocates() {
             let wanted = gradients + optimizer + activations + scratch;
             let ratio = wanted as f64 / found as f64;
             eprintln!("{name}, recompute {recompute}: predicted {wanted}, allocated {found}, {ratio:.3}");
-            assert!((0.93..1.07).contains(&ratio), "{name}, recompute {recompute}: {wanted} for {found}");
+            assert!((0.95..1.05).contains(&ratio), "{name}, recompute {recompute}: {wanted} for {found}");
             assert!(recipe.method.kind == Kind::Full || predicted.frozen > 0);
         }
     }

@@ -46,6 +46,9 @@ pub(crate) enum Command {
         after_help = "Example:\n  geneverse generate --model runs/nano/model --adapter runs/lora/adapter \\\n    --prompts dataset/test.json --out answers.jsonl"
     )]
     Generate(commands::generate::GenerateArgs),
+    /// What an adapter is, and a whole model or another copy made of it
+    #[command(subcommand)]
+    Adapter(commands::adapter::Command),
     /// What a model computes, and what it is trained on
     #[command(subcommand)]
     Inspect(commands::inspect::Command),

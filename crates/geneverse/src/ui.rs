@@ -54,6 +54,11 @@ impl Ui {
         }
     }
 
+    /// A piece of running text, as it comes.
+    pub(crate) fn say(&self, text: &str) {
+        eprint!("{text}");
+    }
+
     /// An error with its causes, on one or more lines.
     pub(crate) fn error(&self, error: &anyhow::Error) {
         self.clear();

@@ -71,7 +71,7 @@ pub(crate) struct AllWeights {
 }
 
 /// The dropout mask of a layer in a pass.
-fn layer_mask(pass: u64, layer: usize) -> u64 {
+pub(super) fn layer_mask(pass: u64, layer: usize) -> u64 {
     mix(pass ^ ((layer as u64) << 8))
 }
 
@@ -219,19 +219,34 @@ impl Decoder {
         self.top(Top::Head).map(|map| Head { map, cap })
     }
 
+    /// Refuses tokens and positions that no row of the embeddings is for.
+    pub(super) fn check_tokens(&self, ids: &[u32], positions: &[u32]) -> Result<()> {
+        let vocabulary = self.config.vocab_size;
+        if let Some(id) = ids.iter().find(|id| **id as usize >= vocabulary) {
+            let reason = format!("token {id} is outside of the model's vocabulary of {vocabulary}");
+            return Err(ModelError::Run(reason + "; is this the model's own tokenizer?"));
+        }
+        if let (Some(table), Some(offset)) = (self.top(Top::Positions), self.config.position_offset()) {
+            let rows = table.outputs - offset;
+            if positions.iter().any(|position| *position as usize >= rows) {
+                let reason = format!("a sequence has more than the {rows} tokens");
+                return Err(ModelError::Run(
+                    reason + " that this model has positions for; lower data.cutoff",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Embeddings of tokens at their positions: (n, hidden).
     pub(crate) fn embed(&self, ids: &[u32], positions: &[u32]) -> Result<Vec<f32>> {
+        self.check_tokens(ids, positions)?;
         let hidden = self.config.hidden_size;
         let mut x = buffer(ids.len() * hidden);
         let Some(embedding) = self.top(Top::Embedding) else { return Ok(x) };
         let scale = self.config.embedding_scale as f32;
         for (id, row) in ids.iter().zip(x.chunks_exact_mut(hidden)) {
             let first = *id as usize * hidden;
-            if *id as usize >= self.config.vocab_size {
-                let vocabulary = self.config.vocab_size;
-                let reason = format!("token {id} is outside of the model's vocabulary of {vocabulary}");
-                return Err(ModelError::Run(reason + "; is this the model's own tokenizer?"));
-            }
             embedding.numbers.widen(first..first + hidden, row);
             if scale != 1.0 {
                 row.iter_mut().for_each(|x| *x *= scale);
@@ -241,12 +256,6 @@ impl Decoder {
             let mut learned = vec![0.0; hidden];
             for (position, row) in positions.iter().zip(x.chunks_exact_mut(hidden)) {
                 let place = *position as usize + offset;
-                if place >= table.outputs {
-                    let reason = format!("a sequence has more than the {} tokens", table.outputs - offset);
-                    return Err(ModelError::Run(
-                        reason + " that this model has positions for; lower data.cutoff",
-                    ));
-                }
                 table.numbers.widen(place * hidden..(place + 1) * hidden, &mut learned);
                 row.iter_mut().zip(&learned).for_each(|(x, p)| *x += p);
             }
@@ -298,7 +307,7 @@ impl Decoder {
         Ok(self.head().map_or(0.0, |head| head.loss(&h, &pack.labels, divisor as f32, None)))
     }
 
-    fn check_labels(&self, pack: &Pack) -> Result<()> {
+    pub(super) fn check_labels(&self, pack: &Pack) -> Result<()> {
         let vocabulary = self.config.vocab_size;
         match pack.labels.iter().find(|label| label.token as usize >= vocabulary) {
             None => Ok(()),

@@ -1,4 +1,5 @@
 //! Model architectures, made of fused operations.
 
 pub mod decoder;
+pub(crate) mod device;
 mod grow;

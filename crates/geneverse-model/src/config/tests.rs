@@ -55,7 +55,7 @@ fn what_changes_the_arithmetic_is_refused_by_name() {
 fn windows_are_those_of_the_family() {
     let window = ("sliding_window", json!(8));
     let windows = |model_type: &str, more: &[(&str, Value)]| {
-        let changes = [&[window.clone()], more].concat();
+        let changes = [std::slice::from_ref(&window), more].concat();
         with(model_type, &changes).unwrap().windows
     };
     assert_eq!(windows("mistral", &[]), [Some(8); 4]);

@@ -11,6 +11,7 @@
 //! output and row sums, x2, gate and up; the other norms and the activation are computed again where they are
 //! needed. Or nothing is kept, and the forward pass is run again first.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -200,8 +201,8 @@ impl Layer<'_> {
             active = buffer(n * inner);
             self.between().forward(&gate_up, &mut active);
         }
-        let mut d_fed = self.through_norm(Slot::MlpNorm, &fed, &dy, d_flat);
-        let d_active = self.group_backward(Group::Down, &active, &low_down, &mut d_fed, d_flat, true);
+        let d_fed = self.through_norm(Slot::MlpNorm, &fed, &dy, d_flat);
+        let d_active = self.group_backward(Group::Down, &active, &low_down, &d_fed, d_flat, true);
         drop((fed, d_fed, active, low_down));
 
         // gate, up = norm(x2) · Wgate, Wup
@@ -213,7 +214,7 @@ impl Layer<'_> {
             h = buffer(n * hidden);
             self.mlp_input_norm().forward(&x2, &mut h);
         }
-        let dh = self.group_backward(Group::Up, &h, &low_up, &mut d_gate_up, d_flat, true);
+        let dh = self.group_backward(Group::Up, &h, &low_up, &d_gate_up, d_flat, true);
         drop((d_gate_up, low_up));
         let mut dx2 = dy;
         let slots = (Slot::MlpInputNorm, Some(Slot::MlpInputNormBias));
@@ -222,8 +223,8 @@ impl Layer<'_> {
         drop((x2, dh));
 
         // x2 = x + norm?(mixed · Wo)
-        let mut d_attended = self.through_norm(Slot::AttentionNorm, &attended, &dx2, d_flat);
-        let d_mixed = self.group_backward(Group::Output, &mixed, &low_output, &mut d_attended, d_flat, true);
+        let d_attended = self.through_norm(Slot::AttentionNorm, &attended, &dx2, d_flat);
+        let d_mixed = self.group_backward(Group::Output, &mixed, &low_output, &d_attended, d_flat, true);
         drop((attended, d_attended, low_output));
         if !want_dx && !self.trains(Group::Qkv) {
             return None;
@@ -252,7 +253,7 @@ impl Layer<'_> {
             self.input_norm().forward(x, &mut h);
         }
         let wanted = want_dx || matches!(self.trained, Trained::All);
-        let dh = self.group_backward(Group::Qkv, &h, &low_qkv, &mut d_qkv, d_flat, wanted);
+        let dh = self.group_backward(Group::Qkv, &h, &low_qkv, &d_qkv, d_flat, wanted);
         self.norm_backward((Slot::InputNorm, Some(Slot::InputNormBias)), x, &dh, d_flat);
         want_dx.then(|| {
             self.input_norm().backward(x, &dh, &mut dx2);
@@ -270,13 +271,13 @@ impl Layer<'_> {
     }
 
     /// Gradients of a group: of what is trained, added to `d_flat`, and of its input `x` where that is `wanted`.
-    /// `x` may be empty where nothing of the group is trained. `dy` (n, outputs) is used up.
+    /// `x` may be empty where nothing of the group is trained.
     fn group_backward(
         &self,
         group: Group,
         x: &[f32],
         low: &Low,
-        dy: &mut [f32],
+        dy: &[f32],
         d_flat: &mut [f32],
         wanted: bool,
     ) -> Vec<f32> {
@@ -306,9 +307,10 @@ impl Layer<'_> {
             }
         }
         let adaptation = self.adaptation(group);
-        if let Some(adaptation) = &adaptation {
-            adaptation.unscale(low, dy, stride, d_flat);
-        }
+        let dy = match &adaptation {
+            Some(adaptation) => adaptation.unscale(low, dy, stride, d_flat),
+            None => Cow::Borrowed(dy),
+        };
         let mut dx = buffer(if wanted { n * inputs } else { 0 });
         if wanted {
             for (i, (map, column)) in self.weights.maps(self.shape, group).enumerate() {
@@ -318,20 +320,20 @@ impl Layer<'_> {
             }
         }
         if let Some(adaptation) = &adaptation {
-            adaptation.backward(x, low, dy, stride, d_flat, wanted.then_some(&mut dx[..]));
+            adaptation.backward(x, low, &dy, stride, d_flat, wanted.then_some(&mut dx[..]));
         }
         dx
     }
 
-    /// The gradient before a norm that follows attention or feed-forward; a copy where there is no such norm.
-    fn through_norm(&self, slot: Slot, x: &[f32], dy: &[f32], d_flat: &mut [f32]) -> Vec<f32> {
+    /// The gradient before a norm that follows attention or feed-forward; `dy` itself where there is no such norm.
+    fn through_norm<'d>(&self, slot: Slot, x: &[f32], dy: &'d [f32], d_flat: &mut [f32]) -> Cow<'d, [f32]> {
         if !self.shape.sandwich_norms {
-            return dy.to_vec();
+            return Cow::Borrowed(dy);
         }
         self.norm_backward((slot, None), x, dy, d_flat);
         let mut dx = buffer(dy.len());
         self.norm(slot, None).backward(x, dy, &mut dx);
-        dx
+        Cow::Owned(dx)
     }
 
     /// Adds the gradients of a norm's weights, where they are trained.

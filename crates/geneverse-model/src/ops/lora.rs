@@ -7,6 +7,7 @@
 //! other. All of a layer's A, B and m lie in one flat vector, group after group: first the group's A, then its
 //! B, then its m, one map after another.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -248,13 +249,21 @@ impl Adaptation<'_> {
         Low { low, sums }
     }
 
-    /// With DoRA: adds m's gradient, and scales `dy` (n, stride) back to before the scaling.
-    pub(crate) fn unscale(&self, low: &Low, dy: &mut [f32], stride: usize, d_flat: &mut [f32]) {
+    /// The gradient before the scaling from `dy` (n, stride), which it is where there is no DoRA; m's own is added to
+    /// `d_flat`.
+    pub(crate) fn unscale<'d>(
+        &self,
+        low: &Low,
+        dy: &'d [f32],
+        stride: usize,
+        d_flat: &mut [f32],
+    ) -> Cow<'d, [f32]> {
+        let mut scaled = Cow::Borrowed(dy);
         let with_magnitude = self.maps().maps.iter().filter(|map| map.magnitude.is_some());
         for (map, (sum, norms)) in with_magnitude.zip(&low.sums) {
             let Some(magnitude) = map.magnitude.clone() else { continue };
             let d_magnitude = &mut d_flat[magnitude.clone()];
-            for (dy, sum) in dy.chunks_exact_mut(stride).zip(sum.chunks_exact(map.outputs)) {
+            for (dy, sum) in scaled.to_mut().chunks_exact_mut(stride).zip(sum.chunks_exact(map.outputs)) {
                 let dy = &mut dy[map.column..map.column + map.outputs];
                 for i in 0..map.outputs {
                     d_magnitude[i] += dy[i] * sum[i] / norms[i];
@@ -262,6 +271,7 @@ impl Adaptation<'_> {
                 scale_row(dy, &self.flat[magnitude.clone()], norms);
             }
         }
+        scaled
     }
 
     /// Adds the gradients of A and B to `d_flat`, and of `x` to `dx` where it is wanted.

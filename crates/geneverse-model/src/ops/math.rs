@@ -1,7 +1,7 @@
 //! Element-wise mathematics that the compiler turns into vector code.
 //!
-//! Each body is written once, in plain Rust, over arrays of [`LANES`] numbers, and compiled twice on x86-64:
-//! for every machine, and for those with AVX2 and FMA, chosen when the program runs. On other machines
+//! Each body is written once, in plain Rust, over arrays of [`LANES`] numbers, and compiled three times on x86-64:
+//! for every machine, with AVX2 and FMA, and with AVX-512, chosen when the program runs. On other machines
 //! (aarch64) the plain body already compiles to the machine's vectors.
 
 /// Numbers handled together.
@@ -17,6 +17,18 @@ macro_rules! vectorised {
                 #[target_feature(enable = "avx2,fma")]
                 fn wide($($arg: $type),*) $(-> $out)? {
                     $body::<true>($($arg),*)
+                }
+                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,fma")]
+                fn widest($($arg: $type),*) $(-> $out)? {
+                    $body::<true>($($arg),*)
+                }
+                if std::arch::is_x86_feature_detected!("avx512f")
+                    && std::arch::is_x86_feature_detected!("avx512vl")
+                    && std::arch::is_x86_feature_detected!("avx512bw")
+                    && std::arch::is_x86_feature_detected!("avx512dq")
+                {
+                    // SAFETY: the features that `widest` is compiled for are there.
+                    return unsafe { widest($($arg),*) };
                 }
                 if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
                     // SAFETY: the two features that `wide` is compiled for are there.

@@ -1,71 +1,72 @@
-//! Matrix products over strided slices, by the `gemm` crate.
+//! Matrix products over strided slices.
+//!
+//! Large products are the `gemm` crate's; with few rows or columns [`super::few_rows`] is faster. A matrix in
+//! 16 bits is never widened as a whole, but a block at a time into a scratch that stays in the cache of the
+//! thread that multiplies with it.
+
+use std::cell::Cell;
 
 use gemm::Parallelism;
+use rayon::prelude::*;
 
-/// Numbers as a checkpoint holds them.
-#[derive(Clone, Copy)]
-pub(crate) enum Slice<'a> {
-    F32(&'a [f32]),
-    Bf16(&'a [u16]),
-    F16(&'a [u16]),
-}
-
-impl<'a> From<&'a [f32]> for Slice<'a> {
-    fn from(x: &'a [f32]) -> Self {
-        Self::F32(x)
-    }
-}
-impl<'a> From<&'a Vec<f32>> for Slice<'a> {
-    fn from(x: &'a Vec<f32>) -> Self {
-        Self::F32(x)
-    }
-}
-
-impl Slice<'_> {
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::F32(x) => x.len(),
-            Self::Bf16(x) | Self::F16(x) => x.len(),
-        }
-    }
-    pub(crate) fn widen(&self, range: std::ops::Range<usize>, out: &mut [f32]) {
-        match self {
-            Self::F32(x) => out.copy_from_slice(&x[range]),
-            Self::Bf16(x) => {
-                out.iter_mut().zip(&x[range]).for_each(|(o, x)| *o = f32::from_bits((*x as u32) << 16))
-            }
-            Self::F16(x) => {
-                out.iter_mut().zip(&x[range]).for_each(|(o, x)| *o = half::f16::from_bits(*x).to_f32())
-            }
-        }
-    }
-}
+use super::few_rows::{self, Output};
+pub(crate) use super::numbers::Slice;
 
 /// A matrix in a slice: element (i, j) lies at `i * row + j * column`.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
-    data: Slice<'a>,
-    row: usize,
-    column: usize,
-}
-
-pub(crate) fn strided(data: Slice<'_>, row: usize, column: usize) -> Matrix<'_> {
-    Matrix { data, row, column }
+    pub(super) data: Slice<'a>,
+    pub(super) row: usize,
+    pub(super) column: usize,
 }
 
 /// Rows one after another, `stride` apart.
 pub(crate) fn rows<'a>(data: impl std::convert::Into<Slice<'a>>, stride: usize) -> Matrix<'a> {
-    Matrix { data: data.into(), row: stride, column: 1 }
+    strided(data, stride, 1)
 }
 
 /// The transpose of a matrix whose rows are `stride` apart.
 pub(crate) fn transposed<'a>(data: impl std::convert::Into<Slice<'a>>, stride: usize) -> Matrix<'a> {
-    Matrix { data: data.into(), row: 1, column: stride }
+    strided(data, 1, stride)
+}
+
+/// Rows `row` apart, columns `column` apart.
+pub(crate) fn strided<'a>(data: impl std::convert::Into<Slice<'a>>, row: usize, column: usize) -> Matrix<'a> {
+    Matrix { data: data.into(), row, column }
 }
 
 impl Matrix<'_> {
     fn holds(&self, rows: usize, columns: usize) -> bool {
         rows == 0 || columns == 0 || (rows - 1) * self.row + (columns - 1) * self.column < self.data.len()
+    }
+
+    /// From element (i, j) on.
+    fn part(self, i: usize, j: usize) -> Self {
+        let (start, end) = (i * self.row + j * self.column, self.data.len());
+        Self { data: self.data.part(start.min(end)..end), ..self }
+    }
+
+    fn transpose(self) -> Self {
+        Self { row: self.column, column: self.row, ..self }
+    }
+
+    /// Copies all of it into `out` as contiguous rows of f32.
+    pub(super) fn copy_rows(&self, rows: usize, columns: usize, out: &mut Vec<f32>) {
+        // What is left in it is overwritten.
+        out.resize(rows * columns, 0.0);
+        if rows == 0 || columns == 0 {
+            return;
+        }
+        for (i, out) in out.chunks_exact_mut(columns).enumerate() {
+            if self.column == 1 {
+                self.data.widen(i * self.row..i * self.row + columns, out);
+            } else {
+                for (j, out) in out.iter_mut().enumerate() {
+                    let at = i * self.row + j * self.column;
+                    self.data.widen(at..at + 1, std::slice::from_mut(out));
+                }
+            }
+        }
     }
 }
 
@@ -87,8 +88,40 @@ pub(crate) enum Threads {
     One,
 }
 
-/// A product smaller than this many multiply-adds is not worth waking threads for.
-const PARALLEL_FROM: usize = 1 << 17;
+/// Where an element of an operand lies.
+#[derive(Clone, Copy)]
+struct Operand {
+    start: *const f32,
+    row: usize,
+    column: usize,
+}
+
+// SAFETY: it is only read.
+unsafe impl Send for Operand {}
+// SAFETY: it is only read.
+unsafe impl Sync for Operand {}
+
+impl Operand {
+    fn at(self, i: usize, j: usize) -> Self {
+        Self { start: self.start.wrapping_add(i * self.row + j * self.column), ..self }
+    }
+}
+
+/// A product smaller than this many multiply-adds is not worth waking threads for: one thread of AVX-512 is
+/// done in 30 µs, and waking others takes 5 to 15.
+const PARALLEL_FROM: usize = 1 << 22;
+
+/// Columns and inputs of a block of `b`: 256 KiB, a quarter of a second-level cache. Larger blocks were no
+/// faster.
+const BLOCK: usize = 256;
+
+/// Rows that a block is widened for: by count of bytes and multiply-adds, widening is then a few percent of the
+/// time (not measured by itself), and a product of many rows still divides among many threads.
+const BLOCK_ROWS: usize = 512;
+
+thread_local! {
+    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
 
 /// `out (m, n) = scale · a (m, k) · b (k, n)`, or added to `out`, whose rows are `stride` apart.
 #[allow(clippy::too_many_arguments, reason = "the arguments of a matrix product, as BLAS has them")]
@@ -107,41 +140,116 @@ pub(crate) fn product(
     }
     assert!(a.holds(m, k) && b.holds(k, n), "matrix product outside of its inputs");
     assert!(stride >= n && (m - 1) * stride + n <= out.len(), "matrix product outside of its output");
-    let (mut wide_a, mut wide_b) = (Vec::new(), Vec::new());
-    let widened = |m: Matrix<'_>, out: &mut Vec<f32>| -> *const f32 {
-        match m.data {
-            Slice::F32(x) => x.as_ptr(),
-            other => {
-                out.resize(other.len(), 0.0);
-                other.widen(0..other.len(), out);
-                out.as_ptr()
-            }
+    let place = Output { start: out.as_mut_ptr(), row: stride, column: 1, scale, into };
+    // SAFETY: the assertions above hold every element that is read (a, b) or written (out) inside its slice,
+    // and `out` is borrowed mutably, so nothing aliases it. Both hold for the transposed product too.
+    unsafe {
+        if few_rows::worthwhile(m, k, b) {
+            return few_rows::product((m, n, k), a, b, place, threads);
+        }
+        if few_rows::worthwhile_swapped(n, k, a) {
+            let place = Output { row: 1, column: stride, ..place };
+            return few_rows::product((n, m, k), b.transpose(), a.transpose(), place, threads);
+        }
+    }
+    let mut copy = Vec::new();
+    let a = match a.data {
+        Slice::F32(numbers) => Operand { start: numbers.as_ptr(), row: a.row, column: a.column },
+        // Activations are f32; this is here so that every product has an answer.
+        _ => {
+            a.copy_rows(m, k, &mut copy);
+            Operand { start: copy.as_ptr(), row: k, column: 1 }
         }
     };
-    let (pa, pb) = (widened(a, &mut wide_a), widened(b, &mut wide_b));
-    let parallelism = match threads {
-        Threads::All if m * n * k >= PARALLEL_FROM => Parallelism::Rayon(0),
-        _ => Parallelism::None,
+    let threads = if m * n * k >= PARALLEL_FROM { threads } else { Threads::One };
+    match b.data {
+        // Contiguous columns gemm copies element by element: a block in the cache is the better source,
+        // unless there are too few to pay for it.
+        Slice::F32(numbers) if b.row != 1 || k < BLOCK || n < BLOCK / 4 => {
+            let b = Operand { start: numbers.as_ptr(), row: b.row, column: b.column };
+            let parallelism = match threads {
+                Threads::All => Parallelism::Rayon(0),
+                Threads::One => Parallelism::None,
+            };
+            // SAFETY: the assertions above, and a copied `a` is (m, k).
+            unsafe { general((m, n, k), a, b, place, parallelism) };
+        }
+        // SAFETY: the assertions above, and a copied `a` is (m, k).
+        _ => unsafe { in_blocks((m, n, k), a, b, place, threads) },
+    }
+}
+
+/// The product, block by block of `b`, each widened (or copied) into a scratch.
+///
+/// # Safety
+/// Operands and output have these shapes, and nobody else touches the output.
+unsafe fn in_blocks(
+    (m, n, k): (usize, usize, usize),
+    a: Operand,
+    b: Matrix<'_>,
+    out: Output,
+    threads: Threads,
+) {
+    let across = n.div_ceil(BLOCK);
+    let tile = |index: usize| {
+        let (i, j) = (index / across * BLOCK_ROWS, index % across * BLOCK);
+        let (height, width) = (BLOCK_ROWS.min(m - i), BLOCK.min(n - j));
+        let mut scratch = SCRATCH.take();
+        for p in (0..k.max(1)).step_by(BLOCK) {
+            let depth = BLOCK.min(k - p);
+            let part = b.part(p, j);
+            let (row, column) = if b.row == 1 { (1, depth) } else { (width, 1) };
+            if b.row == 1 {
+                part.transpose().copy_rows(width, depth, &mut scratch);
+            } else {
+                part.copy_rows(depth, width, &mut scratch);
+            }
+            let block = Operand { start: scratch.as_ptr(), row, column };
+            let into = if p == 0 { out.into } else { Into::Added };
+            // SAFETY: the part of `a`, the copied block and the part of the output have this shape; no other
+            // tile has this part of the output.
+            unsafe {
+                general((height, width, depth), a.at(i, p), block, out.at(i, j, into), Parallelism::None);
+            }
+        }
+        SCRATCH.set(scratch);
     };
-    // SAFETY: the assertions above hold every element that gemm reads (a, b) or writes (out) inside its
-    // slice, and `out` is borrowed mutably, so nothing aliases it.
+    let tiles = across * m.div_ceil(BLOCK_ROWS);
+    match threads {
+        Threads::All => (0..tiles).into_par_iter().for_each(tile),
+        Threads::One => (0..tiles).for_each(tile),
+    }
+}
+
+/// The product, by the `gemm` crate.
+///
+/// # Safety
+/// Operands and output have these shapes, and nobody else touches the output.
+unsafe fn general(
+    (m, n, k): (usize, usize, usize),
+    a: Operand,
+    b: Operand,
+    out: Output,
+    parallelism: Parallelism,
+) {
+    // SAFETY: as the caller promises; the slices are shorter than `isize::MAX`, so strides fit.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            out.as_mut_ptr(),
-            1,
-            stride as isize,
-            into == Into::Added,
-            pa,
+            out.start,
+            out.column as isize,
+            out.row as isize,
+            out.into == Into::Added,
+            a.start,
             a.column as isize,
             a.row as isize,
-            pb,
+            b.start,
             b.column as isize,
             b.row as isize,
             1.0,
-            scale,
+            out.scale,
             false,
             false,
             false,
@@ -151,25 +259,4 @@ pub(crate) fn product(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strided_products_equal_the_sums_they_stand_for() {
-        for (m, n, k) in [(1, 1, 1), (5, 3, 7), (33, 17, 64), (2, 300, 129), (4, 4, 0)] {
-            let a: Vec<f32> = (0..m * k).map(|i| (i % 11) as f32 - 5.0).collect();
-            let b: Vec<f32> = (0..k * n).map(|i| (i % 7) as f32 - 3.0).collect();
-            let stride = n + 2;
-            let mut out = vec![1.0; m * stride];
-            let all = Threads::All;
-            product((m, n, k), 0.5, rows(&a, k), transposed(&b, k), &mut out, stride, Into::Added, all);
-            for i in 0..m {
-                for j in 0..n {
-                    let sum: f32 = (0..k).map(|p| a[i * k + p] * b[j * k + p]).sum();
-                    assert!((out[i * stride + j] - (1.0 + 0.5 * sum)).abs() < 1e-3);
-                }
-                assert_eq!(&out[i * stride + n..(i + 1) * stride], [1.0, 1.0]);
-            }
-        }
-    }
-}
+mod tests;

@@ -2,17 +2,20 @@
 //!
 //! The kernels work on `f32` slices, row after row. `n` is always the number of tokens of a pack: several
 //! sequences laid end to end with no padding between them. [`layer`] is one operation for a whole decoder
-//! layer; [`reference`] is the same arithmetic in candle's own operations, the oracle in tests.
+//! layer; [`reference`] is the same arithmetic in candle's own operations: what runs on another device, and the
+//! oracle in tests.
 
 pub(crate) mod activation;
 pub(crate) mod attention;
 pub(crate) mod cross_entropy;
+pub(crate) mod few_rows;
+pub(crate) mod lanes;
 pub(crate) mod layer;
 pub(crate) mod lora;
 pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod norm;
-#[cfg(test)]
+pub(crate) mod numbers;
 pub(crate) mod reference;
 pub(crate) mod rope;
 pub(crate) mod slots;
@@ -21,4 +24,12 @@ pub(crate) mod slots;
 pub(crate) fn buffer(len: usize) -> Vec<f32> {
     // Zeroed pages come from the system for free; the price is paid once, at the first touch.
     vec![0.0; len]
+}
+
+/// Runs `work` on a thread of rayon's pool.
+///
+/// Every parallel loop that is begun outside of the pool wakes it and waits; begun inside, a loop that is too short to
+/// share costs nothing. A token's step through a small model is hundreds of such loops.
+pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
 }

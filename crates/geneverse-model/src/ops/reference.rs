@@ -1,24 +1,112 @@
-//! The decoder layer in plain tensor operations: slow, short, and differentiated by candle itself.
+//! The decoder layer in plain tensor operations: slow, short, and differentiated by candle itself, on any device
+//! that candle knows.
 //!
-//! The oracle that [`super::layer`] is tested against.
+//! It is what runs on a device that has no kernels of ours (`arch/device.rs`), and the oracle that [`super::layer`]
+//! is tested against.
 
-use candle_core::{D, DType, Device, Result, Tensor};
+use candle_core::{D, Device, Result, Tensor};
 
 use super::layer::{Lay, Trained};
-use super::lora::{Adapted, Layout};
+use super::lora::{Adapted, Layout, masked};
 use super::slots::{Group, LayerShape, Slot};
 use crate::config::{Activation, Norm};
 
-/// A layer's weights, found by slot: the frozen ones, or views of the flat vector that is trained.
-struct Reference<'a> {
-    shape: &'a LayerShape,
-    trained: &'a Trained,
-    frozen: &'a [Option<Tensor>],
-    flat: &'a Tensor,
+/// A layer at work on a pack. Its weights are found by slot: the frozen ones, or views of the flat vector that is
+/// trained.
+pub(crate) struct Reference<'a> {
+    pub(crate) shape: &'a LayerShape,
+    pub(crate) trained: &'a Trained,
+    /// By [`Slot`]; all missing where everything is trained.
+    pub(crate) frozen: &'a [Option<Tensor>],
+    /// Whatever is trained; not looked at where nothing is.
+    pub(crate) flat: &'a Tensor,
+    /// Names the dropout masks, as in [`super::layer::Layer`].
+    pub(crate) mask: Option<u64>,
 }
 
-fn table(numbers: &[f32], dims: (usize, usize, usize)) -> Result<Tensor> {
-    Tensor::from_slice(numbers, dims, &Device::Cpu)
+/// What the layers of a pack share, on their device.
+pub(crate) struct Tables {
+    /// Cosines and sines (n, 1, dim / 2), as many as [`Lay`] has rotations.
+    rotations: Vec<(Tensor, Tensor)>,
+    /// For each window that a layer has: 0 where a token may look, -∞ where it may not (1, n, n).
+    masks: Vec<(Option<usize>, Tensor)>,
+}
+
+impl Tables {
+    /// The tables of `n` tokens for layers of these shapes.
+    pub(crate) fn new<'a>(
+        lay: &Lay,
+        n: usize,
+        shapes: impl IntoIterator<Item = &'a LayerShape>,
+        device: &Device,
+    ) -> Result<Self> {
+        let rotation = |r: &super::rope::Rotation| {
+            let table = |numbers: &[f32]| Tensor::from_slice(numbers, (n, 1, r.half), device);
+            Ok((table(&r.cos)?, table(&r.sin)?))
+        };
+        let rotations = lay.rotations.iter().map(rotation).collect::<Result<_>>()?;
+        let mut masks: Vec<(Option<usize>, Tensor)> = Vec::new();
+        for LayerShape { heads, .. } in shapes {
+            if masks.iter().all(|(window, _)| *window != heads.window) {
+                let mask = mask(lay, n, |position| heads.earliest(position));
+                masks.push((heads.window, Tensor::from_vec(mask, (1, n, n), device)?));
+            }
+        }
+        Ok(Self { rotations, masks })
+    }
+
+    fn mask(&self, window: Option<usize>) -> Result<&Tensor> {
+        match self.masks.iter().find(|(of, _)| *of == window) {
+            Some((_, mask)) => Ok(mask),
+            None => candle_core::bail!("no mask was made for a window of {window:?} tokens"),
+        }
+    }
+}
+
+fn mask(lay: &Lay, n: usize, earliest: impl Fn(usize) -> usize) -> Vec<f32> {
+    let mut mask = vec![f32::NEG_INFINITY; n * n];
+    for tree in &lay.trees {
+        let stem = (tree.prefix.start..tree.prefix.start, tree.prefix.clone());
+        let members = tree.members.iter().map(|own| (tree.prefix.clone(), own.clone()));
+        for (prefix, own) in std::iter::once(stem).chain(members) {
+            let rows: Vec<usize> = prefix.clone().chain(own.clone()).collect();
+            for (position, query) in rows.iter().enumerate().skip(prefix.len()) {
+                for key in &rows[earliest(position)..=position] {
+                    mask[query * n + key] = 0.0;
+                }
+            }
+        }
+    }
+    mask
+}
+
+/// The norm of the last dimension of x.
+pub(crate) fn norm(
+    kind: Norm,
+    eps: f32,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+) -> Result<Tensor> {
+    let weight = if kind == Norm::RmsPlusOne { &(weight + 1.0)? } else { weight };
+    let x = match kind {
+        Norm::Layer => &x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?,
+        Norm::Rms | Norm::RmsPlusOne => x,
+    };
+    let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;
+    let y = x.broadcast_div(&(mean_square + f64::from(eps))?.sqrt()?)?.broadcast_mul(weight)?;
+    match bias {
+        Some(bias) => y.broadcast_add(bias),
+        None => Ok(y),
+    }
+}
+
+/// cap · tanh(x / cap), where there is a cap.
+pub(crate) fn capped(x: Tensor, cap: Option<f32>) -> Result<Tensor> {
+    match cap.map(f64::from) {
+        Some(cap) => (x / cap)?.tanh()? * cap,
+        None => Ok(x),
+    }
 }
 
 impl Reference<'_> {
@@ -39,17 +127,8 @@ impl Reference<'_> {
     /// The norm of a slot over the last dimension of x; x as it is where the layer has no such norm.
     fn norm(&self, x: &Tensor, slot: Slot, bias: Option<Slot>) -> Result<Tensor> {
         let Some(weight) = self.weight(slot)? else { return Ok(x.clone()) };
-        let weight = if self.shape.norm == Norm::RmsPlusOne { (weight + 1.0)? } else { weight };
-        let x = match self.shape.norm {
-            Norm::Layer => x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?,
-            Norm::Rms | Norm::RmsPlusOne => x.clone(),
-        };
-        let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;
-        let y = x.broadcast_div(&(mean_square + self.shape.eps as f64)?.sqrt()?)?.broadcast_mul(&weight)?;
-        match bias.map(|bias| self.weight(bias)).transpose()?.flatten() {
-            Some(bias) => y.broadcast_add(&bias),
-            None => Ok(y),
-        }
+        let bias = bias.map(|bias| self.weight(bias)).transpose()?.flatten();
+        norm(self.shape.norm, self.shape.eps, x, &weight, bias.as_ref())
     }
 
     /// A group's maps of x, side by side: (n, outputs).
@@ -61,8 +140,9 @@ impl Reference<'_> {
         }
         let mut y = Tensor::cat(&columns, 1)?;
         if let Trained::Lora(layout) = self.trained {
+            let x = &self.dropped(group, layout, x)?;
             for map in layout.maps().filter(|map| group.slots().contains(&map.target.slots[0])) {
-                y = self.adapted(layout, map, x, &y)?;
+                y = self.adapted(map, x, &y)?;
             }
         }
         let mut at = 0;
@@ -78,19 +158,26 @@ impl Reference<'_> {
         Ok(y)
     }
 
+    /// x with the share dropped that the fused layer drops: the mask is made on the CPU.
+    fn dropped(&self, group: Group, layout: &Layout, x: &Tensor) -> Result<Tensor> {
+        let Some(key) = self.mask.filter(|_| layout.dropout > 0.0) else { return Ok(x.clone()) };
+        let kept = masked(&vec![1.0; x.elem_count()], key.wrapping_add(group as u64), layout.dropout);
+        x * Tensor::from_vec(kept, x.shape(), x.device())?
+    }
+
     /// y with s · (x · Aᵀ) · Bᵀ added in the map's columns, and those scaled with DoRA.
-    fn adapted(&self, _: &Layout, map: &Adapted, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    fn adapted(&self, map: &Adapted, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         let part = |place: &std::ops::Range<usize>| self.flat.narrow(0, place.start, place.len());
         let a = part(&map.a)?.reshape((map.rank, map.inputs))?;
         let b = part(&map.b)?.reshape((map.outputs, map.rank))?;
-        let update = (x.matmul(&a.t()?)?.matmul(&b.t()?)? * map.scale as f64)?;
+        let update = (x.matmul(&a.t()?)?.matmul(&b.t()?)? * f64::from(map.scale))?;
         let mut own = (y.narrow(1, map.column, map.outputs)? + update)?;
         if let Some(magnitude) = &map.magnitude {
             let mut weights = Vec::new();
             for slot in map.target.slots {
                 weights.extend(self.weight(*slot)?);
             }
-            let whole = (Tensor::cat(&weights, 0)? + (b.matmul(&a)? * map.scale as f64)?)?;
+            let whole = (Tensor::cat(&weights, 0)? + (b.matmul(&a)? * f64::from(map.scale))?)?;
             // Held constant in the backward pass, as in PEFT.
             let norms = whole.sqr()?.sum(1)?.sqrt()?.detach();
             own = own.broadcast_mul(&(part(magnitude)? / norms)?)?;
@@ -108,33 +195,15 @@ impl Reference<'_> {
     }
 
     /// x (n, heads, dim) turned by the rotation.
-    fn rotate(&self, x: &Tensor, lay: &Lay) -> Result<Tensor> {
-        let Some(rotation) = self.shape.rotation.map(|r| &lay.rotations[r]) else { return Ok(x.clone()) };
-        let (n, _, dim) = x.dims3()?;
-        let half = dim / 2;
-        let (cos, sin) = (table(&rotation.cos, (n, 1, half))?, table(&rotation.sin, (n, 1, half))?);
+    fn rotate(&self, x: &Tensor, tables: &Tables) -> Result<Tensor> {
+        let Some((cos, sin)) = self.shape.rotation.map(|r| &tables.rotations[r]) else {
+            return Ok(x.clone());
+        };
+        let half = x.dim(2)? / 2;
         let (a, b) = (x.narrow(2, 0, half)?, x.narrow(2, half, half)?);
-        let first = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
-        let second = (b.broadcast_mul(&cos)? + a.broadcast_mul(&sin)?)?;
+        let first = (a.broadcast_mul(cos)? - b.broadcast_mul(sin)?)?;
+        let second = (b.broadcast_mul(cos)? + a.broadcast_mul(sin)?)?;
         Tensor::cat(&[first, second], 2)
-    }
-
-    /// 0 where a token may look, -∞ where it may not: (1, n, n).
-    fn mask(&self, lay: &Lay, n: usize) -> Result<Tensor> {
-        let mut mask = vec![f32::NEG_INFINITY; n * n];
-        for tree in &lay.trees {
-            let stem = (tree.prefix.start..tree.prefix.start, tree.prefix.clone());
-            let members = tree.members.iter().map(|own| (tree.prefix.clone(), own.clone()));
-            for (prefix, own) in std::iter::once(stem).chain(members) {
-                let rows: Vec<usize> = prefix.clone().chain(own.clone()).collect();
-                for (position, query) in rows.iter().enumerate().skip(prefix.len()) {
-                    for key in &rows[self.shape.heads.earliest(position)..=position] {
-                        mask[query * n + key] = 0.0;
-                    }
-                }
-            }
-        }
-        table(&mask, (1, n, n))
     }
 
     fn activation(&self, x: &Tensor) -> Result<Tensor> {
@@ -145,7 +214,8 @@ impl Reference<'_> {
         }
     }
 
-    fn layer(&self, x: &Tensor, lay: &Lay) -> Result<Tensor> {
+    /// The layer: x (n, hidden) → (n, hidden).
+    pub(crate) fn layer(&self, x: &Tensor, tables: &Tables) -> Result<Tensor> {
         let (n, heads) = (x.dim(0)?, self.shape.heads);
         let h = self.norm(x, Slot::InputNorm, Some(Slot::InputNormBias))?;
         let qkv = self.group(Group::Qkv, &h)?;
@@ -154,20 +224,17 @@ impl Reference<'_> {
         };
         let q = self.norm(&part(0, heads.query)?, Slot::QueryNorm, None)?;
         let k = self.norm(&part(heads.query, heads.key_value)?, Slot::KeyNorm, None)?;
-        let q = self.rotate(&q, lay)?.transpose(0, 1)?.contiguous()?;
+        let q = self.rotate(&q, tables)?.transpose(0, 1)?.contiguous()?;
         // Each key head serves a group of query heads: repeat it.
         let repeat = |x: Tensor| -> Result<Tensor> {
             let times = heads.query / heads.key_value;
             let x = x.transpose(0, 1)?.unsqueeze(1)?;
             x.repeat((1, times, 1, 1))?.reshape((heads.query, n, heads.dim))
         };
-        let k = repeat(self.rotate(&k, lay)?)?;
+        let k = repeat(self.rotate(&k, tables)?)?;
         let v = repeat(part(heads.query + heads.key_value, heads.key_value)?)?;
-        let mut scores = (q.matmul(&k.t()?)? * heads.scale as f64)?;
-        if let Some(cap) = heads.cap {
-            scores = ((scores / cap as f64)?.tanh()? * cap as f64)?;
-        }
-        let scores = scores.broadcast_add(&self.mask(lay, n)?)?;
+        let scores = capped((q.matmul(&k.t()?)? * f64::from(heads.scale))?, heads.cap)?;
+        let scores = scores.broadcast_add(tables.mask(heads.window)?)?;
         let scores = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
         let weights = scores.broadcast_div(&scores.sum_keepdim(D::Minus1)?)?;
         let mixed = weights.matmul(&v)?.transpose(0, 1)?.contiguous()?.reshape((n, heads.out()))?;
@@ -185,10 +252,11 @@ impl Reference<'_> {
     }
 }
 
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use candle_core::Var;
+    use candle_core::{DType, Var};
 
     use super::super::attention::{Heads, Tree};
     use super::super::layer::Layer;
@@ -291,8 +359,9 @@ mod tests {
         let slow_x = Var::from_tensor(&tensor(&x, &[n, shape.hidden])).unwrap();
         let slow_flat = if flat.is_empty() { vec![0.0] } else { flat.clone() };
         let slow_flat = Var::from_tensor(&tensor(&slow_flat, &[slow_flat.len()])).unwrap();
-        let reference = Reference { shape, trained, frozen: &frozen, flat: &slow_flat };
-        let slow = reference.layer(&slow_x, &lay).unwrap();
+        let reference = Reference { shape, trained, frozen: &frozen, flat: &slow_flat, mask: Some(5) };
+        let tables = Tables::new(&lay, n, [shape], &Device::Cpu).unwrap();
+        let slow = reference.layer(&slow_x, &tables).unwrap();
         let along = (&slow * &tensor(&upstream, &[n, shape.hidden])).unwrap().sum_all().unwrap();
         let slow_gradients = along.backward().unwrap();
 
@@ -304,7 +373,7 @@ mod tests {
                 Some(Map { numbers, outputs, inputs, out_stride: inputs, in_stride: 1 })
             }),
         };
-        let layer = Layer { shape, weights: &weights, trained, flat: &flat, mask: None };
+        let layer = Layer { shape, weights: &weights, trained, flat: &flat, mask: Some(5) };
         let (y, saved) = layer.forward_pack(&x, &lay);
         assert_close(&y, &slow, &format!("{what}: output"));
         let mut d_flat = vec![0.0; flat.len()];
@@ -322,13 +391,18 @@ mod tests {
         assert_close(&again, wanted, &format!("{what}: without a gradient of the input"));
     }
 
-    fn lora(shape: &LayerShape, family: Family, magnitude: bool, some: impl Fn(&Target) -> bool) -> Trained {
+    fn lora(
+        shape: &LayerShape,
+        family: Family,
+        (magnitude, dropout): (bool, f32),
+        some: impl Fn(&Target) -> bool,
+    ) -> Trained {
         let update = |target: &Target| {
             // Ranks and scales differ from map to map.
             let rank = 2 + target.path.len() % 3;
             some(target).then_some(Update { rank, scale: 1.7 - rank as f32 * 0.1, magnitude })
         };
-        Trained::Lora(Arc::new(Layout::new(shape, family.targets(), 0.0, update)))
+        Trained::Lora(Arc::new(Layout::new(shape, family.targets(), dropout, update)))
     }
 
     #[test]
@@ -337,9 +411,10 @@ mod tests {
             let ways = [
                 ("nothing", Trained::Nothing),
                 ("all", Trained::All),
-                ("lora on all maps", lora(&shape, family, false, |_| true)),
-                ("lora on two maps", lora(&shape, family, false, |t| t.path.len() % 2 == 0)),
-                ("dora", lora(&shape, family, true, |_| true)),
+                ("lora on all maps", lora(&shape, family, (false, 0.0), |_| true)),
+                ("lora on two maps", lora(&shape, family, (false, 0.0), |t| t.path.len() % 2 == 0)),
+                ("dora", lora(&shape, family, (true, 0.0), |_| true)),
+                ("dora with dropout", lora(&shape, family, (true, 0.2), |_| true)),
             ];
             for (name, trained) in &ways {
                 for lengths in [&[1][..], &[70], &[3, 1, 130, 64]] {

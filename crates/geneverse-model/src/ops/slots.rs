@@ -269,12 +269,12 @@ pub(crate) struct Map<'a> {
 
 impl<'a> Map<'a> {
     /// As the right factor of `x · Wᵀ`: (inputs, outputs).
-    pub(crate) fn forward(&self) -> Matrix<'a> {
+    pub(crate) fn forward(self) -> Matrix<'a> {
         strided(self.numbers, self.in_stride, self.out_stride)
     }
 
     /// The matrix (outputs, inputs) row after row, in f32.
-    pub(crate) fn to_vec(&self) -> Vec<f32> {
+    pub(crate) fn to_vec(self) -> Vec<f32> {
         let mut numbers = vec![0.0; self.outputs * self.inputs];
         if self.in_stride == 1 {
             for (output, row) in numbers.chunks_exact_mut(self.inputs).enumerate() {
@@ -292,7 +292,7 @@ impl<'a> Map<'a> {
     }
 
     /// As the right factor of `dy · W`: (outputs, inputs).
-    pub(crate) fn backward(&self) -> Matrix<'a> {
+    pub(crate) fn backward(self) -> Matrix<'a> {
         strided(self.numbers, self.out_stride, self.in_stride)
     }
 }

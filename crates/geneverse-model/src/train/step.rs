@@ -1,6 +1,7 @@
 //! The steps of a run: which examples each takes, in which micro-batches, and what is said when one goes wrong.
 
 use crate::arch::decoder::Decoder;
+use crate::arch::device::Place;
 use crate::batch::{Pack, Sequence};
 use crate::error::{ModelError, Result};
 use crate::optim::norm;
@@ -53,6 +54,7 @@ pub fn order(examples: usize, seed: Option<u64>, epoch: usize) -> Vec<usize> {
 /// The examples of one step.
 pub(super) struct Batch<'a> {
     run: &'a Run<'a>,
+    place: &'a Place,
     examples: &'a [Sequence],
     members: &'a [usize],
     /// From 0.
@@ -62,9 +64,15 @@ pub(super) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(run: &'a Run<'a>, examples: &'a [Sequence], members: &'a [usize], step: usize) -> Self {
+    pub(super) fn new(
+        run: &'a Run<'a>,
+        place: &'a Place,
+        examples: &'a [Sequence],
+        members: &'a [usize],
+        step: usize,
+    ) -> Self {
         let trained = members.iter().map(|i| examples[*i].trained()).sum();
-        Self { run, examples, members, step, trained }
+        Self { run, place, examples, members, step, trained }
     }
 
     /// The numbered micro-batches; none where nothing has a label.
@@ -85,7 +93,7 @@ impl<'a> Batch<'a> {
         let sequences = micro.iter().map(|i| &self.examples[*i]);
         let pack = Pack::new(sequences, model.config(), recipe.packing());
         let mask = mix(recipe.run.seed ^ mix(((self.step as u64) << 16) | number as u64));
-        Ok((model.gradients(&pack, self.trained, mask, sums)?, pack.len()))
+        Ok((self.place.gradients(model, &pack, self.trained, mask, sums)?, pack.len()))
     }
 
     /// The first micro-batch whose gradient alone is not finite.

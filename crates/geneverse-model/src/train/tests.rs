@@ -74,7 +74,7 @@ fn a_run_stops_when_validation_no_longer_improves_and_keeps_the_best_weights() {
     let best = outcome.best.unwrap();
     assert!(outcome.finished && outcome.stopped_early && outcome.steps < outcome.total_steps);
     assert_eq!(outcome.steps, best.step + 2);
-    assert_eq!(evaluate(&model, &validation, 2).unwrap(), best.eval_loss);
+    assert_eq!(evaluate(&Place::Cpu, &model, &validation, 2).unwrap(), best.eval_loss);
     let mut kept: Vec<String> = (0..3).map(|back| format!("step-{}", outcome.steps - back)).collect();
     kept.push("best.safetensors".to_owned());
     kept.sort();
@@ -86,7 +86,7 @@ fn a_run_stops_when_validation_no_longer_improves_and_keeps_the_best_weights() {
     let folder = tempfile::tempdir().unwrap();
     let mut last = golden().train_all();
     train(&mut last, &examples, &validation, &quiet(&plain, folder.path())).unwrap();
-    assert!(evaluate(&last, &validation, 2).unwrap() > best.eval_loss);
+    assert!(evaluate(&Place::Cpu, &last, &validation, 2).unwrap() > best.eval_loss);
 }
 
 #[test]
@@ -100,7 +100,10 @@ fn numbers_that_are_not_finite_stop_the_run_and_name_the_examples() {
     };
     let exploding = recipe(json!({"optim": {"learning_rate": 1e30}}));
     let said = error(&exploding, &mut golden().train_all());
-    assert!(said.starts_with("step 2: the ") && said.contains(" in micro-batch 1 (examples a, b); "), "{said}");
+    assert!(
+        said.starts_with("step 2: the ") && said.contains(" in micro-batch 1 (examples a, b); "),
+        "{said}"
+    );
     assert!(said.ends_with("lower optim.learning_rate, or look at those examples"), "{said}");
 
     // An infinite weight that only the last example reads.
@@ -111,7 +114,10 @@ fn numbers_that_are_not_finite_stop_the_run_and_name_the_examples() {
     let embedding = model.parameters_mut().iter_mut().find(|p| p.name == "embedding").unwrap();
     embedding.numbers[token * hidden] = f32::INFINITY;
     let said = error(&recipe(json!({})), &mut model);
-    assert!(said.starts_with("step 1: the ") && said.contains(" in micro-batch 2 (examples c, d); "), "{said}");
+    assert!(
+        said.starts_with("step 1: the ") && said.contains(" in micro-batch 2 (examples c, d); "),
+        "{said}"
+    );
     assert!(said.contains("nothing has been trained yet"), "{said}");
 }
 

@@ -18,7 +18,7 @@ use geneverse_data::progress::Progress;
 use geneverse_data::prompt::Template;
 use geneverse_data::stage::{self, Found, hash_bytes, hash_file, read_json};
 use geneverse_model::config::stop_ids;
-use geneverse_model::generate::{GenerateConfig, generate};
+use geneverse_model::generate::{Event, GenerateConfig, generate};
 use geneverse_model::tokens::Tokenizer;
 use geneverse_model::{Decoder, ModelError};
 use serde::Serialize;
@@ -56,6 +56,12 @@ pub(crate) struct GenerateArgs {
     /// Answers under way at once
     #[arg(long, default_value_t = 32)]
     pub(crate) batch: usize,
+    /// Let no run of N tokens come twice in a question and its answer; 0 for no such guard
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) no_repeat_ngram: usize,
+    /// Print answers to standard error as they come, one after another
+    #[arg(long)]
+    pub(crate) stream: bool,
     /// Only the first N questions
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
@@ -65,13 +71,17 @@ pub(crate) struct GenerateArgs {
 }
 
 /// What a generation came to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) out: PathBuf,
     pub(crate) answers: usize,
     pub(crate) finished: bool,
     pub(crate) new_tokens: usize,
     pub(crate) seconds: f64,
+    /// Of which reading the model and the tokenizer took so many.
+    pub(crate) load_seconds: f64,
+    /// And reading the questions' tokens and writing the answers' so many.
+    pub(crate) generate_seconds: f64,
     /// Answers that reached the longest length without ending.
     pub(crate) cut: usize,
 }
@@ -83,7 +93,7 @@ pub(crate) fn run(args: &GenerateArgs, ui: &Ui) -> Result<ExitCode> {
         true => format!(
             "{} answers, {:.0} new tokens/s\n{}",
             report.answers,
-            report.new_tokens as f64 / report.seconds.max(1e-9),
+            report.new_tokens as f64 / report.generate_seconds.max(1e-9),
             report.out.display()
         ),
         false => format!("stopped after {} answers; the same command goes on", report.answers),
@@ -108,11 +118,11 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
     });
     let key = json!({
         "inputs": inputs, "prompt": template, "max_new_tokens": args.max_new_tokens, "limit": args.limit, "model": name,
+        "no_repeat_ngram": args.no_repeat_ngram,
     });
     if let Found::Done(_) = stage::look(&args.out, STAGE, &key)? {
         let answers = answers::read(&args.out)?.len();
-        let out = args.out.clone();
-        return Ok(Report { out, answers, finished: true, new_tokens: 0, seconds: 0.0, cut: 0 });
+        return Ok(Report { out: args.out.clone(), answers, finished: true, ..Report::default() });
     }
     if args.out.exists() {
         bail!(
@@ -126,7 +136,7 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
     let mut part = Part::open(&args.out, &hash_bytes(key.to_string().as_bytes()))?;
     let waiting: Vec<&Example> = examples.iter().filter(|e| !part.answers.contains_key(&e.id)).collect();
     let begun = Instant::now();
-    let (mut new_tokens, mut cut) = (0, 0);
+    let (mut new_tokens, mut cut, mut load_seconds, mut generate_seconds) = (0, 0, 0.0, 0.0);
     if !waiting.is_empty() {
         let tokenizer = Tokenizer::read(&folder)?;
         let mut model = Decoder::read(&folder)?;
@@ -143,21 +153,48 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
             prompts.push(ids);
         }
         let stop_ids = stop_ids(&folder, model.config())?;
-        let config = GenerateConfig { max_new_tokens: args.max_new_tokens, batch: args.batch, stop_ids };
+        let config = GenerateConfig {
+            max_new_tokens: args.max_new_tokens,
+            // A stream of several answers at once could not be read.
+            batch: if args.stream { 1 } else { args.batch },
+            stop_ids,
+            no_repeat_ngram: args.no_repeat_ngram,
+        };
+        let mut stream = Stream::default();
+        load_seconds = begun.elapsed().as_secs_f64();
         stop::listen();
-        ui.start(&format!("answer ({name})"), Some(examples.len() as u64), "answers");
-        ui.set(part.answers.len() as u64);
-        generate(&model, &prompts, &config, &mut |generated| {
+        if !args.stream {
+            ui.start(&format!("answer ({name})"), Some(examples.len() as u64), "answers");
+            ui.set(part.answers.len() as u64);
+        }
+        generate(&model, &prompts, &config, &mut |event| {
+            let generated = match event {
+                Event::Token { id, .. } => {
+                    if args.stream {
+                        ui.say(&stream.push(id, &tokenizer)?);
+                    }
+                    return Ok(!stop::asked());
+                }
+                Event::Done(generated) => generated,
+            };
+            if args.stream {
+                ui.say("\n\n");
+                stream = Stream::default();
+            }
             new_tokens += generated.ids.len();
             cut += usize::from(!generated.stopped);
             let text = tokenizer.decode(&generated.ids)?;
             let answer = answer(waiting[generated.prompt], text.trim(), &name);
             part.push(answer).map_err(|e| ModelError::Run(format!("{e:#}")))?;
             ui.set(part.answers.len() as u64);
-            ui.state(&format!("{:.0} tokens/s", new_tokens as f64 / begun.elapsed().as_secs_f64()));
+            ui.state(&format!(
+                "{:.0} tokens/s",
+                new_tokens as f64 / (begun.elapsed().as_secs_f64() - load_seconds)
+            ));
             Ok(!stop::asked())
         })?;
         ui.finish();
+        generate_seconds = begun.elapsed().as_secs_f64() - load_seconds;
     }
     let (answers, seconds, out) = (part.answers.len(), begun.elapsed().as_secs_f64(), args.out.clone());
     let finished = answers == examples.len();
@@ -166,7 +203,28 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
         let facts = json!({"answers": answers, "new_tokens": new_tokens, "seconds": seconds, "cut": cut});
         stage::finish(&args.out, STAGE, key, facts)?;
     }
-    Ok(Report { out, answers, finished, new_tokens, seconds, cut })
+    Ok(Report { out, answers, finished, new_tokens, seconds, load_seconds, generate_seconds, cut })
+}
+
+/// The text of an answer as its tokens come.
+#[derive(Default)]
+struct Stream {
+    ids: Vec<u32>,
+    shown: String,
+}
+
+impl Stream {
+    /// What the next token adds to the text. A letter may take several tokens: it is shown when it is whole.
+    fn push(&mut self, id: u32, tokenizer: &Tokenizer) -> geneverse_model::Result<String> {
+        self.ids.push(id);
+        let text = tokenizer.decode(&self.ids)?;
+        if text.ends_with(char::REPLACEMENT_CHARACTER) {
+            return Ok(String::new());
+        }
+        let new = text.strip_prefix(&self.shown).unwrap_or_default().to_owned();
+        self.shown = text;
+        Ok(new)
+    }
 }
 
 fn answer(example: &Example, text: &str, model: &str) -> Answer {

@@ -3,6 +3,7 @@
 //! A command reads its arguments, calls one library function from files to files, and prints: results on
 //! standard output (JSON with `--json`), talk and progress on standard error through [`Ui`].
 
+pub(crate) mod adapter;
 pub(crate) mod dataset;
 pub(crate) mod evaluate;
 pub(crate) mod generate;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Train(args) => train::run(&args, ui),
         Command::Pretrain(args) => train::run_pretrain(&args, ui),
         Command::Generate(args) => generate::run(&args, ui),
+        Command::Adapter(command) => adapter::run(command, ui),
         Command::Inspect(command) => inspect::run(command, ui),
         Command::Postprocess(args) => postprocess::run(&args, ui),
         Command::Evaluate(args) => evaluate::run(&args, ui),

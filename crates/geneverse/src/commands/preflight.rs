@@ -5,7 +5,7 @@ use geneverse_data::progress::Progress;
 use geneverse_model::batch::{EncodingReport, Sequence};
 use geneverse_model::config::ModelConfig;
 use geneverse_model::memory::{Memory, available, packing_gain, predict};
-use geneverse_model::recipe::{Kind, Recipe};
+use geneverse_model::recipe::{Device, Kind, Recipe};
 use geneverse_model::tokens::Tokenizer;
 use geneverse_model::train::Steps;
 use geneverse_model::{Decoder, Result as ModelResult};
@@ -53,6 +53,10 @@ impl Preflight<'_> {
             thousands(rows),
             100.0 * rows as f64 / padded.max(1) as f64
         ));
+        if recipe.run.device == Device::Cuda {
+            // What is predicted are the buffers of the CPU's operations.
+            return Ok(recipe.run.recompute.unwrap_or(false));
+        }
         let (memory, why) = self.memory(available())?;
         ui.note(&format!("  {}{why}", summary(&memory)));
         Ok(memory.recompute)

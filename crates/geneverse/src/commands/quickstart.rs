@@ -124,6 +124,8 @@ pub(crate) fn run(args: &QuickstartArgs, ui: &Ui) -> Result<ExitCode> {
                 out: out.join(run).join(format!("answers.{split}.jsonl")),
                 prompt: Some("plain".into()),
                 max_new_tokens: 512,
+                no_repeat_ngram: 0,
+                stream: false,
                 batch: 32,
                 limit: None,
                 name: Some(run.to_owned()),

@@ -59,6 +59,12 @@ fn broken_recipes_and_data() {
     assert!(error.contains("tiny.toml") && error.contains("unknown field `epocs`"), "{error}");
     let error = refused(&["method.rank=0"]);
     assert!(error.contains("method.rank is 0, expected at least 1"), "{error}");
+    let error = refused(&["run.device=tpu"]);
+    assert!(error.contains("unknown variant `tpu`, expected `cpu` or `cuda`"), "{error}");
+    if !cfg!(feature = "cuda") {
+        let error = refused(&["run.device=cuda"]);
+        assert!(error.contains("built without the `cuda` feature; `cargo install"), "{error}");
+    }
     let error = refused(&["data.cutoff=4"]);
     assert!(error.contains("no token of") && error.contains("raise data.cutoff"), "{error}");
     let error = refused(&["data.train=nowhere.json"]);
@@ -94,7 +100,7 @@ fn broken_model_folders() {
     };
     assert!(change(layers + 1).contains(&format!("model.layers.{layers}.input_layernorm.weight is missing")));
     assert!(change(layers - 1).contains("has no place in config.json"));
-    fs::write(model.join("config.json"), config.replace("\"silu\"", "\"gelu\"")).unwrap();
+    fs::write(model.join("config.json"), config.replace("\"silu\"", "\"softplus\"")).unwrap();
     let error = fail(path, &generate);
     assert!(error.contains("config.json: hidden_act is \"gelu\"; expected \"silu\""), "{error}");
     assert!(!path.join("a.jsonl").exists());

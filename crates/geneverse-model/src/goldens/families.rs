@@ -1,0 +1,147 @@
+//! Every family against transformers and PEFT: logits, greedy tokens, every gradient, ten losses.
+//!
+//! The goldens were made by `tests/goldens/make_family_goldens.py`. Tolerances as in the parent module; a gradient
+//! that is zero but for rounding is compared on the scale of 1e-2.
+
+use super::*;
+
+const FAMILIES: [&str; 9] =
+    ["llama3", "mistral", "gemma", "gemma2", "gemma3_text", "qwen2", "qwen3", "gpt2", "biogpt"];
+
+pub(super) fn read(family: &str) -> HashMap<String, Tensor> {
+    candle_core::safetensors::load(golden(&format!("{family}.safetensors")), &Device::Cpu).unwrap()
+}
+
+pub(super) fn scalar(tensor: &Tensor) -> f64 {
+    numbers(tensor)[0].into()
+}
+
+pub(super) fn compare_gradients(found: &Named, golden: &HashMap<String, Tensor>, prefix: &str, what: &str) {
+    assert!(found.len() > 4, "{what}: {} gradients", found.len());
+    for (name, gradient) in found {
+        let wanted = &golden[&format!("{prefix}{name}")];
+        let scale = largest(wanted).max(1e-2);
+        assert_close(gradient, &numbers(wanted), 1e-4 * scale, &format!("{what}: {name}"));
+    }
+    let wanted = golden.keys().filter(|key| key.starts_with(prefix) && key.ends_with("weight")).count();
+    let compared = found.iter().filter(|(name, _)| name.ends_with("weight")).count();
+    assert_eq!(compared, wanted, "{what}");
+}
+
+pub(super) fn check_losses(model: &mut Decoder, sequences: &[Sequence], wanted: &[f32], lr: f64, ratio: f64) {
+    let mut optimizer = AdamW::new(model.parameters(), 0.0, ratio);
+    for (step, wanted) in wanted.iter().enumerate() {
+        let (loss, mut gradients) = gradients(model, sequences, Some(Packing::Shared));
+        assert!((loss - wanted).abs() < 1e-4, "step {step}: {loss} against {wanted}");
+        clip(&mut gradients, 1.0);
+        optimizer.step(model.parameters_mut(), &gradients, lr);
+    }
+}
+
+#[test]
+fn logits_equal_transformers() {
+    for family in FAMILIES.into_iter().chain(["llama_linear"]) {
+        let golden_tensors = read(family);
+        let model = Decoder::read(&golden(family)).unwrap();
+        for i in 0..4 {
+            let logits = model.logits(&ids(&golden_tensors[&format!("ids.{i}")])).unwrap();
+            let wanted = numbers(&golden_tensors[&format!("logits.{i}")]);
+            assert_close(&logits, &wanted, 2e-4, &format!("{family}, sequence {i}"));
+        }
+    }
+}
+
+#[test]
+fn greedy_tokens_equal_transformers() {
+    for family in FAMILIES.into_iter().chain(["llama_linear"]) {
+        let golden_tensors = read(family);
+        let model = Decoder::read(&golden(family)).unwrap();
+        let prompts: Vec<Vec<u32>> = (0..4).map(|i| ids(&golden_tensors[&format!("ids.{i}")])).collect();
+        for batch in [1, 3, 4] {
+            let config =
+                GenerateConfig { max_new_tokens: 24, batch, stop_ids: vec![2, 5], no_repeat_ngram: 0 };
+            let mut answers = vec![Vec::new(); 4];
+            generate(&model, &prompts, &config, &mut |event| {
+                if let Event::Done(answer) = event {
+                    answers[answer.prompt] = answer.ids;
+                }
+                Ok(true)
+            })
+            .unwrap();
+            for (i, answer) in answers.iter().enumerate() {
+                let mut wanted = ids(&golden_tensors[&format!("greedy.{i}")]);
+                wanted.retain(|id| ![2, 3, 5].contains(id));
+                assert_eq!(*answer, wanted, "{family}, prompt {i} in batches of {batch}");
+            }
+        }
+    }
+}
+
+#[test]
+fn adapters_of_peft_give_its_logits() {
+    for family in FAMILIES {
+        let golden_tensors = read(family);
+        let prompt = ids(&golden_tensors["ids.1"]);
+        let wanted = numbers(&golden_tensors["lora_logits"]);
+        let folder = golden(&format!("{family}-adapter"));
+        let adapted = Decoder::read(&golden(family)).unwrap().with_adapter(&folder).unwrap();
+        assert_close(&adapted.logits(&prompt).unwrap(), &wanted, 2e-4, family);
+
+        // Written here and read again, and merged: the same.
+        let written = tempfile::tempdir().unwrap();
+        let config = adapter::LoraConfig::read(&folder).unwrap();
+        adapter::write_adapter(&adapted, &config, written.path(), family).unwrap();
+        let again = Decoder::read(&golden(family)).unwrap().with_adapter(written.path()).unwrap();
+        assert_close(&again.logits(&prompt).unwrap(), &adapted.logits(&prompt).unwrap(), 0.0, family);
+        let merged = adapted.merged(None);
+        assert_close(&merged.logits(&prompt).unwrap(), &wanted, 2e-4, &format!("{family}, merged"));
+        merged.write(written.path(), crate::Precision::F32).unwrap();
+        let again = Decoder::read(written.path()).unwrap();
+        // GPT-2's maps lie transposed in the file: the products add in another order.
+        assert_close(&again.logits(&prompt).unwrap(), &merged.logits(&prompt).unwrap(), 2e-5, family);
+    }
+}
+
+#[test]
+fn every_gradient_equals_pytorch() {
+    for family in FAMILIES {
+        let golden_tensors = read(family);
+        let sequences = sequences(&golden_tensors);
+        let adapter = golden(&format!("{family}-adapter"));
+        for packing in [None, Some(Packing::Apart), Some(Packing::Shared)] {
+            let mut full = Decoder::read(&golden(family)).unwrap().train_all();
+            let (_, found) = gradients(&full, &sequences, packing);
+            put(&mut full, &found);
+            compare_gradients(&named_weights(&full), &golden_tensors, "full.", &format!("{family}, full"));
+
+            let mut lora = Decoder::read(&golden(family)).unwrap().with_adapter(&adapter).unwrap();
+            let (_, found) = gradients(&lora, &sequences, packing);
+            put(&mut lora, &found);
+            compare_gradients(&named_adapter(&lora), &golden_tensors, "lora.", &format!("{family}, LoRA"));
+        }
+    }
+}
+
+#[test]
+fn ten_losses_equal_pytorch() {
+    for family in FAMILIES {
+        let golden_tensors = read(family);
+        let sequences = sequences(&golden_tensors);
+        let mut full = Decoder::read(&golden(family)).unwrap().train_all();
+        let (wanted, lr) = (numbers(&golden_tensors["full_losses"]), scalar(&golden_tensors["full_lr"]));
+        check_losses(&mut full, &sequences, &wanted, lr, 1.0);
+        let folder = golden(&format!("{family}-adapter"));
+        let mut lora = Decoder::read(&golden(family)).unwrap().with_adapter(&folder).unwrap();
+        let (wanted, lr) = (numbers(&golden_tensors["lora_losses"]), scalar(&golden_tensors["lora_lr"]));
+        check_losses(&mut lora, &sequences, &wanted, lr, 1.0);
+    }
+}
+
+#[test]
+fn a_sequence_longer_than_the_table_of_positions_is_refused() {
+    let model = Decoder::read(&golden("gpt2")).unwrap();
+    let error = model.logits(&[7; 71]).unwrap_err().to_string();
+    assert!(error.contains("more than the 70 tokens"), "{error}");
+    let error = model.logits(&[93]).unwrap_err().to_string();
+    assert!(error.contains("token 93 is outside of the model's vocabulary of 93"), "{error}");
+}
