@@ -102,7 +102,7 @@ fn broken_model_folders() {
     assert!(change(layers - 1).contains("has no place in config.json"));
     fs::write(model.join("config.json"), config.replace("\"silu\"", "\"softplus\"")).unwrap();
     let error = fail(path, &generate);
-    assert!(error.contains("config.json: hidden_act is \"gelu\"; expected \"silu\""), "{error}");
+    assert!(error.contains("config.json: hidden_act is \"softplus\"; expected \"silu\""), "{error}");
     assert!(!path.join("a.jsonl").exists());
 }
 
