@@ -11,7 +11,8 @@ use crate::batch::{Pack, Packing, Sequence};
 use crate::error::{ModelError, Result};
 use crate::ops::attention::{self, Heads};
 use crate::ops::layer::Lay;
-use crate::ops::math::{add_scaled, dot, max};
+use crate::ops::math::max;
+use crate::ops::matmul::{Into, Threads, product, rows, transposed};
 use crate::ops::{buffer, in_pool};
 
 /// Prompt tokens that are read in one pass.
@@ -56,11 +57,15 @@ pub enum Event {
     Done(Generated),
 }
 
-/// Keys and values of one answer in one layer: (time, key heads · dim) each.
-#[derive(Default)]
+/// Keys and values of one answer in one layer: (key heads, room, dim) each, so that a head reads what is its own from
+/// one end to the other.
 struct Cache {
     keys: Vec<f32>,
     values: Vec<f32>,
+    /// Tokens that there is room for.
+    room: usize,
+    /// Tokens in it.
+    time: usize,
 }
 
 /// An answer under way.
@@ -173,11 +178,7 @@ impl Engine<'_> {
         let pack = Pack::new(&sequences, config, Packing::Shared);
         let mut slots: Vec<Slot> = Vec::new();
         for (prompt, tokens) in prompts {
-            let cache = || {
-                let room = || Vec::with_capacity(self.longest * width);
-                Cache { keys: room(), values: room() }
-            };
-            let layers = (0..config.num_hidden_layers).map(|_| cache()).collect();
+            let layers = (0..config.num_hidden_layers).map(|_| Cache::new(width, self.longest)).collect();
             let (len, history) = (tokens.len(), tokens.to_vec());
             slots.push(Slot { prompt: *prompt, len, next: 0, told: false, history, asked: len, layers });
         }
@@ -260,40 +261,46 @@ impl Engine<'_> {
 }
 
 impl Cache {
+    fn new(width: usize, room: usize) -> Self {
+        Self { keys: buffer(width * room), values: buffer(width * room), room, time: 0 }
+    }
+
     /// Takes the keys and values of rotated rows (n, row).
     fn append(&mut self, qkv: &[f32], heads: Heads) {
-        let width = heads.key_value * heads.dim;
+        let (dim, width) = (heads.dim, heads.key_value * heads.dim);
         for row in qkv.chunks_exact(heads.row()) {
-            let (_, keys_values) = row.split_at(heads.out());
-            let (keys, values) = keys_values.split_at(width);
-            self.keys.extend_from_slice(keys);
-            self.values.extend_from_slice(values);
+            let (keys, values) = row[heads.out()..].split_at(width);
+            for (place, numbers) in [(&mut self.keys, keys), (&mut self.values, values)] {
+                for (head, numbers) in numbers.chunks_exact(dim).enumerate() {
+                    let at = (head * self.room + self.time) * dim;
+                    place[at..at + dim].copy_from_slice(numbers);
+                }
+            }
+            self.time += 1;
         }
     }
 }
 
 /// Attention of one new token per cache, which already holds its own key: (n, query heads · dim).
 fn attend_cached(qkv: &[f32], caches: &[&Cache], heads: Heads) -> Vec<f32> {
-    let (dim, group, width) = (heads.dim, heads.query / heads.key_value, heads.key_value * heads.dim);
+    let (dim, group) = (heads.dim, heads.query / heads.key_value);
     let mut out = buffer(caches.len() * heads.out());
     out.par_chunks_exact_mut(group * dim).enumerate().for_each(|(task, out)| {
         let (row, key_head) = (task / heads.key_value, task % heads.key_value);
-        let cache = caches[row];
-        let time = cache.keys.len() / width;
+        let Cache { keys, values, room, time } = caches[row];
         let earliest = heads.earliest(time - 1);
-        let (keys, values) = (&cache.keys[earliest * width..], &cache.values[earliest * width..]);
-        let mut weights = buffer(time - earliest);
-        for (i, out) in out.chunks_exact_mut(dim).enumerate() {
-            let at = row * heads.row() + (key_head * group + i) * dim;
-            let query = &qkv[at..at + dim];
-            for (weight, key) in weights.iter_mut().zip(keys.chunks_exact(width)) {
-                *weight = dot(query, &key[key_head * dim..(key_head + 1) * dim]);
-            }
-            heads.softmax(&mut weights);
-            for (weight, value) in weights.iter().zip(values.chunks_exact(width)) {
-                add_scaled(out, *weight, &value[key_head * dim..(key_head + 1) * dim]);
-            }
-        }
+        let first = (key_head * room + earliest) * dim;
+        let seen = time - earliest;
+        let mut weights = buffer(group * seen);
+        let at = row * heads.row() + key_head * group * dim;
+        let (queries, one) = (rows(&qkv[at..at + group * dim], dim), Threads::One);
+        let keys = transposed(&keys[first..], dim);
+        product((group, seen, dim), 1.0, queries, keys, &mut weights, seen, Into::Fresh, one);
+        weights.chunks_exact_mut(seen).for_each(|weights| {
+            heads.softmax(weights);
+        });
+        let (weights, values) = (rows(&weights, seen), rows(&values[first..], dim));
+        product((group, dim, seen), 1.0, weights, values, out, dim, Into::Fresh, one);
     });
     out
 }

@@ -104,18 +104,6 @@ fn sum_body<const FMA: bool>(x: &[f32]) -> f32 {
 }
 
 vectorised! {
-    /// y += a · x.
-    fn add_scaled = add_scaled_body(y: &mut [f32], a: f32, x: &[f32])
-}
-
-#[inline(always)]
-fn add_scaled_body<const FMA: bool>(y: &mut [f32], a: f32, x: &[f32]) {
-    for (y, x) in y.iter_mut().zip(x) {
-        *y = multiply_add::<FMA>(a, *x, *y);
-    }
-}
-
-vectorised! {
     /// The largest number; -∞ for none.
     fn max = max_body(x: &[f32]) -> f32
 }
