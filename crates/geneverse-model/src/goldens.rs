@@ -76,39 +76,18 @@ fn logits_equal_transformers() {
     assert_close(&adapted.merged(None).logits(&prompt).unwrap(), &wanted, 2e-4, "merged");
 }
 
-#[test]
-fn greedy_tokens_equal_transformers_in_any_batch() {
-    let golden_tensors = tensors();
-    let model = Decoder::read(&golden("llama")).unwrap();
-    let prompts: Vec<Vec<u32>> = (0..4).map(|i| ids(&golden_tensors[&format!("ids.{i}")])).collect();
-    for batch in [1, 2, 4] {
-        let config = GenerateConfig { max_new_tokens: 24, batch, stop_ids: vec![2, 5], no_repeat_ngram: 0 };
-        let mut answers = vec![Vec::new(); 4];
-        generate(&model, &prompts, &config, &mut |event| {
-            if let Event::Done(answer) = event {
-                answers[answer.prompt] = answer.ids;
-            }
-            Ok(true)
-        })
-        .unwrap();
-        for (i, answer) in answers.iter().enumerate() {
-            let mut wanted = ids(&golden_tensors[&format!("greedy.{i}")]);
-            wanted.retain(|id| ![2, 3, 5].contains(id));
-            assert_eq!(*answer, wanted, "prompt {i} in batches of {batch}");
-        }
-    }
-}
-
-#[test]
-fn a_guarded_answer_equals_transformers_and_tokens_come_one_by_one() {
-    let golden_tensors = families::read("guard");
-    let model = Decoder::read(&golden("llama")).unwrap();
-    let prompts: Vec<Vec<u32>> = (0..4).map(|i| ids(&tensors()[&format!("ids.{i}")])).collect();
-    for length in [1, 2, 3] {
+/// Greedy answers to a golden's prompts equal those under `prefix`, and come token by token.
+fn check_answers(
+    model: &Decoder,
+    golden: (&HashMap<String, Tensor>, &str),
+    prompts: &[Vec<u32>],
+    guard: usize,
+) {
+    for batch in [1, 3, 4] {
         let config =
-            GenerateConfig { max_new_tokens: 24, batch: 3, stop_ids: vec![2, 5], no_repeat_ngram: length };
+            GenerateConfig { max_new_tokens: 24, batch, stop_ids: vec![2, 5], no_repeat_ngram: guard };
         let (mut answers, mut streamed) = (vec![Vec::new(); 4], vec![Vec::new(); 4]);
-        generate(&model, &prompts, &config, &mut |event| {
+        generate(model, prompts, &config, &mut |event| {
             match event {
                 Event::Token { prompt, id } => streamed[prompt].push(id),
                 Event::Done(answer) => answers[answer.prompt] = answer.ids,
@@ -116,12 +95,33 @@ fn a_guarded_answer_equals_transformers_and_tokens_come_one_by_one() {
             Ok(true)
         })
         .unwrap();
+        let family = model.config().family.name();
         for (i, answer) in answers.iter().enumerate() {
-            let mut wanted = ids(&golden_tensors[&format!("greedy.{length}.{i}")]);
+            let mut wanted = ids(&golden.0[&format!("{}.{i}", golden.1)]);
             wanted.retain(|id| ![2, 3, 5].contains(id));
-            assert_eq!(*answer, wanted, "prompt {i}, runs of {length}");
+            assert_eq!(*answer, wanted, "{family}, {}, prompt {i} in batches of {batch}", golden.1);
         }
         assert_eq!(answers, streamed);
+    }
+}
+
+fn prompts(golden: &HashMap<String, Tensor>) -> Vec<Vec<u32>> {
+    (0..4).map(|i| ids(&golden[&format!("ids.{i}")])).collect()
+}
+
+#[test]
+fn greedy_tokens_equal_transformers_in_any_batch() {
+    let golden_tensors = tensors();
+    let model = Decoder::read(&golden("llama")).unwrap();
+    check_answers(&model, (&golden_tensors, "greedy"), &prompts(&golden_tensors), 0);
+}
+
+#[test]
+fn guarded_answers_equal_transformers() {
+    let model = Decoder::read(&golden("llama")).unwrap();
+    for length in [1, 2, 3] {
+        let prefix = format!("greedy.{length}");
+        check_answers(&model, (&families::read("guard"), &prefix), &prompts(&tensors()), length);
     }
 }
 

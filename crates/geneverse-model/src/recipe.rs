@@ -352,6 +352,13 @@ impl Recipe {
                 "\"f32\", the arithmetic of this engine today",
             ));
         }
+        if self.run.device == Device::Cuda && self.run.recompute == Some(true) {
+            return Err(refuse(
+                "run.recompute",
+                true,
+                "no such key with run.device = \"cuda\", which keeps everything",
+            ));
+        }
         if self.run.device == Device::Cuda && !cfg!(feature = "cuda") {
             return Err(refuse(
                 "run.device",

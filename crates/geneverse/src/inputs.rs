@@ -9,10 +9,8 @@ use anyhow::{Context, Result};
 use geneverse_data::stage::{hash_bytes, hash_file, read_json};
 use serde_json::Value;
 
-/// What a checkpoint folder may have beside its weights that changes what it computes or how text becomes tokens.
-const FILES: [&str; 11] = [
-    "config.json",
-    "generation_config.json",
+/// Files of a checkpoint folder that say how text becomes tokens, and which tokens end an answer.
+pub(crate) const TOKEN_FILES: [&str; 8] = [
     "tokenizer.json",
     "tokenizer.model",
     "tokenizer_config.json",
@@ -20,9 +18,11 @@ const FILES: [&str; 11] = [
     "added_tokens.json",
     "vocab.json",
     "merges.txt",
-    "model.safetensors",
-    "model.safetensors.index.json",
+    "generation_config.json",
 ];
+
+/// Files that say what is computed.
+const WEIGHT_FILES: [&str; 3] = ["config.json", "model.safetensors", "model.safetensors.index.json"];
 
 /// From here on a file is known by samples: reading 14.5 GB takes longer than many a run's first step.
 const LARGE: u64 = 1 << 30;
@@ -33,7 +33,8 @@ const EVERY: u64 = 64 << 20;
 
 /// Names and hashes of a checkpoint folder's files, shards included.
 pub(crate) fn model_inputs(folder: &Path) -> Result<BTreeMap<String, String>> {
-    let mut names: BTreeSet<String> = FILES.map(str::to_owned).into();
+    let mut names: BTreeSet<String> =
+        TOKEN_FILES.into_iter().chain(WEIGHT_FILES).map(str::to_owned).collect();
     let index = folder.join("model.safetensors.index.json");
     if index.exists() && !folder.join("model.safetensors").exists() {
         let fields: Value = read_json(&index)?;

@@ -56,24 +56,7 @@ fn greedy_tokens_equal_transformers() {
     for family in FAMILIES.into_iter().chain(["llama_linear"]) {
         let golden_tensors = read(family);
         let model = Decoder::read(&golden(family)).unwrap();
-        let prompts: Vec<Vec<u32>> = (0..4).map(|i| ids(&golden_tensors[&format!("ids.{i}")])).collect();
-        for batch in [1, 3, 4] {
-            let config =
-                GenerateConfig { max_new_tokens: 24, batch, stop_ids: vec![2, 5], no_repeat_ngram: 0 };
-            let mut answers = vec![Vec::new(); 4];
-            generate(&model, &prompts, &config, &mut |event| {
-                if let Event::Done(answer) = event {
-                    answers[answer.prompt] = answer.ids;
-                }
-                Ok(true)
-            })
-            .unwrap();
-            for (i, answer) in answers.iter().enumerate() {
-                let mut wanted = ids(&golden_tensors[&format!("greedy.{i}")]);
-                wanted.retain(|id| ![2, 3, 5].contains(id));
-                assert_eq!(*answer, wanted, "{family}, prompt {i} in batches of {batch}");
-            }
-        }
+        check_answers(&model, (&golden_tensors, "greedy"), &prompts(&golden_tensors), 0);
     }
 }
 
@@ -118,6 +101,43 @@ fn every_gradient_equals_pytorch() {
             let (_, found) = gradients(&lora, &sequences, packing);
             put(&mut lora, &found);
             compare_gradients(&named_adapter(&lora), &golden_tensors, "lora.", &format!("{family}, LoRA"));
+        }
+    }
+}
+
+/// Along a direction that leans on every entry of the gradient by another weight, the loss rises as the gradient says.
+#[test]
+fn gradients_equal_finite_differences() {
+    for family in FAMILIES.into_iter().chain(["llama"]) {
+        let sequences = sequences(&read(family));
+        let pack =
+            || Pack::new(&sequences, Decoder::read(&golden(family)).unwrap().config(), Packing::Shared);
+        let trained = sequences.iter().map(Sequence::trained).sum();
+        let full = Decoder::read(&golden(family)).unwrap().train_all();
+        let lora = Decoder::read(&golden(family)).unwrap();
+        let lora = lora.with_adapter(&golden(&format!("{family}-adapter"))).unwrap();
+        for mut model in [full, lora] {
+            let (_, found) = gradients(&model, &sequences, Some(Packing::Shared));
+            let at = weights(&model);
+            let length = crate::optim::norm(&found) as f32;
+            let lean = |i: usize| 0.5 + (i % 7) as f32 / 6.0;
+            let slope: f64 = (found.iter().flatten().enumerate())
+                .map(|(i, g)| f64::from(*g) * f64::from(*g * lean(i) / length))
+                .sum();
+            let mut moved = |by: f32| {
+                let mut i = 0;
+                let mut there = at.clone();
+                for (x, g) in there.iter_mut().flatten().zip(found.iter().flatten()) {
+                    *x += by * g * lean(i) / length;
+                    i += 1;
+                }
+                put(&mut model, &there);
+                model.loss(&pack(), trained).unwrap()
+            };
+            let step = 2e-3;
+            let difference = (moved(step) - moved(-step)) / f64::from(2.0 * step);
+            let off = (difference / slope - 1.0).abs();
+            assert!(off < 1e-2, "{family}: the loss rises by {difference}, the gradient says {slope}");
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Early stopping, the best weights, how many checkpoints are kept, and what a loss that is no number is said to come from.
+
 use std::path::{Path, PathBuf};
 
 use geneverse_data::progress::Silent;

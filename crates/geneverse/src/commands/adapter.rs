@@ -17,21 +17,11 @@ use serde_json::json;
 
 use crate::commands::train::{ASKING, Asking, thousands};
 use crate::config::model_folder;
+use crate::inputs::TOKEN_FILES;
 use crate::ui::Ui;
 
-/// Files of a checkpoint folder that say how it is asked; its weights and their configuration are written anew.
-const CARRIED: [&str; 10] = [
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-    "generation_config.json",
-    ASKING,
-];
+/// Beside the tokenizer's files, what says how a checkpoint is asked; weights and configuration are written anew.
+const CARRIED: [&str; 2] = ["chat_template.jinja", ASKING];
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -305,7 +295,7 @@ fn run_merge(args: MergeArgs, ui: &Ui) -> Result<ExitCode> {
     let base = model_folder(&model)?;
     let merged = written(&out, |folder| {
         let merged = merge(&base, &adapter, folder, precision.map(Digits::precision))?;
-        for file in CARRIED {
+        for file in TOKEN_FILES.into_iter().chain(CARRIED) {
             copy(file, &base, folder)?;
         }
         copy(ASKING, &adapter, folder)?;
