@@ -125,11 +125,9 @@ fn gradients_equal_finite_differences() {
                 .map(|(i, g)| f64::from(*g) * f64::from(*g * lean(i) / length))
                 .sum();
             let mut moved = |by: f32| {
-                let mut i = 0;
                 let mut there = at.clone();
-                for (x, g) in there.iter_mut().flatten().zip(found.iter().flatten()) {
+                for (i, (x, g)) in there.iter_mut().flatten().zip(found.iter().flatten()).enumerate() {
                     *x += by * g * lean(i) / length;
-                    i += 1;
                 }
                 put(&mut model, &there);
                 model.loss(&pack(), trained).unwrap()
