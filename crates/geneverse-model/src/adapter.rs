@@ -63,7 +63,7 @@ impl LoraConfig {
     }
 
     /// Every name must be one of the model's.
-    pub(crate) fn check_targets(&self, config: &ModelConfig) -> Result<()> {
+    pub fn check_targets(&self, config: &ModelConfig) -> Result<()> {
         let known = config.family.targets();
         let unknown =
             |name: &&String| *name != ALL_LINEAR && !known.iter().any(|target| is_named(target.path, name));

@@ -178,6 +178,8 @@ pub struct Pack {
     pub(crate) positions: Vec<u32>,
     pub(crate) labels: Vec<Label>,
     pub(crate) lay: Lay,
+    /// The rows that hold each sequence's tokens: those of the prefix that it shares, then its own.
+    pub(crate) of_sequences: Vec<[Range<usize>; 2]>,
 }
 
 impl Pack {
@@ -191,14 +193,15 @@ impl Pack {
         let longest = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(0).next_multiple_of(8);
         let pad = config.pad_token_id.or(config.eos_token_ids.first().copied()).unwrap_or(0);
         let mut pack = Rows::default();
+        let mut of_sequences = vec![[0..0, 0..0]; sequences.len()];
         for (prefix, members) in bundles(&sequences, packing) {
             if let Some(first) = members.first().filter(|_| prefix > 0) {
-                pack.add(first, 0..prefix, members.len() as f32);
+                pack.add(sequences[*first], 0..prefix, members.len() as f32);
             }
             let stem = pack.ids.len() - prefix..pack.ids.len();
             let mut own = Vec::new();
-            for sequence in members {
-                let start = pack.ids.len();
+            for member in members {
+                let (sequence, start) = (sequences[member], pack.ids.len());
                 pack.add(sequence, prefix..sequence.ids.len(), 1.0);
                 if packing == Packing::Padded {
                     for position in sequence.ids.len()..longest {
@@ -206,41 +209,19 @@ impl Pack {
                         pack.positions.push(position as u32);
                     }
                 }
+                of_sequences[member] = [stem.clone(), start..pack.ids.len()];
                 own.push(start..pack.ids.len());
             }
             pack.trees.push(Tree { prefix: stem, members: own });
         }
         let Rows { ids, positions, labels, trees } = pack;
         let lay = Lay::new(trees, &positions, config);
-        Self { ids, positions, labels, lay }
+        Self { ids, positions, labels, lay, of_sequences }
     }
 
     /// Number of tokens computed.
     pub fn len(&self) -> usize {
         self.ids.len()
-    }
-
-    /// For each of the sequences that it was made of, in their order, the rows that hold its tokens in order.
-    pub(crate) fn order(&self, sequences: &[Sequence]) -> Vec<Vec<Range<usize>>> {
-        let mut order: Vec<Vec<Range<usize>>> = vec![Vec::new(); sequences.len()];
-        let branches = self
-            .lay
-            .trees
-            .iter()
-            .flat_map(|tree| tree.members.iter().map(|own| [tree.prefix.clone(), own.clone()].to_vec()));
-        // Trees lie in the order of their first sequence, which is not that of all sequences.
-        let mut waiting: Vec<Vec<Range<usize>>> = branches.collect();
-        for (sequence, rows) in sequences.iter().zip(&mut order) {
-            let ids = |rows: &[Range<usize>]| {
-                rows.iter()
-                    .flat_map(|rows| self.ids[rows.clone()].iter().copied())
-                    .eq(sequence.ids.iter().copied())
-            };
-            if let Some(place) = waiting.iter().position(|branch| ids(branch)) {
-                *rows = waiting.remove(place);
-            }
-        }
-        order
     }
 
     /// Whether there is nothing in it.
@@ -277,25 +258,24 @@ impl Rows {
     }
 }
 
-/// Sequences that begin alike, tokens and labels, with the length of what they share; in the order of the first of
+/// Which sequences begin alike, tokens and labels, with the length of what they share; in the order of the first of
 /// each. A sequence of its own shares nothing.
-fn bundles<'a>(sequences: &[&'a Sequence], packing: Packing) -> Vec<(usize, Vec<&'a Sequence>)> {
-    let alone = |sequence: &&'a Sequence| (0, vec![*sequence]);
+fn bundles(sequences: &[&Sequence], packing: Packing) -> Vec<(usize, Vec<usize>)> {
     if packing != Packing::Shared {
-        return sequences.iter().map(alone).collect();
+        return (0..sequences.len()).map(|alone| (0, vec![alone])).collect();
     }
-    let mut bundles: Vec<(usize, Vec<&'a Sequence>)> = Vec::new();
-    for sequence in sequences {
+    let mut bundles: Vec<(usize, Vec<usize>)> = Vec::new();
+    for (place, sequence) in sequences.iter().enumerate() {
         let alike = bundles.iter_mut().find_map(|(shared, members)| {
-            let common = common_prefix(members[0], sequence).min(*shared);
+            let common = common_prefix(sequences[members[0]], sequence).min(*shared);
             (common >= SHORTEST_PREFIX).then_some((shared, members, common))
         });
         match alike {
             Some((shared, members, common)) => {
                 *shared = common;
-                members.push(sequence);
+                members.push(place);
             }
-            None => bundles.push((sequence.ids.len(), vec![sequence])),
+            None => bundles.push((sequence.ids.len(), vec![place])),
         }
     }
     for (shared, members) in &mut bundles {
@@ -309,9 +289,9 @@ fn bundles<'a>(sequences: &[&'a Sequence], packing: Packing) -> Vec<(usize, Vec<
 /// Rows of the pack that sequences would become, and of its longest tree, without making it.
 pub(crate) fn rows(sequences: &[&Sequence], packing: Packing) -> (usize, usize) {
     let longest = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(0).next_multiple_of(8);
-    let of = |(prefix, members): &(usize, Vec<&Sequence>)| match packing {
+    let of = |(prefix, members): &(usize, Vec<usize>)| match packing {
         Packing::Padded => longest * members.len(),
-        _ => prefix + members.iter().map(|s| s.ids.len() - prefix).sum::<usize>(),
+        _ => prefix + members.iter().map(|member| sequences[*member].ids.len() - prefix).sum::<usize>(),
     };
     let trees: Vec<usize> = bundles(sequences, packing).iter().map(of).collect();
     (trees.iter().sum(), trees.into_iter().max().unwrap_or(0))
@@ -362,6 +342,7 @@ mod tests {
             pack.lay.trees,
             [Tree { prefix: 0..9, members: vec![9..12, 12..14] }, Tree::alone(14..17)]
         );
+        assert_eq!(pack.of_sequences, [[0..9, 9..12], [14..14, 14..17], [0..9, 12..14]]);
         assert_eq!(pack.ids[9..], [19, 30, 31, 19, 40, 50, 51, 52]);
         assert_eq!(pack.positions[9..], [9, 10, 11, 9, 10, 0, 1, 2]);
         let counts: f32 = pack.labels.iter().map(|label| label.count).sum();

@@ -182,9 +182,8 @@ impl Engine<'_> {
             let (len, history) = (tokens.len(), tokens.to_vec());
             slots.push(Slot { prompt: *prompt, len, next: 0, told: false, history, asked: len, layers });
         }
-        let order = pack.order(&sequences);
         let x = self.forward(&pack.ids, &pack.positions, &pack.lay, |layer, heads, qkv| {
-            for (slot, rows) in slots.iter_mut().zip(&order) {
+            for (slot, rows) in slots.iter_mut().zip(&pack.of_sequences) {
                 for rows in rows {
                     slot.layers[layer].append(&qkv[rows.start * heads.row()..rows.end * heads.row()], heads);
                 }
@@ -195,7 +194,9 @@ impl Engine<'_> {
             mixed
         })?;
         let hidden = config.hidden_size;
-        let ends = order.iter().filter_map(|rows| rows.iter().map(|rows| rows.end).max());
+        // The last token lies in the prefix where a prompt has nothing of its own.
+        let ends =
+            pack.of_sequences.iter().map(|[prefix, own]| if own.is_empty() { prefix.end } else { own.end });
         let last: Vec<f32> = ends.flat_map(|end| &x[(end - 1) * hidden..end * hidden]).copied().collect();
         let forbidden: Vec<Vec<u32>> = slots.iter().map(|slot| slot.repeating(self.guard)).collect();
         for (slot, next) in slots.iter_mut().zip(self.choose(&last, &forbidden)) {

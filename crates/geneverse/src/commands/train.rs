@@ -149,6 +149,11 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: Resume, ui: &Ui) -> 
     }
     let tokenizer = Tokenizer::read(&base)?;
     let model = Decoder::read(&base)?;
+    let lora = recipe.lora()?;
+    if let Some(lora) = &lora {
+        // Before anything is told of a run that cannot be.
+        lora.check_targets(model.config()).context("recipe: method.targets")?;
+    }
     let (train_set, validation_set) = read_data(recipe)?;
     let (sequences, encoded) = encode_examples(&train_set, &tokenizer, model.config(), &recipe.encoding())
         .with_context(|| recipe.data.train.clone())?;
@@ -168,7 +173,6 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: Resume, ui: &Ui) -> 
         program: resident(),
     }
     .check(ui)?;
-    let lora = recipe.lora()?;
     let mut model = match (&lora, recipe.method.blocks) {
         (Some(lora), _) => model.train_lora(lora, recipe.run.seed)?,
         (None, Some(blocks)) => model.expand(blocks)?,
