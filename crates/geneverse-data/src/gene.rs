@@ -302,6 +302,17 @@ pub enum GoAspect {
     CellularComponent,
 }
 
+/// *Homo sapiens* in NCBI Taxonomy.
+pub const HUMAN: u32 = 9606;
+
+fn human() -> u32 {
+    HUMAN
+}
+
+fn is_human(tax_id: &u32) -> bool {
+    *tax_id == HUMAN
+}
+
 /// One gene as every stage sees it. `None` and empty lists mean "not known", never "none exists".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -312,6 +323,9 @@ pub struct GeneRecord {
     pub name: String,
     /// What the gene makes.
     pub kind: GeneKind,
+    /// The species, as its id in NCBI Taxonomy.
+    #[serde(default = "human", skip_serializing_if = "is_human")]
+    pub tax_id: u32,
     /// HGNC's own word for the kind: "RNA, micro".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locus_type: Option<String>,
@@ -381,6 +395,7 @@ impl GeneRecord {
             symbol,
             name: name.into(),
             kind,
+            tax_id: HUMAN,
             locus_type: None,
             location: None,
             hgnc_id: None,

@@ -9,6 +9,7 @@ pub mod gene;
 pub mod import;
 pub mod progress;
 pub mod prompt;
+pub mod provenance;
 mod seeded;
 pub mod sentences;
 pub mod sources;

@@ -129,6 +129,7 @@ fn fill(record: &mut GeneRecord, from: GeneRecord) {
         symbol,
         name,
         kind: _,
+        tax_id: _,
         locus_type,
         location,
         hgnc_id,
