@@ -8,7 +8,8 @@
 mod address;
 mod reply;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 pub use address::{Address, Key};
 pub use reply::{ChatAnswer, Usage};
 
-use crate::http::{Client, HttpError, Request};
+use crate::http::{Client, HttpError, Request, Settings};
 use reply::Fault;
 
 /// How often a question is asked whose answer cannot be read.
@@ -68,6 +69,11 @@ impl Message {
     /// A text from the person.
     pub fn user(text: impl Into<String>) -> Self {
         Self::text(Role::User, text)
+    }
+
+    /// What is said, for a person to read.
+    pub fn words(&self) -> String {
+        self.parts.iter().map(|Part::Text { text }| text.as_str()).collect()
     }
 
     fn text(role: Role, text: impl Into<String>) -> Self {
@@ -204,12 +210,28 @@ pub struct ChatClient {
     address: Address,
     key: Option<Key>,
     dialect: Mutex<Dialect>,
+    left: Arc<AtomicBool>,
 }
 
 impl ChatClient {
-    /// A client for the endpoint at `address`.
-    pub fn new(http: Client, address: Address, key: Option<Key>) -> Self {
-        Self { http, address, key, dialect: Mutex::new(Dialect::default()) }
+    /// A client for the endpoint at `address`. As answers come whole, `settings.silence` has to be as long as the
+    /// longest answer takes.
+    pub fn new(settings: Settings, address: Address, key: Option<Key>) -> Result<Self, ChatError> {
+        let left = Arc::new(AtomicBool::new(false));
+        let (stop, leaving) = (settings.stop.clone(), left.clone());
+        let stop = Arc::new(move || leaving.load(Ordering::SeqCst) || stop());
+        let http = Client::new(Settings { stop, ..settings }).map_err(ChatError::Http)?;
+        Ok(Self { http, address, key, dialect: Mutex::new(Dialect::default()), left })
+    }
+
+    /// Ends all that is under way, in every thread: no answer is wanted any more.
+    pub fn leave(&self) {
+        self.left.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it was asked to stop.
+    pub fn is_stopped(&self) -> bool {
+        (self.http.settings().stop)()
     }
 
     /// The endpoint's address.
@@ -378,7 +400,8 @@ fn body(request: &ChatRequest, dialect: Dialect) -> Value {
 fn speaks_of_model(fault: &Fault, status: u16) -> bool {
     let lower = fault.message.to_lowercase();
     let code = fault.code.as_deref().unwrap_or_default();
-    let missing = ["not found", "does not exist", "not exist", "no such", "unknown", "not a valid", "invalid model"];
+    let missing =
+        ["not found", "does not exist", "not exist", "no such", "unknown", "not a valid", "invalid model"];
     code == "model_not_found"
         || (lower.contains("model") && missing.iter().any(|words| lower.contains(words)))
         || (status == 404 && lower.contains("model"))

@@ -5,6 +5,7 @@
 //! because bad records are data too.
 
 pub mod answers;
+pub mod chat;
 pub mod dataset;
 pub mod gene;
 pub mod http;
@@ -17,3 +18,4 @@ pub mod sentences;
 pub mod sources;
 pub mod stage;
 pub mod store;
+pub mod synthesize;

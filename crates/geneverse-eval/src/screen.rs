@@ -9,7 +9,7 @@ mod claims;
 
 use std::collections::HashSet;
 
-use geneverse_data::gene::GeneRecord;
+use geneverse_data::gene::{GeneRecord, HUMAN};
 use geneverse_data::synthesize::{Question, Reason, Rejection};
 
 use crate::facts::{COVERAGE, GeneGrader, NEAREST, contradiction, has_name};
@@ -85,25 +85,21 @@ pub fn screen(
     gene: &GeneRecord,
     grader: &GeneGrader,
 ) -> Result<(), Rejection> {
-    let checks: [(Reason, Option<String>); 8] = [
-        (Reason::Refusal, refusal(text)),
-        (Reason::OtherGene, other_gene(text, gene, grader.index())),
-        (Reason::OtherKind, claims::other_kind(text, gene)),
-        (Reason::SymbolLost, symbol_lost(text, question, gene)),
-        (Reason::Identifiers, foreign_identifiers(text, question, gene, grader.index())),
-        (Reason::Echo, echo(text, question)),
-        (Reason::CutOff, cut_off(text)),
-        (Reason::Form, bad_form(text)),
+    let index = grader.index();
+    let checks: [(Reason, &dyn Fn() -> Option<String>); 10] = [
+        (Reason::Refusal, &|| refusal(text)),
+        (Reason::Form, &|| other_script(text)),
+        (Reason::OtherGene, &|| other_gene(text, gene, index)),
+        (Reason::OtherKind, &|| claims::other_kind(text, gene)),
+        (Reason::SymbolLost, &|| symbol_lost(text, question, gene)),
+        (Reason::Identifiers, &|| foreign_identifiers(text, question, gene, index)),
+        (Reason::Echo, &|| echo(text, question)),
+        (Reason::CutOff, &|| cut_off(text)),
+        (Reason::Form, &|| bad_form(text)),
+        (Reason::OtherGene, &|| other_function(text, gene, grader)),
     ];
-    for (reason, found) in checks {
-        if let Some(detail) = found {
-            return Err(Rejection::new(reason, detail));
-        }
-    }
-    match other_function(text, gene, grader) {
-        Some(detail) => Err(Rejection::new(Reason::OtherGene, detail)),
-        None => Ok(()),
-    }
+    let found = checks.into_iter().find_map(|(reason, check)| Some(Rejection::new(reason, check()?)));
+    found.map_or(Ok(()), Err)
 }
 
 fn refusal(text: &str) -> Option<String> {
@@ -127,7 +123,7 @@ fn other_gene(text: &str, gene: &GeneRecord, index: &GeneIndex) -> Option<String
     if let Some(found) = contradiction::other_symbol(text, &lower, gene) {
         return Some(found);
     }
-    if let Some(found) = contradiction::other_organism(&lower) {
+    if let Some(found) = contradiction::other_organism(&lower).filter(|_| gene.tax_id == HUMAN) {
         return Some(found);
     }
     let first = sentences(text).into_iter().next().map_or("", |range| &text[range]);
@@ -221,15 +217,16 @@ fn cut_off(text: &str) -> Option<String> {
 }
 
 fn bad_form(text: &str) -> Option<String> {
-    let letters = text.chars().filter(|c| c.is_alphabetic());
-    let latin = |c: char| c.is_ascii() || matches!(c, '\u{c0}'..='\u{24f}' | '\u{370}'..='\u{3ff}');
-    let (all, foreign) =
-        letters.fold((0_usize, 0_usize), |(all, foreign), c| (all + 1, foreign + usize::from(!latin(c))));
-    if foreign as f64 > FOREIGN * all as f64 {
-        return Some("is not in English".to_owned());
-    }
     let grade = grade_form(text);
     (grade.score < 1.0).then(|| grade.reasons.join("; "))
+}
+
+/// First of all, for without blanks between words no name in it is found.
+fn other_script(text: &str) -> Option<String> {
+    let latin = |c: char| c.is_ascii() || matches!(c, '\u{c0}'..='\u{24f}' | '\u{370}'..='\u{3ff}');
+    let letters: Vec<char> = text.chars().filter(|c| c.is_alphabetic()).collect();
+    let foreign = letters.iter().filter(|c| !latin(**c)).count();
+    (foreign as f64 > FOREIGN * letters.len() as f64).then(|| "is not in English".to_owned())
 }
 
 /// A text under this gene's name whose function is another's.

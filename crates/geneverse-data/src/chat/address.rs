@@ -147,7 +147,10 @@ mod tests {
         assert_eq!(to("http://localhost:8000/v1"), "http://localhost:8000/v1/chat/completions");
         assert_eq!(to(" HTTPS://api.openai.com/v1/ "), "https://api.openai.com/v1/chat/completions");
         assert_eq!(to("http://[::1]:80/v1/chat/completions"), "http://[::1]:80/v1/chat/completions");
-        assert_eq!(to("https://a.example/x?api-version=1"), "https://a.example/x/chat/completions?api-version=1");
+        assert_eq!(
+            to("https://a.example/x?api-version=1"),
+            "https://a.example/x/chat/completions?api-version=1"
+        );
         for (text, reason) in [
             ("localhost:8000", "no http://"),
             ("ftp://a/v1", "scheme \"ftp\""),

@@ -200,7 +200,8 @@ mod tests {
         };
         assert_eq!(read(json!({"content": "GLI1 is."})).text, "GLI1 is.");
         assert_eq!(read(json!({"content": null, "refusal": "No."})).refusal.as_deref(), Some("No."));
-        let parts = json!({"content": [{"type": "text", "text": "GLI1 "}, {"type": "image"}, {"text": "is."}]});
+        let parts =
+            json!({"content": [{"type": "text", "text": "GLI1 "}, {"type": "image"}, {"text": "is."}]});
         assert_eq!(read(parts).text, "GLI1 is.");
         let reasoned = read(json!({"content": "A.", "reasoning_content": "Hm."}));
         assert!(reasoned.reasoned && reasoned.usage.is_none());
@@ -223,13 +224,18 @@ mod tests {
 
     #[test]
     fn errors_of_every_shape_give_their_message() {
-        let openai = json!({"error": {"message": "no such model", "param": "model", "code": "model_not_found"}});
+        let openai =
+            json!({"error": {"message": "no such model", "param": "model", "code": "model_not_found"}});
         let found = fault(&openai.to_string());
         assert_eq!(found.message, "no such model");
-        assert_eq!((found.parameter.as_deref(), found.code.as_deref()), (Some("model"), Some("model_not_found")));
+        assert_eq!(
+            (found.parameter.as_deref(), found.code.as_deref()),
+            (Some("model"), Some("model_not_found"))
+        );
         let vllm = json!({"object": "error", "message": "too long", "type": "BadRequestError", "code": 400});
         assert_eq!(fault(&vllm.to_string()).message, "too long");
-        let llama_cpp = json!({"error": {"code": 404, "message": "File Not Found", "type": "not_found_error"}});
+        let llama_cpp =
+            json!({"error": {"code": 404, "message": "File Not Found", "type": "not_found_error"}});
         assert_eq!(fault(&llama_cpp.to_string()).message, "File Not Found");
         assert_eq!(fault(r#"{"error":"model 'x' not found"}"#).message, "model 'x' not found");
         assert_eq!(fault(r#"{"detail":"Not Found"}"#).message, "Not Found");

@@ -1,6 +1,6 @@
 //! What the answers will cost, what they have cost, and when to stop.
 //!
-//! Tokens of a question are estimated from its characters: between [`FEWEST`] and [`MOST`] of them make a token, about
+//! Tokens of a question are estimated from its characters: a character is between [`FEWEST`] and [`MOST`] tokens, about
 //! [`USUAL`] in English prose. As soon as a server has said what answers cost, its own ratio takes the place of these.
 //! An answer is reserved for, before it is asked for, with its longest length; so a limit is never passed, as long as
 //! the server keeps to the longest length.
@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::chat::Usage;
 
-/// Characters per token where tokens are largest: plain English words.
+/// Tokens per character where tokens are longest: plain English words.
 const FEWEST: f64 = 1.0 / 6.0;
-/// Characters per token of English prose with some symbols in it.
+/// Tokens per character of English prose with some symbols in it.
 const USUAL: f64 = 1.0 / 4.0;
-/// Characters per token of lists of identifiers, whose digits go in twos and threes.
+/// Tokens per character of lists of identifiers, whose digits go in twos and threes.
 const MOST: f64 = 1.0 / 2.0;
 /// Tokens of a chat template around a question, at most.
 const TEMPLATE: u64 = 40;

@@ -40,8 +40,7 @@ pub(super) struct Cache {
 impl Cache {
     /// Reads what is there; nothing is written before the first answer.
     pub(super) fn read(path: &Path) -> Result<Self, FileError> {
-        let mut cache =
-            Self { path: path.to_owned(), answers: HashMap::new(), file: None, unreadable: 0 };
+        let mut cache = Self { path: path.to_owned(), answers: HashMap::new(), file: None, unreadable: 0 };
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(cache),
@@ -69,23 +68,20 @@ impl Cache {
     /// Makes it ready to be written to, and keeps other programs from that.
     pub(super) fn lock(&mut self) -> Result<(), FileError> {
         let path = self.path.clone();
-        let cannot = |action| move |e| FileError::io(&path, action, e);
-        if let Some(folder) = self.path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(|e| FileError::io(folder, "make the folder", e))?;
         }
-        let opened = OpenOptions::new().read(true).append(true).create(true).open(&self.path);
-        let mut file = opened.map_err(cannot.clone()("open"))?;
+        let opened = OpenOptions::new().read(true).append(true).create(true).open(&path);
+        let mut file = opened.map_err(|e| FileError::io(&path, "open", e))?;
         // Some file systems know no locks; there the user has to see to it.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            let reason = "another run is asking the same model and writes here; wait for it, or give another --cache";
-            return Err(FileError::whole(&self.path, reason));
+            let reason =
+                "another run is asking the same model and writes here; wait for it, or give another --cache";
+            return Err(FileError::whole(&path, reason));
         }
+        end_last_line(&mut file).map_err(|e| FileError::io(&path, "repair the last line", e))?;
         // The other program may have written since this one read.
-        let (path, known) = (self.path.clone(), std::mem::take(&mut self.answers));
-        *self = Self::read(&path)?;
-        self.answers.extend(known);
-        end_last_line(&mut file).map_err(cannot("repair the last line"))?;
-        self.file = Some(file);
+        *self = Self { file: Some(file), ..Self::read(&path)? };
         Ok(())
     }
 
@@ -98,8 +94,7 @@ impl Cache {
         answer: ChatAnswer,
     ) -> Result<(), FileError> {
         let entry = Entry { key: key.to_owned(), symbol: symbol.to_owned(), attempt, answer };
-        let mut line =
-            serde_json::to_vec(&entry).map_err(|e| FileError::whole(&self.path, e.to_string()))?;
+        let mut line = serde_json::to_vec(&entry).map_err(|e| FileError::whole(&self.path, e.to_string()))?;
         line.push(b'\n');
         if self.file.is_none() {
             self.lock()?;

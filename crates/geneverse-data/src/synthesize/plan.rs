@@ -59,8 +59,7 @@ pub fn plan(options: Synthesis, progress: &dyn Progress) -> Result<Planned, Synt
         return Err(FileError::whole(&options.out, reason).into());
     }
     progress.start("reading genes", None, "genes");
-    let selected =
-        select(&store, options.symbols.as_deref(), &options.hold_out, options.only_with_summary)?;
+    let selected = select(&store, options.symbols.as_deref(), &options.hold_out, options.only_with_summary)?;
     progress.finish();
     let Selection { seen, held_out, skipped } = selected;
     let mut not_asked: BTreeMap<String, usize> = BTreeMap::new();
@@ -168,9 +167,9 @@ pub(super) fn request_key(request: &ChatRequest) -> String {
 
 /// A file of its own for each model, mode and way to draw, in a folder that outputs share.
 fn cache_path(options: &Synthesis) -> PathBuf {
-    let folder =
-        options.cache.clone().unwrap_or_else(|| options.out.with_file_name("synthesize-cache"));
-    let shown: String = options.model.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let folder = options.cache.clone().unwrap_or_else(|| options.out.with_file_name("synthesize-cache"));
+    let shown: String =
+        options.model.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let shown: String = shown.trim_matches('-').chars().take(40).collect();
     let what = json!([options.model, options.mode, options.mode.hash(), options.sampling]);
     let hash = hash_bytes(what.to_string().as_bytes());

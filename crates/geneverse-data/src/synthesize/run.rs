@@ -65,12 +65,11 @@ enum Outcome {
 }
 
 impl Plan {
-    /// Asks what is not answered yet, judges every answer, writes the files. Stops where `stop` says so.
+    /// Asks what is not answered yet, judges every answer, writes the files. Ends early where the client is stopped.
     pub fn run(
         self,
         client: &ChatClient,
         check: Check<'_>,
-        stop: &dyn Fn() -> bool,
         progress: &dyn Progress,
     ) -> Result<Ended, SynthesisError> {
         self.refuse_if_too_much()?;
@@ -86,8 +85,12 @@ impl Plan {
             drop(said);
             let begun = Instant::now();
             let mut desk = Desk::new(self, check, progress, errands);
-            let ended = desk.serve(&heard, stop);
+            let ended = desk.serve(&heard, client);
             progress.finish();
+            if !matches!(ended, Ok(false)) {
+                client.leave();
+                desk.keep_what_came(&heard)?;
+            }
             if ended? {
                 return Ok(Ended::Interrupted { done: desk.done, genes: desk.plan.jobs.len() });
             }
@@ -163,7 +166,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Serves all questions; `true` where it was stopped before the end.
-    fn serve(&mut self, heard: &Receiver<Said>, stop: &dyn Fn() -> bool) -> Result<bool, SynthesisError> {
+    fn serve(&mut self, heard: &Receiver<Said>, client: &ChatClient) -> Result<bool, SynthesisError> {
         self.take_cached()?;
         if self.open.is_empty() {
             return Ok(false);
@@ -173,7 +176,7 @@ impl<'a> Desk<'a> {
         self.progress.start(&what, Some(self.plan.jobs.len() as u64), "genes");
         self.progress.set(self.done as u64);
         loop {
-            if stop() {
+            if client.is_stopped() {
                 return Ok(true);
             }
             self.give_out()?;
@@ -195,6 +198,18 @@ impl<'a> Desk<'a> {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
         }
+    }
+
+    /// At an early end: answers that have come by now are paid for, and kept.
+    fn keep_what_came(&mut self, heard: &Receiver<Said>) -> Result<(), SynthesisError> {
+        while let Ok(said) = heard.try_recv() {
+            if let Said::Answer { errand, answer } = said
+                && let Ok(answer) = *answer
+            {
+                self.answer(*errand, answer)?;
+            }
+        }
+        Ok(())
     }
 
     /// Uses what earlier runs have paid for; an attempt may open the next one.
@@ -271,7 +286,8 @@ impl<'a> Desk<'a> {
         }
         self.last_failure = error.to_string();
         self.failed_in_a_row += 1;
-        self.progress.note(&format!("note: no answer about {}: {error}", self.plan.jobs[errand.place].gene.symbol));
+        self.progress
+            .note(&format!("note: no answer about {}: {error}", self.plan.jobs[errand.place].gene.symbol));
         if self.failed_in_a_row >= ROW {
             return Err(SynthesisError::Down { row: ROW, last: self.last_failure.clone() });
         }
@@ -404,7 +420,8 @@ impl<'a> Desk<'a> {
             seconds: begun.elapsed().as_secs_f64(),
             already_done: false,
         };
-        let facts = serde_json::to_value(&report).map_err(|e| FileError::whole(&options.out, e.to_string()))?;
+        let facts =
+            serde_json::to_value(&report).map_err(|e| FileError::whole(&options.out, e.to_string()))?;
         finish(&options.out, STAGE, key, facts)?;
         Ok(report)
     }

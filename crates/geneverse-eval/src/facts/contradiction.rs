@@ -73,6 +73,9 @@ fn claimed_kinds(lower: &str, gene: &GeneRecord) -> Vec<(String, GeneKind)> {
         for (at, _) in lower.match_indices(subject) {
             let predicate = predicate(&lower[at + subject.len()..]);
             let noun = predicate.trim_end_matches(" gene").trim_end_matches(" locus");
+            if noun.starts_with("not ") {
+                continue;
+            }
             // The longest noun wins: "immunoglobulin pseudogene" is a pseudogene.
             let claim = CLAIMS
                 .iter()
@@ -112,7 +115,8 @@ fn agrees(gene: &GeneRecord, claimed: GeneKind) -> bool {
 }
 
 pub(crate) fn other_organism(lower: &str) -> Option<String> {
-    let phrase = "organism is ";
+    // "The nomenclature for this organism is independent of others" is another matter.
+    let phrase = "the organism is ";
     let at = lower.find(phrase)? + phrase.len();
     let organism = predicate(&lower[at..]);
     let human = organism.contains("homo sapiens") || organism.contains("human");

@@ -18,7 +18,8 @@ pub(super) fn unknown(text: &str, source: Option<&str>, gene: &GeneRecord) -> Ve
     };
     let mut found = Vec::new();
     for (at, word) in pieces(text) {
-        let judged = of_genes.iter().any(|mention| mention.span.start < at + word.len() && at < mention.span.end);
+        let judged =
+            of_genes.iter().any(|mention| mention.span.start < at + word.len() && at < mention.span.end);
         if !judged && is_accession(word) && !known(word) && !found.iter().any(|other| other == word) {
             found.push(word.to_owned());
         }

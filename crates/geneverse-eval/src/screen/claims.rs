@@ -100,11 +100,13 @@ fn denied_protein(lower: &str, gene: &GeneRecord) -> Option<String> {
             sentence.match_indices(saying).find_map(|(at, _)| {
                 let predicate = contradiction::predicate(&sentence[at + saying.len()..]);
                 let noun = predicate.trim_end_matches(" gene").trim_end_matches(" locus");
-                let claims = |word: &&str| {
-                    contradiction::ends_with_word(noun, word) || contradiction::ends_with_word(&predicate, word)
+                let claims = |word: &str| {
+                    contradiction::ends_with_word(noun, word)
+                        || contradiction::ends_with_word(&predicate, word)
                 };
-                let claimed = NOT_PROTEIN.iter().any(|word| claims(&word));
-                (claimed && is_subject(&sentence[..at])).then(|| format!("{}{predicate}", saying.trim_start()))
+                let claimed = NOT_PROTEIN.iter().any(|word| claims(word));
+                (claimed && is_subject(&sentence[..at]))
+                    .then(|| format!("{}{predicate}", saying.trim_start()))
             })
         })
     })

@@ -6,6 +6,7 @@ mod bad_input;
 mod inspect;
 mod pipeline;
 mod real_files;
+mod synthesize;
 mod training;
 
 use std::path::{Path, PathBuf};
