@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::gene::{GeneKind, GeneRecord};
 use crate::progress::Progress;
+use crate::provenance::Provenance;
 use crate::sources::{Reading, gene_info, hgnc, records, summaries};
 use crate::stage::{FileError, Found, finish, hash_file, look};
 use crate::store::{GeneStore, SCHEMA_VERSION, Source, StoreError};
@@ -71,6 +72,12 @@ pub struct SourceReport {
     pub file: String,
     /// SHA-256 of its bytes.
     pub hash: String,
+    /// The terms under which it may be used, where they are known.
+    pub licence: Option<String>,
+    /// Where it was fetched from, where that is known.
+    pub url: Option<String>,
+    /// When it was fetched, in UTC.
+    pub fetched: Option<String>,
     /// Rows: how many, used, skipped and why.
     pub reading: Reading,
     /// Rows that added to a gene that was there.
@@ -117,7 +124,19 @@ pub fn import(files: &ImportFiles, progress: &dyn Progress) -> Result<ImportRepo
         };
         progress.finish();
         let hash = hashes.get(role).cloned().unwrap_or_default();
-        sources.push(SourceReport { role: role.to_owned(), file, hash, reading, joined, added });
+        let provenance = Provenance::of(path, &hash)?;
+        let usual = usual_licence(role).map(str::to_owned);
+        sources.push(SourceReport {
+            role: role.to_owned(),
+            file,
+            hash,
+            licence: provenance.as_ref().map(|p| p.licence.clone()).or(usual),
+            url: provenance.as_ref().map(|p| p.url.clone()),
+            fetched: provenance.map(|p| p.fetched),
+            reading,
+            joined,
+            added,
+        });
     }
 
     let genes = table.into_records();
@@ -147,7 +166,7 @@ fn finished_before(out: &Path, key: &Value) -> Result<Option<ImportReport>, Stor
 
 impl SourceReport {
     fn stored(&self) -> Source {
-        let Self { role, file, hash, reading, .. } = self;
+        let Self { role, file, hash, licence, url, fetched, reading, joined: _, added: _ } = self;
         Source {
             role: role.clone(),
             file: file.clone(),
@@ -155,7 +174,20 @@ impl SourceReport {
             rows: reading.rows,
             used: reading.used,
             skipped: reading.skipped.total,
+            licence: licence.clone(),
+            url: url.clone(),
+            fetched: fetched.clone(),
         }
+    }
+}
+
+/// The terms under which the authority of a role gives its files away; our own records are anybody's.
+fn usual_licence(role: &str) -> Option<&'static str> {
+    match role {
+        "hgnc" => Some("CC0-1.0"),
+        "gene_info" | "summaries" => Some("public domain"),
+        "go" | "go_annotations" | "gpi" | "id_mapping" => Some("CC-BY-4.0"),
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@
 //! | `gene` | a record as JSON, its symbol and its HGNC, Entrez and Ensembl numbers |
 //! | `symbol` | every text a gene goes by → the gene, as approved symbol, previous symbol or alias |
 //! | `gene_text` | FTS5 over symbol, aliases, name and summary |
-//! | `source` | the files it was made from: name, SHA-256, rows, used, skipped |
+//! | `source` | the files it was made from: name, SHA-256, rows, used, skipped, licence, where and when fetched |
 //!
 //! A database is written once and then only read. `PRAGMA user_version` is the schema's version.
 
@@ -25,7 +25,7 @@ use crate::progress::Progress;
 use crate::stage::FileError;
 
 /// The schema's version; a database of another version is refused.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 /// "GVGD" in `PRAGMA application_id`: tells a `genes.db` from any other SQLite file.
 const APPLICATION_ID: u32 = 0x4756_4744;
 /// Records fetched at once while iterating.
@@ -74,6 +74,15 @@ pub struct Source {
     pub used: usize,
     /// Rows that were skipped.
     pub skipped: usize,
+    /// The terms under which it may be used, where they are known: `CC0-1.0`, `CC-BY-4.0`, `public domain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Where it was fetched from, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// When it was fetched, in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<String>,
 }
 
 /// A gene found by its words.
@@ -148,7 +157,8 @@ impl GeneStore {
 
     /// The files it was made from.
     pub fn sources(&self) -> Result<Vec<Source>, StoreError> {
-        let select = "SELECT role, file, hash, rows, used, skipped FROM source ORDER BY id";
+        let select =
+            "SELECT role, file, hash, rows, used, skipped, licence, url, fetched FROM source ORDER BY id";
         let mut statement = self.ok(self.connection.prepare_cached(select))?;
         let count = |row: &rusqlite::Row<'_>, column| -> rusqlite::Result<usize> {
             Ok(usize::try_from(row.get::<_, i64>(column)?).unwrap_or_default())
@@ -161,6 +171,9 @@ impl GeneStore {
                 rows: count(row, 3)?,
                 used: count(row, 4)?,
                 skipped: count(row, 5)?,
+                licence: row.get(6)?,
+                url: row.get(7)?,
+                fetched: row.get(8)?,
             })
         });
         self.ok(self.ok(rows)?.collect())

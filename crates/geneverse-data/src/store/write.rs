@@ -33,7 +33,10 @@ CREATE TABLE source (
     hash TEXT NOT NULL,
     rows INTEGER NOT NULL,
     used INTEGER NOT NULL,
-    skipped INTEGER NOT NULL
+    skipped INTEGER NOT NULL,
+    licence TEXT,
+    url TEXT,
+    fetched TEXT
 );
 CREATE VIRTUAL TABLE gene_text USING fts5 (symbol, aliases, name, summary, content = '', tokenize = 'unicode61');
 ";
@@ -93,14 +96,18 @@ fn fill(
     insert_records(&transaction, records, progress)?;
     for source in sources {
         transaction.execute(
-            "INSERT INTO source (role, file, hash, rows, used, skipped) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO source (role, file, hash, rows, used, skipped, licence, url, fetched)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
                 source.role,
                 source.file,
                 source.hash,
                 source.rows as i64,
                 source.used as i64,
-                source.skipped as i64
+                source.skipped as i64,
+                source.licence,
+                source.url,
+                source.fetched
             ],
         )?;
     }
