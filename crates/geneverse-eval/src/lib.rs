@@ -8,6 +8,7 @@ pub mod index;
 pub mod postprocess;
 pub mod prose;
 pub mod report;
+pub mod retrieval;
 pub mod scores;
 pub mod terms;
 pub mod text;
