@@ -488,3 +488,6 @@ fn repeated_summaries<'a>(genes: impl Iterator<Item = &'a GeneRecord>) -> usize 
         .filter(|summary| !seen.insert(summary.text.as_str()))
         .count()
 }
+
+#[cfg(test)]
+mod tests;
