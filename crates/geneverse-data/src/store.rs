@@ -4,12 +4,18 @@
 //! |---|---|
 //! | `gene` | a record as JSON, its symbol and its HGNC, Entrez and Ensembl numbers |
 //! | `symbol` | every text a gene goes by → the gene, as approved symbol, previous symbol or alias |
-//! | `gene_text` | FTS5 over symbol, aliases, name and summary |
+//! | `gene_text` | FTS5 over symbol, aliases, name, other names, groups, names of GO terms, and summary |
+//! | `go_term` | the Gene Ontology's terms, each with how many genes have it, directly or through a more special one |
+//! | `go_alternative` | identifiers of terms that were merged or replaced → the term in use |
+//! | `go_relation` | how terms lead to each other: `is_a`, `part_of`, `regulates`, … |
+//! | `go_annotation` | a gene, a term, in which way it holds, and how that is known |
 //! | `source` | the files it was made from: name, SHA-256, rows, used, skipped, licence, where and when fetched |
 //!
 //! A database is written once and then only read. `PRAGMA user_version` is the schema's version.
 
+mod go;
 mod resolve;
+mod search;
 mod write;
 
 use std::collections::VecDeque;
@@ -18,9 +24,13 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params};
 use serde::{Deserialize, Serialize};
 
+pub use go::{GoAnnotation, StoredTerm};
 pub use resolve::{Candidate, Resolution, SymbolRole};
+pub use search::{Hit, Snippet};
 
+use crate::annotation::Annotation;
 use crate::gene::{EnsemblId, EntrezId, GeneRecord, GeneSymbol, HgncId};
+use crate::ontology::Ontology;
 use crate::progress::Progress;
 use crate::stage::FileError;
 
@@ -30,8 +40,6 @@ pub const SCHEMA_VERSION: u32 = 2;
 const APPLICATION_ID: u32 = 0x4756_4744;
 /// Records fetched at once while iterating.
 const PAGE: usize = 500;
-/// Query words beyond this many do not change what is found, but the time it takes.
-const SEARCH_WORDS: usize = 64;
 
 /// What can go wrong with a database.
 #[derive(Debug, thiserror::Error)]
@@ -85,13 +93,19 @@ pub struct Source {
     pub fetched: Option<String>,
 }
 
-/// A gene found by its words.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hit {
-    /// The gene.
-    pub record: GeneRecord,
-    /// BM25, higher is better; comparable within one search only.
-    pub score: f64,
+/// What a database is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Contents<'a> {
+    /// The genes; their symbols are distinct.
+    pub records: &'a [GeneRecord],
+    /// The files they come from.
+    pub sources: &'a [Source],
+    /// The Gene Ontology, or an empty one.
+    pub ontology: &'a Ontology,
+    /// For each of its terms, how many genes have it; see [`Ontology::genes_per_term`].
+    pub genes_per_term: &'a [u32],
+    /// What is said of a gene, which is given as a place in `records`. No two are equal.
+    pub annotations: &'a [(usize, Annotation)],
 }
 
 /// An open database.
@@ -109,7 +123,19 @@ impl GeneStore {
         sources: &[Source],
         progress: &dyn Progress,
     ) -> Result<(), StoreError> {
-        write::create(path, records, sources, progress)
+        let ontology = Ontology::default();
+        let contents =
+            Contents { records, sources, ontology: &ontology, genes_per_term: &[], annotations: &[] };
+        Self::create_with(path, &contents, progress)
+    }
+
+    /// Writes a database with the Gene Ontology and annotations, as [`GeneStore::create`] does.
+    pub fn create_with(
+        path: &Path,
+        contents: &Contents<'_>,
+        progress: &dyn Progress,
+    ) -> Result<(), StoreError> {
+        write::create(path, contents, progress)
     }
 
     /// Opens a database for reading.
@@ -210,29 +236,6 @@ impl GeneStore {
         Records { store: self, after: String::new(), page: VecDeque::new(), ended: false }
     }
 
-    /// The `k` genes whose symbol, aliases, name or summary fit the words best. Any text is a good query.
-    pub fn search(&self, query: &str, k: usize) -> Result<Vec<Hit>, StoreError> {
-        let words = query_words(query);
-        if words.is_empty() || k == 0 {
-            return Ok(Vec::new());
-        }
-        // A symbol asked for by name counts most; SQLite's bm25 is lower for better rows.
-        let select = "SELECT gene.symbol, gene.record, bm25(gene_text, 10.0, 6.0, 4.0, 1.0) AS rank
-            FROM gene_text JOIN gene ON gene.id = gene_text.rowid
-            WHERE gene_text MATCH ?1 ORDER BY rank, gene.symbol LIMIT ?2";
-        let mut statement = self.ok(self.connection.prepare_cached(select))?;
-        let limit = i64::try_from(k).unwrap_or(i64::MAX);
-        let rows = statement.query_map((&words, limit), |row| {
-            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, f64>(2)?))
-        });
-        let mut hits = Vec::new();
-        for row in self.ok(rows)? {
-            let (symbol, json, rank): (String, _, _) = self.ok(row)?;
-            hits.push(Hit { record: self.parse(&symbol, &json)?, score: -rank });
-        }
-        Ok(hits)
-    }
-
     fn one(&self, select: &str, params: impl Params) -> Result<Option<GeneRecord>, StoreError> {
         let mut statement = self.ok(self.connection.prepare_cached(select))?;
         let found = statement
@@ -294,17 +297,6 @@ impl Iterator for Records<'_> {
         }
         self.page.pop_front().map(Ok)
     }
-}
-
-/// The words of a query as FTS5 strings joined by OR: no character of it is syntax.
-fn query_words(query: &str) -> String {
-    let mut words: Vec<&str> = Vec::new();
-    for word in query.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()) {
-        if !words.contains(&word) && words.len() < SEARCH_WORDS {
-            words.push(word);
-        }
-    }
-    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" OR ")
 }
 
 fn sqlite_error(path: &Path, source: rusqlite::Error) -> StoreError {
