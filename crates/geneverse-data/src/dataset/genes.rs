@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::card::card;
 use super::compare::{Item, Kin, Leakage, join_alike, leakage};
-use super::content::SHINGLE;
+use super::content::{Content, SHINGLE};
 use super::describe::{Description, describe};
 use super::format::Format;
 use super::near::{NEAR, Sets};
@@ -87,7 +87,7 @@ pub struct GenesDataset {
     pub split: SplitBy,
     /// Take no cluster apart, and leave out relatives of held-out genes.
     pub strict: bool,
-    /// How many genes with the same text are kept; all where `None`.
+    /// How many genes with the same summary but for names and numbers are kept; all where `None`.
     pub most_alike: Option<usize>,
     /// The forms to write; Alpaca where empty.
     pub formats: Vec<Format>,
@@ -217,7 +217,7 @@ pub fn genes_scored(
     let units = match most_alike {
         Some(most) => {
             let surplus = surplus(&units, *most, *seed);
-            drop(units, "its text is told of often enough", &|place, _| surplus[place])
+            drop(units, "its summary is told of often enough", &|place, _| surplus[place])
         }
         None => units,
     };
@@ -409,13 +409,14 @@ impl Part {
     }
 }
 
-/// Which genes are more than `most` of those whose first answer has the same text; the seed chooses who stays.
+/// Which genes are more than `most` of those with the same summary but for names and numbers; the seed chooses who
+/// stays. By the summary, not by the answer: what else is told of two microRNAs may differ.
 fn surplus(units: &[Unit], most: usize, seed: u64) -> Vec<bool> {
     let mut by_text: HashMap<u64, Vec<(u64, usize)>> = HashMap::new();
     for (place, unit) in units.iter().enumerate() {
-        if let Some(sketch) = unit.items.first().and_then(|item| item.sketch.as_ref()) {
-            let order = (mix(seed, unit.gene.symbol.as_str()), place);
-            by_text.entry(sketch.content.whole).or_default().push(order);
+        let symbol = unit.gene.symbol.as_str();
+        if let Some(content) = unit.gene.summary.as_ref().and_then(|text| Content::of(&text.text, symbol)) {
+            by_text.entry(content.whole).or_default().push((mix(seed, symbol), place));
         }
     }
     let mut surplus = vec![false; units.len()];

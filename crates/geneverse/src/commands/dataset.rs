@@ -73,7 +73,7 @@ pub(crate) struct GenesArgs {
     /// Drop relatives of held-out genes, and take no cluster apart even if validation becomes smaller
     #[arg(long)]
     strict: bool,
-    /// Keep at most so many genes with the same text but for names and numbers [default: all]
+    /// Keep at most so many genes with the same summary but for names and numbers [default: all]
     #[arg(long, value_name = "N")]
     most_alike: Option<usize>,
     /// The forms to write: a comma-separated list
