@@ -1,5 +1,10 @@
 //! Duplicates, splits and leakage on the real public files, where they are: `../shared/data` beside the project.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, reason = "a test that says why it is skipped")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "a test that says why it is skipped"
+)]
 
 use std::path::Path;
 
@@ -43,7 +48,10 @@ fn no_text_of_the_real_summaries_is_on_both_sides() {
     let train = &report.splits["train"].duplicates;
     let micro = &train.largest[0];
     assert!(micro.examples > 1_850 && micro.begins.starts_with("microRNAs (miRNAs) are short"), "{micro:?}");
-    assert!(train.same_text > 2_500 && train.largest[1].begins.starts_with("Olfactory receptors"), "{train:?}");
+    assert!(
+        train.same_text > 2_500 && train.largest[1].begins.starts_with("Olfactory receptors"),
+        "{train:?}"
+    );
     for leak in report.leakage.iter().filter(|leak| leak.into == "validation") {
         let group = leak.same_group.as_ref().unwrap();
         assert_eq!((leak.same_text.count, leak.near.count, leak.same_gene.count, group.count), (0, 0, 0, 0));
@@ -78,7 +86,11 @@ fn no_text_of_the_real_summaries_is_on_both_sides() {
             (Some(_), None) | (None, Some(_)) => changed.push(gene.symbol.to_string()),
         }
     }
-    assert!(compared > 1_800 && changed.len() * 20 < compared, "{} of {compared}: {changed:?}", changed.len());
+    assert!(
+        compared > 1_800 && changed.len() * 20 < compared,
+        "{} of {compared}: {changed:?}",
+        changed.len()
+    );
 
     let loose = GenesDataset { split: SplitBy::Gene, out: folder.path().join("loose"), ..options };
     let report = genes(&loose, &Silent).unwrap();

@@ -53,7 +53,8 @@ pub fn score(train: &[Example], asked: &[Asked<'_>], grader: Option<&GeneGrader>
                 .collect();
             Overlap {
                 bleu: corpus_bleu(pairs.iter().map(|(answer, example)| (*answer, &example.output))),
-                rouge1: mean(&pairs, |(answer, example)| Some(rouge1(answer, &example.output))).unwrap_or(0.0),
+                rouge1: mean(&pairs, |(answer, example)| Some(rouge1(answer, &example.output)))
+                    .unwrap_or(0.0),
                 function: grader.and_then(|grader| {
                     mean(&pairs, |(answer, example)| states_function(grader, answer, subject(example)))
                 }),
@@ -130,7 +131,8 @@ struct WordIndex {
 
 impl WordIndex {
     fn new(train: &[Example]) -> Self {
-        let tokens: Vec<Vec<String>> = train.par_iter().map(|example| rouge_tokens(&example.output)).collect();
+        let tokens: Vec<Vec<String>> =
+            train.par_iter().map(|example| rouge_tokens(&example.output)).collect();
         let mut index = Self { ids: HashMap::new(), postings: Vec::new(), lengths: Vec::new() };
         for (place, words) in tokens.into_iter().enumerate() {
             index.lengths.push(words.len() as u32);
@@ -199,7 +201,10 @@ mod tests {
             example("GLI2", "A zinc finger switches on hedgehog targets in the limb."),
             example("KDR", "A kinase of vessels binds growth factors."),
         ];
-        let asked = [example("OR5B12", "This olfactory receptor binds odorants."), example("PTCH1", "It hears hedgehog.")];
+        let asked = [
+            example("OR5B12", "This olfactory receptor binds odorants."),
+            example("PTCH1", "It hears hedgehog."),
+        ];
         let names = ["olfactory receptor 5B12".to_owned(), "patched 1, hedgehog".to_owned()];
         let sets = [Asked { name: "test", examples: &asked, gene_names: &names }];
         let [scores] = score(&train, &sets, None).try_into().unwrap();
@@ -215,7 +220,10 @@ mod tests {
 
     #[test]
     fn a_copy_in_training_scores_full_marks() {
-        let train = [example("A1", "It opens the ring of sugars in the liver."), example("B1", "It moves cargo along fibres.")];
+        let train = [
+            example("A1", "It opens the ring of sugars in the liver."),
+            example("B1", "It moves cargo along fibres."),
+        ];
         let names = [String::new(), String::new()];
         let sets = [Asked { name: "test", examples: &train, gene_names: &names }];
         let [scores] = score(&train, &sets, None).try_into().unwrap();

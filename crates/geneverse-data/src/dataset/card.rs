@@ -79,7 +79,9 @@ fn front_matter(formats: &[Format], sources: &[Source], report: &GenesReport) ->
     let configs: Vec<(String, Format)> = formats
         .iter()
         .enumerate()
-        .map(|(index, format)| (if index == 0 { "default".into() } else { format.name().to_owned() }, *format))
+        .map(|(index, format)| {
+            (if index == 0 { "default".into() } else { format.name().to_owned() }, *format)
+        })
         .collect();
     for (name, format) in &configs {
         let _ = writeln!(yaml, "- config_name: {name}\n  data_files:");
@@ -94,7 +96,9 @@ fn front_matter(formats: &[Format], sources: &[Source], report: &GenesReport) ->
             let _ = writeln!(yaml, "  - name: {field}\n    dtype: string");
         }
         let pair = |list: &str, a: &str, b: &str| {
-            format!("  - name: {list}\n    list:\n    - name: {a}\n      dtype: string\n    - name: {b}\n      dtype: string\n")
+            format!(
+                "  - name: {list}\n    list:\n    - name: {a}\n      dtype: string\n    - name: {b}\n      dtype: string\n"
+            )
         };
         match format {
             Format::Alpaca | Format::Hf => {
@@ -194,7 +198,9 @@ fn source_table(card: &mut String, sources: &[Source], report: &GenesReport) {
 
 fn split_rules(card: &mut String, options: &GenesDataset, report: &GenesReport) {
     let together = match options.split {
-        SplitBy::Gene => "All examples of a gene are on one side; genes of one family may be on both.".to_owned(),
+        SplitBy::Gene => {
+            "All examples of a gene are on one side; genes of one family may be on both.".to_owned()
+        }
         SplitBy::Group => "Genes connected through HGNC groups are on one side.".to_owned(),
         SplitBy::Cluster => format!(
             "Genes connected through HGNC groups, or through nearly the same text (Jaccard index of runs of five words \

@@ -217,16 +217,26 @@ mod tests {
 
     #[test]
     fn each_way_of_leaking_is_counted_by_itself() {
-        let text = "the encoded enzyme opens the ring of small sugars in the liver and is lost in a rare disease";
+        let text =
+            "the encoded enzyme opens the ring of small sugars in the liver and is lost in a rare disease";
         let changed = text.replace("a rare disease", "some families");
-        let other = "a channel for potassium that lets the heart rest between beats and keeps its pace at night";
+        let other =
+            "a channel for potassium that lets the heart rest between beats and keeps its pace at night";
         let train = [item("A1", "x", text), item("B1", "y", other)];
         let asked = [
             item("A2", "z", text),
             item("A3", "z", &changed),
             item("b1", "z", "nothing is known of it"),
-            item("C1", "y", "a receptor of the skin which feels cold and menthol and some say also pain of ice"),
-            item("D1", "z", "it moves cargo along fibres from the middle of the cell towards its far ends and back"),
+            item(
+                "C1",
+                "y",
+                "a receptor of the skin which feels cold and menthol and some say also pain of ice",
+            ),
+            item(
+                "D1",
+                "z",
+                "it moves cargo along fibres from the middle of the cell towards its far ends and back",
+            ),
         ];
         let found = leakage(("train", &train), ("test", &asked));
         let shown = |finding: &Finding| (finding.count, finding.shown.concat().join(" "));
@@ -240,10 +250,9 @@ mod tests {
     #[test]
     fn the_gene_of_a_foreign_example_is_found_in_its_question() {
         let asked = |instruction: &str| {
-            let example: Example = serde_json::from_value(
-                serde_json::json!({"instruction": instruction, "output": ""}),
-            )
-            .unwrap();
+            let example: Example =
+                serde_json::from_value(serde_json::json!({"instruction": instruction, "output": ""}))
+                    .unwrap();
             subject(&example).to_owned()
         };
         assert_eq!(asked("Please summarize the major function of gene: GLI1. Use"), "GLI1");

@@ -130,7 +130,8 @@ fn sentences(text: &str) -> impl Iterator<Item = &str> {
         let end = rest.match_indices(['.', '!', '?']).map(|(at, _)| at + 1).find(|&end| {
             let after = &rest[end..];
             let next = after.split_whitespace().next().unwrap_or_default();
-            after.starts_with(char::is_whitespace) && !next.chars().all(|c| c.is_lowercase() || !c.is_alphanumeric())
+            after.starts_with(char::is_whitespace)
+                && !next.chars().all(|c| c.is_lowercase() || !c.is_alphanumeric())
         });
         let (sentence, others) = rest.split_at(end.unwrap_or(rest.len()));
         rest = others;
@@ -168,7 +169,8 @@ mod tests {
 
     #[test]
     fn what_says_only_who_a_gene_is_has_no_content() {
-        let bare = "MIR17 is the official gene symbol for microRNA 17, provided by HGNC. It is a microRNA gene.";
+        let bare =
+            "MIR17 is the official gene symbol for microRNA 17, provided by HGNC. It is a microRNA gene.";
         assert_eq!(Content::of(bare, "MIR17"), None);
         assert_eq!(Content::of("", ""), None);
         assert_eq!(Content::of("1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 12", ""), None);

@@ -117,7 +117,8 @@ pub fn describe(examples: &[Example], items: &[Item], kinds: &[Option<GeneKind>]
         let noun = kind.map_or_else(|| kind_in(&example.output), GeneKind::noun);
         *by_kind.entry(noun.to_owned()).or_default() += 1;
     }
-    let genes: HashSet<&str> = items.iter().map(|item| item.gene.as_str()).filter(|g| !g.is_empty()).collect();
+    let genes: HashSet<&str> =
+        items.iter().map(|item| item.gene.as_str()).filter(|g| !g.is_empty()).collect();
     Description {
         examples: examples.len(),
         genes: genes.len(),
@@ -179,7 +180,8 @@ fn duplicates(examples: &[Example], items: &[Item]) -> Duplicates {
             // The most frequent text stands for the cluster.
             let mut counts: HashMap<Option<u64>, usize> = HashMap::new();
             cluster.iter().for_each(|&place| *counts.entry(texts[place]).or_default() += 1);
-            let usual = cluster.iter().max_by_key(|&&place| (counts[&texts[place]], std::cmp::Reverse(place)));
+            let usual =
+                cluster.iter().max_by_key(|&&place| (counts[&texts[place]], std::cmp::Reverse(place)));
             let usual = usual.map_or("", |&place| examples[place].output.as_str());
             Cluster {
                 examples: cluster.len(),
@@ -207,14 +209,16 @@ fn suspicious(examples: &[Example]) -> Vec<Suspicion> {
         ("empty answer", |_, words| words.is_empty()),
         ("answer of fewer than five words", |_, words| !words.is_empty() && words.len() < SHORT),
         ("answer of more than 2,000 words", |_, words| words.len() > LONG),
-        ("answer equal to the question", |e, words| !words.is_empty() && e.output.trim() == e.instruction.trim()),
+        ("answer equal to the question", |e, words| {
+            !words.is_empty() && e.output.trim() == e.instruction.trim()
+        }),
         ("answer that stops in the middle of a sentence", |e, words| {
             let closed = e.output.trim_end().trim_end_matches([')', ']', '"', '”', '\'']);
             words.len() >= SHORT && !closed.ends_with(['.', '!', '?', ':', '…'])
         }),
         ("None or NaN as a word", |_, words| {
             let bare = |word: &&str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
-            words.iter().map(|word| bare(word)).any(|word| matches!(word.as_str(), "None" | "NaN" | "nan"))
+            words.iter().map(bare).any(|word| matches!(word.as_str(), "None" | "NaN" | "nan"))
         }),
         ("a prompt template's marks in the answer", |e, _| {
             ["### Instruction", "### Response", "<|im_start|>", "[INST]", "<|eot_id|>"]

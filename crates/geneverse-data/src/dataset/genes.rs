@@ -271,7 +271,11 @@ pub fn genes_scored(
         validation: validation.examples.len(),
         test: test.examples.len(),
         skipped: reasons(&skipped),
-        repeated_outputs: parts.iter().flat_map(|p| &p.examples).filter(|e| !outputs.insert(&e.output)).count(),
+        repeated_outputs: parts
+            .iter()
+            .flat_map(|p| &p.examples)
+            .filter(|e| !outputs.insert(&e.output))
+            .count(),
         repeated_summaries: repeated_summaries(records.iter().copied().chain(tests.iter().map(|u| &u.gene))),
         clusters_split: split.clusters_split,
         largest_cluster,
@@ -303,7 +307,8 @@ fn wanted_synthetic(options: &GenesDataset) -> Result<Option<&PathBuf>, FileErro
     match (options.source, &options.synthetic) {
         (AnswerSource::Records, None) => Ok(None),
         (AnswerSource::Records, Some(file)) => {
-            let reason = "would not be used; say --source synthetic or --source both, or leave --synthetic away";
+            let reason =
+                "would not be used; say --source synthetic or --source both, or leave --synthetic away";
             Err(FileError::whole(file, reason))
         }
         (_, Some(file)) => Ok(Some(file)),
@@ -435,8 +440,11 @@ fn clusters(units: &[Unit], records: &[&GeneRecord], split: SplitBy) -> Vec<Vec<
     };
     if split == SplitBy::Cluster {
         let items: Vec<&Item> = units.iter().flat_map(|unit| &unit.items).collect();
-        let places: Vec<usize> =
-            units.iter().enumerate().flat_map(|(place, unit)| unit.items.iter().map(move |_| place)).collect();
+        let places: Vec<usize> = units
+            .iter()
+            .enumerate()
+            .flat_map(|(place, unit)| unit.items.iter().map(move |_| place))
+            .collect();
         join_alike(&mut sets, &items, &places);
     }
     sets.into_lists()

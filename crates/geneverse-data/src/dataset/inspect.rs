@@ -115,7 +115,10 @@ fn read_set(
     Ok(Set {
         items: examples.par_iter().map(|example| Item::new(example, record(example))).collect(),
         kinds: examples.iter().map(|example| record(example).map(|gene| gene.kind)).collect(),
-        gene_names: examples.iter().map(|e| record(e).map(|gene| gene.name.clone()).unwrap_or_default()).collect(),
+        gene_names: examples
+            .iter()
+            .map(|e| record(e).map(|gene| gene.name.clone()).unwrap_or_default())
+            .collect(),
         unknown: examples.iter().filter(|example| record(example).is_none()).count(),
         name,
         path,

@@ -182,7 +182,9 @@ fn two_turns(turns: Value, list: &str, role: &str, said: &str) -> Result<(String
             None => return Err(missing(&format!("{place}.{role}"), "a role")),
         };
         if turn.get("tool_calls").is_some_and(|calls| !calls.is_null()) {
-            return Err(Wrong(format!("`{place}.tool_calls` is there, expected a conversation without tools")));
+            return Err(Wrong(format!(
+                "`{place}.tool_calls` is there, expected a conversation without tools"
+            )));
         }
         let place = format!("{place}.{said}");
         let text = match turn.remove(said) {
@@ -279,7 +281,9 @@ mod tests {
 
     #[test]
     fn what_other_programs_write_loads_with_defaults() {
-        let plain = read("\u{feff}[{\"instruction\": \"a\", \"output\": \"b\"}, {\"instruction\": \"c\", \"input\": null, \"output\": \"d\"}]");
+        let plain = read(
+            "\u{feff}[{\"instruction\": \"a\", \"output\": \"b\"}, {\"instruction\": \"c\", \"input\": null, \"output\": \"d\"}]",
+        );
         let plain = plain.unwrap();
         let same = [
             "{\"instruction\": \"a\", \"output\": \"b\"}\r\n\r\n{\"instruction\": \"c\", \"output\": \"d\"}\r\n",
@@ -314,7 +318,10 @@ mod tests {
         );
         refused(&format!("{good}\n{{\"instruction\""), "train.json:2: not JSON: EOF");
         refused("{\"text\": \"a\"}", "train.json:1: found `text` alone, which does not say where the answer");
-        refused("{\"question\": \"a\", \"answer\": \"b\"}", "train.json:1: found `question`, `answer`, expected");
+        refused(
+            "{\"question\": \"a\", \"answer\": \"b\"}",
+            "train.json:1: found `question`, `answer`, expected",
+        );
         refused("[5]", "train.json: example 1 of the array: found a number (5), expected an object");
         refused(
             r#"[{"instruction": "a", "output": "b", "task": "cell"}]"#,
@@ -349,8 +356,11 @@ mod tests {
     fn bytes_that_are_no_text_are_named_by_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jsonl");
-        std::fs::write(&path, b"{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"\xff\"}").unwrap();
+        std::fs::write(&path, b"{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"\xff\"}")
+            .unwrap();
         let error = read_examples(&path).unwrap_err().to_string();
-        assert!(error.ends_with("a.jsonl:2: found bytes that are not UTF-8, expected text in UTF-8; convert the file"));
+        assert!(error.ends_with(
+            "a.jsonl:2: found bytes that are not UTF-8, expected text in UTF-8; convert the file"
+        ));
     }
 }

@@ -51,7 +51,9 @@ pub(super) fn read(
             continue;
         }
         let found: Synthetic = serde_json::from_str(&line).map_err(|e| {
-            let reason = format!("{e}; expected an object with symbol, model and text, as `dataset synthesize` writes");
+            let reason = format!(
+                "{e}; expected an object with symbol, model and text, as `dataset synthesize` writes"
+            );
             FileError::row(path, index + 1, reason)
         })?;
         report.lines += 1;

@@ -228,7 +228,10 @@ fn genes_text(options: &GenesDataset, report: &GenesReport) -> String {
         }
     }
     for (count, what) in [
-        (report.train_relatives_of_test, "training genes are relatives of a test gene, by HGNC group or by text"),
+        (
+            report.train_relatives_of_test,
+            "training genes are relatives of a test gene, by HGNC group or by text",
+        ),
         (report.clusters_split, "clusters of related genes lie both in training and validation"),
     ] {
         if count > 0 {
@@ -236,7 +239,8 @@ fn genes_text(options: &GenesDataset, report: &GenesReport) -> String {
         }
     }
     if options.split != SplitBy::Gene && *validation > 0 {
-        let _ = writeln!(text, "  the largest cluster of related genes has {} of them", report.largest_cluster);
+        let _ =
+            writeln!(text, "  the largest cluster of related genes has {} of them", report.largest_cluster);
     }
     if let Some(train) = report.splits.get("train") {
         text.push_str("training set:\n");

@@ -52,7 +52,8 @@ fn a_dataset_says_what_it_is_and_inspect_finds_the_same() {
     assert_eq!(same["leakage"][0]["same_gene"]["share"], 1.0);
     assert_eq!(same["retrieval"][0]["best"]["rouge1"], 1.0);
 
-    fs::write(path.join("foreign.jsonl"), "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"text\": \"c\"}\n").unwrap();
+    fs::write(path.join("foreign.jsonl"), "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"text\": \"c\"}\n")
+        .unwrap();
     let error = fail(path, &["dataset", "inspect", "foreign.jsonl"]);
     assert!(error.starts_with("foreign.jsonl:2: found `text` alone"), "{error}");
     let error = fail(path, &["dataset", "inspect", "all", "foreign.jsonl"]);
@@ -63,7 +64,9 @@ fn a_dataset_says_what_it_is_and_inspect_finds_the_same() {
 fn other_settings_and_other_files_are_refused() {
     let folder = with_dataset();
     let path = folder.path();
-    let genes = |more: &[&str]| fail(path, &[&["dataset", "genes", "--db", "genes.db", "--out", "other"], more].concat());
+    let genes = |more: &[&str]| {
+        fail(path, &[&["dataset", "genes", "--db", "genes.db", "--out", "other"], more].concat())
+    };
     assert!(genes(&["--source", "both"]).contains("need --synthetic FILE"));
     assert!(genes(&["--synthetic", "genes.db"]).contains("would not be used"));
     let error = fail(path, &["dataset", "genes", "--db", "genes.db", "--out", "dataset", "--split", "gene"]);

@@ -22,7 +22,8 @@ fn told(number: usize) -> String {
 /// word; P3 and P4 share a group. R0 to R9 are microRNAs with one text.
 fn database(folder: &Path) -> PathBuf {
     let gene = |symbol: String, kind: GeneKind, text: String, group: Option<&str>| {
-        let mut gene = GeneRecord::new(GeneSymbol::parse(&symbol).unwrap(), format!("protein {symbol}"), kind);
+        let mut gene =
+            GeneRecord::new(GeneSymbol::parse(&symbol).unwrap(), format!("protein {symbol}"), kind);
         gene.summary = Some(Summary { text, source: "Geneverse".into() });
         gene.groups = group.into_iter().map(str::to_owned).collect();
         gene
@@ -39,7 +40,8 @@ fn database(folder: &Path) -> PathBuf {
         })
         .collect();
     records.extend((0..10).map(|n| {
-        let text = format!("R{n} is one of the short non-coding RNAs that bind messengers and stop them at {n} nt.");
+        let text =
+            format!("R{n} is one of the short non-coding RNAs that bind messengers and stop them at {n} nt.");
         gene(format!("R{n}"), GeneKind::MicroRna, text, None)
     }));
     let path = folder.join("genes.db");
@@ -59,7 +61,8 @@ fn subjects(path: &Path) -> BTreeSet<String> {
 fn copies_stay_together_and_boilerplate_is_thinned() {
     let folder = tempfile::tempdir().unwrap();
     for seed in 0..12 {
-        let options = GenesDataset { validation_size: 8, seed, ..options(folder.path(), &format!("d{seed}")) };
+        let options =
+            GenesDataset { validation_size: 8, seed, ..options(folder.path(), &format!("d{seed}")) };
         let report = genes(&options, &Silent).unwrap();
         assert_eq!((report.train, report.validation, report.largest_cluster), (32, 8, 10));
         let validation = subjects(&options.out.join("validation.json"));
@@ -101,7 +104,8 @@ fn a_split_by_gene_leaks_and_inspect_says_the_same_of_the_files() {
     let described: Vec<_> = inspection.sets.into_iter().map(|set| (set.name, set.description)).collect();
     assert_eq!(described, SPLITS.map(|split| (split.to_owned(), report.splits[split].clone())));
 
-    let strict = GenesDataset { strict: true, split: SplitBy::Cluster, out: folder.path().join("strict"), ..loose };
+    let strict =
+        GenesDataset { strict: true, split: SplitBy::Cluster, out: folder.path().join("strict"), ..loose };
     let report = genes(&strict, &Silent).unwrap();
     assert_eq!((report.skipped["a relative of a held-out gene"], report.train_relatives_of_test), (3, 0));
     let test = &report.leakage[1];
@@ -113,7 +117,9 @@ fn a_models_texts_stand_beside_the_records_or_in_their_place() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("synthetic.jsonl");
     let line = |symbol: &str, text: &str| {
-        format!("{{\"symbol\":\"{symbol}\",\"kind\":\"protein_coding\",\"mode\":\"rephrase\",\"model\":\"m\",\"text\":\"{text}\",\"prompt\":\"\",\"sampling\":{{}}}}\n")
+        format!(
+            "{{\"symbol\":\"{symbol}\",\"kind\":\"protein_coding\",\"mode\":\"rephrase\",\"model\":\"m\",\"text\":\"{text}\",\"prompt\":\"\",\"sampling\":{{}}}}\n"
+        )
     };
     let texts = [
         line("P0", "P0 opens rings."),
@@ -148,7 +154,8 @@ fn a_models_texts_stand_beside_the_records_or_in_their_place() {
     let card = fs::read_to_string(both.out.join("README.md")).unwrap();
     assert!(card.contains("license: other") && card.contains("m (rephrase): 2"));
 
-    let alone = GenesDataset { source: AnswerSource::Synthetic, out: folder.path().join("alone"), ..both.clone() };
+    let alone =
+        GenesDataset { source: AnswerSource::Synthetic, out: folder.path().join("alone"), ..both.clone() };
     let report = genes(&alone, &Silent).unwrap();
     assert_eq!((report.train + report.validation, report.skipped["no synthetic text"]), (12, 27));
 
@@ -156,7 +163,10 @@ fn a_models_texts_stand_beside_the_records_or_in_their_place() {
     let out = folder.path().join("never");
     let unused = GenesDataset { source: AnswerSource::Records, out: out.clone(), ..both.clone() };
     assert!(refusal(unused).ends_with("say --source synthetic or --source both, or leave --synthetic away"));
-    assert!(refusal(GenesDataset { synthetic: None, out: out.clone(), ..both.clone() }).contains("need --synthetic FILE"));
+    assert!(
+        refusal(GenesDataset { synthetic: None, out: out.clone(), ..both.clone() })
+            .contains("need --synthetic FILE")
+    );
     fs::write(&file, "{\"symbol\":\"P0\",\"text\":\"a\"}\n").unwrap();
     let error = refusal(GenesDataset { out: out.clone(), ..both });
     assert!(error.contains("synthetic.jsonl:1: missing field `model`"), "{error}");

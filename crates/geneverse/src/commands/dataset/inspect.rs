@@ -68,7 +68,8 @@ pub(crate) fn run(args: InspectArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
         Some(db) if sets.len() > 1 => Some(GeneGrader::new(read_index(db)?)),
         _ => None,
     };
-    let inspection = inspect(&sets, db.is_some(), Some(&|train, asked| score(train, asked, grader.as_ref())), ui);
+    let inspection =
+        inspect(&sets, db.is_some(), Some(&|train, asked| score(train, asked, grader.as_ref())), ui);
     let report = Report { inspection, tokens };
     ui.result(&report, || text(&report))?;
     Ok(ExitCode::SUCCESS)
@@ -90,7 +91,8 @@ fn text(report: &Report) -> String {
         let path = set.path.display().to_string();
         let path = if path == set.name { String::new() } else { format!(" ({path})") };
         let unknown = set.unknown_genes.filter(|unknown| *unknown > 0);
-        let unknown = unknown.map(|n| format!(", {n} examples about no gene of the database")).unwrap_or_default();
+        let unknown =
+            unknown.map(|n| format!(", {n} examples about no gene of the database")).unwrap_or_default();
         let _ = writeln!(text, "{}{path}: {examples} examples about {genes} genes{unknown}", set.name);
         let mut row = |what: &str, Lengths { least, median, mean, p95, most }: &Lengths| {
             let _ = writeln!(
@@ -195,7 +197,10 @@ pub(super) fn leakage_text(leakage: &[Leakage]) -> String {
             }
         }
     }
-    let _ = writeln!(text, "  (nearly: a Jaccard index of runs of five words of at least {NEAR}, equal texts apart)");
+    let _ = writeln!(
+        text,
+        "  (nearly: a Jaccard index of runs of five words of at least {NEAR}, equal texts apart)"
+    );
     text
 }
 
