@@ -69,9 +69,7 @@ impl Teller<'_> {
             with.extend(phrasings![format!("{symbol} ({name}) is {kind}{place}{species}.")]);
         }
         if !name.contains([',', ';', '(']) {
-            with.extend(phrasings![format!(
-                "{symbol}, whose {official}full name is {name}, is {kind}{place}{species}."
-            )]);
+            with.extend(phrasings![format!("{symbol}, in full {name}, is {kind}{place}{species}.")]);
         }
         self.with_or_without_kind(without, with)
     }
