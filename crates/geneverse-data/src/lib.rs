@@ -3,10 +3,12 @@
 //! Bytes in, examples out. No tensors, no network. Every parser returns records *and* the rows it
 //! skipped with file, line and reason, because bad records are data too.
 
+pub mod annotation;
 pub mod answers;
 pub mod dataset;
 pub mod gene;
 pub mod import;
+pub mod ontology;
 pub mod progress;
 pub mod prompt;
 pub mod provenance;
