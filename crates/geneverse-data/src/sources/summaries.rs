@@ -73,7 +73,8 @@ pub fn parse(
     reading.refuse_empty(path)
 }
 
-fn without_credit(text: &str) -> &str {
+/// The text without a trailing credit such as "[provided by RefSeq, Jul 2008]".
+pub(crate) fn without_credit(text: &str) -> &str {
     let text = text.trim();
     match text.rfind("[provided by") {
         Some(start) if text.ends_with(']') || text.ends_with("].") => text[..start].trim_end(),
