@@ -6,6 +6,7 @@
 
 pub mod answers;
 pub mod dataset;
+pub mod fetch;
 pub mod gene;
 pub mod http;
 pub mod import;

@@ -77,7 +77,7 @@ pub fn parse(
     reading.refuse_empty(path)
 }
 
-fn without_credit(text: &str) -> &str {
+pub(crate) fn without_credit(text: &str) -> &str {
     let text = text.trim();
     match text.rfind("[provided by") {
         Some(start) if text.ends_with(']') || text.ends_with("].") => text[..start].trim_end(),
