@@ -10,19 +10,19 @@ use crate::http::Response;
 
 /// What the bytes of a file should sum up to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Expected {
+pub(super) struct Expected {
     /// How it is computed.
-    pub kind: Kind,
+    pub(super) kind: Kind,
     /// In hexadecimal, small letters.
-    pub sum: String,
+    pub(super) sum: String,
     /// Who says so, in words.
-    pub says: String,
+    pub(super) says: String,
 }
 
 /// The kinds of checksums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub(super) enum Kind {
     /// MD5: against accidents only.
     Md5,
     /// SHA-256.
@@ -31,7 +31,7 @@ pub enum Kind {
 
 impl Kind {
     /// In words.
-    pub fn words(self) -> &'static str {
+    pub(super) fn words(self) -> &'static str {
         match self {
             Self::Md5 => "MD5",
             Self::Sha256 => "SHA-256",

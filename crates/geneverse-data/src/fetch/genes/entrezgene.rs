@@ -55,9 +55,9 @@ pub(super) fn parse(xml: &str) -> Result<Details, String> {
                 let inside = |name: &str| path.iter().any(|open| open == name);
                 match path.last().map(String::as_str) {
                     Some("Gene-track_geneid") if details.gene_id.is_none() => details.gene_id = Some(text),
-                    Some("Dbtag_d") => database = text,
+                    Some("Dbtag_db") => database = text,
                     Some("Object-id_str" | "Object-id_id")
-                        if inside("Entrezgene_gene") && inside("Gene-ref_d") =>
+                        if inside("Entrezgene_gene") && inside("Gene-ref_db") =>
                     {
                         match database.as_str() {
                             "HGNC" => details.hgnc_id = HgncId::parse(&text).ok().or(details.hgnc_id),
