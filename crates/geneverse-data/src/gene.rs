@@ -5,9 +5,10 @@
 //! | [`GeneSymbol`] | `GLI1`, `HLA-A`, `C1orf43` | HGNC |
 //! | [`HgncId`] | `HGNC:4317` | HGNC |
 //! | [`EntrezId`] | `2735` | NCBI Gene |
-//! | [`EnsemblId`] | `ENSG00000111087` | Ensembl |
+//! | [`EnsemblId`] | `ENSG00000111087`, `ENSMUSG00000025407` | Ensembl |
 //! | [`OmimId`] | `165220` | OMIM |
 //! | [`UniprotAccession`] | `P08151` | UniProt |
+//! | [`GoId`] | `GO:0008270` | Gene Ontology |
 
 use std::fmt;
 
@@ -44,7 +45,8 @@ macro_rules! text_form {
     };
 }
 
-/// An HGNC gene symbol: letters, digits and `-_.@/#`, starting with a letter or digit, at most 40 characters.
+/// A gene symbol: letters, digits and `-_.@/#`, and what other species than human use besides (`()[]:'+*`), starting
+/// with a letter or digit, at most 40 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct GeneSymbol(String);
@@ -54,7 +56,7 @@ impl GeneSymbol {
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let symbol = text.trim();
         let starts_well = symbol.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-        let all_allowed = symbol.chars().all(|c| c.is_ascii_alphanumeric() || "-_.@/#".contains(c));
+        let all_allowed = symbol.chars().all(|c| c.is_ascii_alphanumeric() || "-_.@/#()[]:'+*".contains(c));
         if starts_well && all_allowed && symbol.len() <= 40 {
             Ok(Self(symbol.to_owned()))
         } else {
@@ -114,27 +116,49 @@ impl fmt::Display for EntrezId {
 }
 text_form!(EntrezId);
 
-/// A human Ensembl gene identifier, `ENSG` and eleven digits.
+/// An Ensembl gene identifier: `ENS`, letters of the species (none for human), `G` and eleven digits.
+///
+/// The number in it holds the digits in its low 37 bits and above them the letters, each as a digit of base 27, so
+/// that a human identifier is its digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EnsemblId(pub u64);
 
 impl EnsemblId {
-    /// Reads `ENSG00000111087`; a version suffix (`.12`) is dropped.
+    const DIGIT_BITS: u32 = 37;
+    /// No species has more letters today, and with five the whole fits into 61 bits.
+    const LETTERS: usize = 5;
+
+    /// Reads `ENSG00000111087` or `ENSMUSG00000025407`; a version suffix (`.12`) is dropped.
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        let wanted = "an Ensembl gene id such as ENSG00000111087";
+        let wanted = || id_error(text, "an Ensembl gene id such as ENSG00000111087");
         let bare = text.trim().split('.').next().unwrap_or_default();
-        let digits = bare.strip_prefix("ENSG").ok_or_else(|| id_error(text, wanted))?;
-        if digits.len() != 11 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(id_error(text, wanted));
+        let rest = bare.strip_prefix("ENS").filter(|rest| rest.is_ascii()).ok_or_else(wanted)?;
+        let (species, digits) = rest.split_at_checked(rest.len().saturating_sub(11)).ok_or_else(wanted)?;
+        let species = species.strip_suffix('G').ok_or_else(wanted)?;
+        let formed = digits.len() == 11
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && species.len() <= Self::LETTERS
+            && species.bytes().all(|b| b.is_ascii_uppercase());
+        if !formed {
+            return Err(wanted());
         }
-        digits.parse().map(Self).map_err(|_| id_error(text, wanted))
+        let letters = species.bytes().fold(0, |sum, b| sum * 27 + u64::from(b - b'A' + 1));
+        let digits: u64 = digits.parse().map_err(|_| wanted())?;
+        Ok(Self(letters << Self::DIGIT_BITS | digits))
     }
 }
 
 impl fmt::Display for EnsemblId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ENSG{:011}", self.0)
+        let mut species = Vec::new();
+        let mut letters = self.0 >> Self::DIGIT_BITS;
+        while letters > 0 {
+            species.insert(0, char::from(b'A' + ((letters % 27).max(1) - 1) as u8));
+            letters /= 27;
+        }
+        let species: String = species.into_iter().collect();
+        write!(f, "ENS{species}G{:011}", self.0 & ((1 << Self::DIGIT_BITS) - 1))
     }
 }
 text_form!(EnsemblId);
@@ -196,6 +220,30 @@ impl fmt::Display for UniprotAccession {
     }
 }
 text_form!(UniprotAccession);
+
+/// An identifier of a Gene Ontology term, `GO:0008270`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GoId(pub u32);
+
+impl GoId {
+    /// Reads `GO:` and seven digits.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let wanted = "a GO id such as GO:0008270";
+        let digits = text.trim().strip_prefix("GO:").ok_or_else(|| id_error(text, wanted))?;
+        if digits.len() != 7 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(id_error(text, wanted));
+        }
+        digits.parse().map(Self).map_err(|_| id_error(text, wanted))
+    }
+}
+
+impl fmt::Display for GoId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GO:{:07}", self.0)
+    }
+}
+text_form!(GoId);
 
 /// What a gene makes, in the classes that matter for how it is described.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -291,7 +339,7 @@ pub struct GoTerm {
 }
 
 /// The three ontologies of GO.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GoAspect {
     /// What the product does.
@@ -300,6 +348,31 @@ pub enum GoAspect {
     BiologicalProcess,
     /// Where it is.
     CellularComponent,
+}
+
+impl GoAspect {
+    /// The three, in the order in which they are told.
+    pub const ALL: [Self; 3] = [Self::MolecularFunction, Self::BiologicalProcess, Self::CellularComponent];
+
+    /// The aspect for its name (`molecular_function`), its letter in annotation files (`F`, `P`, `C`) or
+    /// gene2go's category (`Function`, `Process`, `Component`).
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim() {
+            "molecular_function" | "F" | "Function" => Some(Self::MolecularFunction),
+            "biological_process" | "P" | "Process" => Some(Self::BiologicalProcess),
+            "cellular_component" | "C" | "Component" => Some(Self::CellularComponent),
+            _ => None,
+        }
+    }
+
+    /// The term at the top of this ontology.
+    pub fn root(self) -> GoId {
+        match self {
+            Self::MolecularFunction => GoId(3674),
+            Self::BiologicalProcess => GoId(8150),
+            Self::CellularComponent => GoId(5575),
+        }
+    }
 }
 
 /// *Homo sapiens* in NCBI Taxonomy.
@@ -439,6 +512,11 @@ mod tests {
     fn identifiers_round_trip_through_their_text_form() {
         assert_eq!(HgncId::parse("HGNC:HGNC:4317").unwrap().to_string(), "HGNC:4317");
         assert_eq!(EnsemblId::parse("ENSG00000111087.9").unwrap().to_string(), "ENSG00000111087");
+        let mouse = EnsemblId::parse("ENSMUSG00000025407.8").unwrap();
+        assert_eq!(mouse.to_string(), "ENSMUSG00000025407");
+        assert!(EnsemblId::parse("ENSMUSG99999999999").unwrap().to_string().ends_with("G99999999999"));
+        assert_eq!(EnsemblId::parse("ENSZZZZZG00000000001").unwrap().to_string(), "ENSZZZZZG00000000001");
+        assert_eq!(GoId::parse("GO:0008270").unwrap().to_string(), "GO:0008270");
         assert_eq!(OmimId::parse("OMIM:165220").unwrap().to_string(), "165220");
         assert_eq!(UniprotAccession::parse(" P08151 ").unwrap().as_str(), "P08151");
         assert_eq!(GeneSymbol::parse("HLA-A").unwrap().as_str(), "HLA-A");
@@ -448,6 +526,12 @@ mod tests {
     fn wrong_identifiers_say_what_was_found_and_expected() {
         let error = EnsemblId::parse("ENSG123").unwrap_err().to_string();
         assert_eq!(error, r#"found "ENSG123", expected an Ensembl gene id such as ENSG00000111087"#);
+        for text in
+            ["ENSA", "ENS", "ENSé00000111087", "ENSTOOLONGG00000000001", "ENST00000111087", "ENSG0000011108x"]
+        {
+            assert!(EnsemblId::parse(text).is_err(), "{text}");
+        }
+        assert!(GoId::parse("GO:82").is_err() && GoId::parse("0008270").is_err());
         assert!(HgncId::parse("HGNC:x").is_err());
         assert!(OmimId::parse("12").is_err());
         assert!(UniprotAccession::parse("hello1").is_err());

@@ -4,12 +4,14 @@
 //! for it; parsers never touch it. Every parser returns records *and* the rows it skipped with file, line and reason,
 //! because bad records are data too.
 
+pub mod annotation;
 pub mod answers;
 pub mod dataset;
 pub mod fetch;
 pub mod gene;
 pub mod http;
 pub mod import;
+pub mod ontology;
 pub mod progress;
 pub mod prompt;
 pub mod provenance;

@@ -4,12 +4,18 @@
 //! |---|---|
 //! | `gene` | a record as JSON, its symbol and its HGNC, Entrez and Ensembl numbers |
 //! | `symbol` | every text a gene goes by → the gene, as approved symbol, previous symbol or alias |
-//! | `gene_text` | FTS5 over symbol, aliases, name and summary |
-//! | `source` | the files it was made from: name, SHA-256, rows, used, skipped |
+//! | `gene_text` | FTS5 over symbol, aliases, name, other names, groups, names of GO terms, and summary |
+//! | `go_term` | the Gene Ontology's terms, each with how many genes have it, directly or through a more special one |
+//! | `go_alternative` | identifiers of terms that were merged or replaced → the term in use |
+//! | `go_relation` | how terms lead to each other: `is_a`, `part_of`, `regulates`, … |
+//! | `go_annotation` | a gene, a term, in which way it holds, and how that is known |
+//! | `source` | the files it was made from: name, SHA-256, rows, used, skipped, licence, where and when fetched |
 //!
 //! A database is written once and then only read. `PRAGMA user_version` is the schema's version.
 
+mod go;
 mod resolve;
+mod search;
 mod write;
 
 use std::collections::VecDeque;
@@ -18,20 +24,22 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params};
 use serde::{Deserialize, Serialize};
 
+pub use go::{GoAnnotation, StoredTerm};
 pub use resolve::{Candidate, Resolution, SymbolRole};
+pub use search::{Hit, Snippet};
 
+use crate::annotation::Annotation;
 use crate::gene::{EnsemblId, EntrezId, GeneRecord, GeneSymbol, HgncId};
+use crate::ontology::Ontology;
 use crate::progress::Progress;
 use crate::stage::FileError;
 
 /// The schema's version; a database of another version is refused.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 /// "GVGD" in `PRAGMA application_id`: tells a `genes.db` from any other SQLite file.
 const APPLICATION_ID: u32 = 0x4756_4744;
 /// Records fetched at once while iterating.
 const PAGE: usize = 500;
-/// Query words beyond this many do not change what is found, but the time it takes.
-const SEARCH_WORDS: usize = 64;
 
 /// What can go wrong with a database.
 #[derive(Debug, thiserror::Error)]
@@ -74,15 +82,30 @@ pub struct Source {
     pub used: usize,
     /// Rows that were skipped.
     pub skipped: usize,
+    /// The terms under which it may be used, where they are known: `CC0-1.0`, `CC-BY-4.0`, `public domain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Where it was fetched from, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// When it was fetched, in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<String>,
 }
 
-/// A gene found by its words.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hit {
-    /// The gene.
-    pub record: GeneRecord,
-    /// BM25, higher is better; comparable within one search only.
-    pub score: f64,
+/// What a database is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Contents<'a> {
+    /// The genes; their symbols are distinct.
+    pub records: &'a [GeneRecord],
+    /// The files they come from.
+    pub sources: &'a [Source],
+    /// The Gene Ontology, or an empty one.
+    pub ontology: &'a Ontology,
+    /// For each of its terms, how many genes have it; see [`Ontology::genes_per_term`].
+    pub genes_per_term: &'a [u32],
+    /// What is said of a gene, which is given as a place in `records`. No two are equal.
+    pub annotations: &'a [(usize, Annotation)],
 }
 
 /// An open database.
@@ -100,7 +123,19 @@ impl GeneStore {
         sources: &[Source],
         progress: &dyn Progress,
     ) -> Result<(), StoreError> {
-        write::create(path, records, sources, progress)
+        let ontology = Ontology::default();
+        let contents =
+            Contents { records, sources, ontology: &ontology, genes_per_term: &[], annotations: &[] };
+        Self::create_with(path, &contents, progress)
+    }
+
+    /// Writes a database with the Gene Ontology and annotations, as [`GeneStore::create`] does.
+    pub fn create_with(
+        path: &Path,
+        contents: &Contents<'_>,
+        progress: &dyn Progress,
+    ) -> Result<(), StoreError> {
+        write::create(path, contents, progress)
     }
 
     /// Opens a database for reading.
@@ -148,7 +183,8 @@ impl GeneStore {
 
     /// The files it was made from.
     pub fn sources(&self) -> Result<Vec<Source>, StoreError> {
-        let select = "SELECT role, file, hash, rows, used, skipped FROM source ORDER BY id";
+        let select =
+            "SELECT role, file, hash, rows, used, skipped, licence, url, fetched FROM source ORDER BY id";
         let mut statement = self.ok(self.connection.prepare_cached(select))?;
         let count = |row: &rusqlite::Row<'_>, column| -> rusqlite::Result<usize> {
             Ok(usize::try_from(row.get::<_, i64>(column)?).unwrap_or_default())
@@ -161,6 +197,9 @@ impl GeneStore {
                 rows: count(row, 3)?,
                 used: count(row, 4)?,
                 skipped: count(row, 5)?,
+                licence: row.get(6)?,
+                url: row.get(7)?,
+                fetched: row.get(8)?,
             })
         });
         self.ok(self.ok(rows)?.collect())
@@ -195,29 +234,6 @@ impl GeneStore {
     /// All genes in symbol order.
     pub fn iter(&self) -> Records<'_> {
         Records { store: self, after: String::new(), page: VecDeque::new(), ended: false }
-    }
-
-    /// The `k` genes whose symbol, aliases, name or summary fit the words best. Any text is a good query.
-    pub fn search(&self, query: &str, k: usize) -> Result<Vec<Hit>, StoreError> {
-        let words = query_words(query);
-        if words.is_empty() || k == 0 {
-            return Ok(Vec::new());
-        }
-        // A symbol asked for by name counts most; SQLite's bm25 is lower for better rows.
-        let select = "SELECT gene.symbol, gene.record, bm25(gene_text, 10.0, 6.0, 4.0, 1.0) AS rank
-            FROM gene_text JOIN gene ON gene.id = gene_text.rowid
-            WHERE gene_text MATCH ?1 ORDER BY rank, gene.symbol LIMIT ?2";
-        let mut statement = self.ok(self.connection.prepare_cached(select))?;
-        let limit = i64::try_from(k).unwrap_or(i64::MAX);
-        let rows = statement.query_map((&words, limit), |row| {
-            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, f64>(2)?))
-        });
-        let mut hits = Vec::new();
-        for row in self.ok(rows)? {
-            let (symbol, json, rank): (String, _, _) = self.ok(row)?;
-            hits.push(Hit { record: self.parse(&symbol, &json)?, score: -rank });
-        }
-        Ok(hits)
     }
 
     fn one(&self, select: &str, params: impl Params) -> Result<Option<GeneRecord>, StoreError> {
@@ -281,17 +297,6 @@ impl Iterator for Records<'_> {
         }
         self.page.pop_front().map(Ok)
     }
-}
-
-/// The words of a query as FTS5 strings joined by OR: no character of it is syntax.
-fn query_words(query: &str) -> String {
-    let mut words: Vec<&str> = Vec::new();
-    for word in query.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()) {
-        if !words.contains(&word) && words.len() < SEARCH_WORDS {
-            words.push(word);
-        }
-    }
-    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" OR ")
 }
 
 fn sqlite_error(path: &Path, source: rusqlite::Error) -> StoreError {

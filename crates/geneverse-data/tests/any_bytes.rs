@@ -7,6 +7,7 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use geneverse_data::dataset::read_examples;
+use geneverse_data::gene::HUMAN;
 use geneverse_data::sources::{Reading, gene_info, hgnc, records, summaries};
 use geneverse_data::stage::FileError;
 use proptest::prelude::*;
@@ -28,9 +29,9 @@ fn parse_all(bytes: &[u8]) -> Result<(), TestCaseError> {
     let mut records_seen = [0; 4];
     let readings: [Result<Reading, FileError>; 4] = [
         hgnc::parse(path, reader(), |_| records_seen[0] += 1),
-        gene_info::parse(path, reader(), gene_info::HUMAN, |_| records_seen[1] += 1),
-        summaries::parse(path, reader(), |_| records_seen[2] += 1),
-        records::parse(path, reader(), |_| records_seen[3] += 1),
+        gene_info::parse(path, reader(), HUMAN, |_| records_seen[1] += 1),
+        summaries::parse(path, reader(), HUMAN, |_| records_seen[2] += 1),
+        records::parse(path, reader(), |_, _| records_seen[3] += 1),
     ];
     for (reading, seen) in readings.into_iter().zip(records_seen) {
         match reading {

@@ -24,6 +24,7 @@ fn real_files(out: &Path) -> Option<ImportFiles> {
         summaries: file("refseq_summaries.tsv.gz"),
         records: None,
         out: out.to_owned(),
+        ..ImportFiles::default()
     })
 }
 

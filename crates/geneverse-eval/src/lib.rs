@@ -5,6 +5,7 @@ pub mod form;
 pub mod grade;
 pub mod identifier;
 pub mod index;
+pub mod ngram;
 pub mod postprocess;
 pub mod prose;
 pub mod report;

@@ -14,7 +14,7 @@ use crate::batch::{Encoding, Packing};
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
 use crate::families::new_llama;
-use crate::optim::Schedule;
+use crate::optim::{Method, Schedule, Settings};
 
 /// One experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -180,6 +180,8 @@ impl Default for MethodSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimSection {
+    /// How a step is made of a gradient.
+    pub kind: Method,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// After the warm-up.
@@ -205,11 +207,14 @@ pub struct OptimSection {
     pub max_grad_norm: f64,
     /// How much faster B is trained than A.
     pub lora_plus_ratio: f64,
+    /// How slowly AdamW's second moment changes; short runs from random weights want less than PyTorch's 0.999.
+    pub beta2: f64,
 }
 
 impl Default for OptimSection {
     fn default() -> Self {
         Self {
+            kind: Method::Adamw,
             learning_rate: 1e-4,
             schedule: Schedule::Linear,
             warmup_steps: None,
@@ -221,11 +226,18 @@ impl Default for OptimSection {
             weight_decay: 0.0,
             max_grad_norm: 1.0,
             lora_plus_ratio: 1.0,
+            beta2: 0.999,
         }
     }
 }
 
 impl OptimSection {
+    /// What the optimizer is told.
+    pub fn settings(&self) -> Settings {
+        let Self { kind, weight_decay, lora_plus_ratio, beta2, .. } = *self;
+        Settings { method: kind, weight_decay, lora_plus_ratio, beta2 }
+    }
+
     /// Alpaca-LoRA's.
     const WARMUP_STEPS: usize = 100;
 
@@ -332,6 +344,16 @@ impl Recipe {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(refuse(key, value, "zero or a positive number"));
             }
+        }
+        if !(0.0..1.0).contains(&o.beta2) {
+            return Err(refuse("optim.beta2", o.beta2, "at least 0 and below 1"));
+        }
+        if o.kind == Method::Muon && self.method.kind == Kind::Lora {
+            return Err(refuse(
+                "optim.kind",
+                "\"muon\"",
+                "\"adamw\" with method.kind = \"lora\": Muon is for whole linear maps",
+            ));
         }
         match (o.warmup_steps, o.warmup_ratio) {
             (Some(steps), Some(_)) => {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::arch::decoder::Decoder;
 use crate::checkpoint::{read_vectors, write_vectors};
 use crate::error::{ModelError, Result};
-use crate::optim::AdamW;
+use crate::optim::Optimizer;
 use crate::train::EvalLine;
 
 /// What of a run is not in its weights and moments.
@@ -72,7 +72,7 @@ impl Checkpoint {
     }
 
     /// Puts the weights and moments back.
-    pub(crate) fn restore(self, model: &mut Decoder, optimizer: &mut AdamW) -> Result<State> {
+    pub(crate) fn restore(self, model: &mut Decoder, optimizer: &mut Optimizer) -> Result<State> {
         load_weights(&self.folder.join(WEIGHTS), model)?;
         let path = self.folder.join(MOMENTS);
         let mut moments = read_vectors(&path)?;
@@ -97,7 +97,7 @@ impl Checkpoint {
         run: &Path,
         key: &Value,
         model: &Decoder,
-        optimizer: &AdamW,
+        optimizer: &Optimizer,
         state: &State,
         keep: usize,
     ) -> Result<()> {

@@ -22,7 +22,7 @@ use crate::arch::decoder::Decoder;
 use crate::arch::device::Place;
 use crate::batch::{Pack, Packing, Sequence};
 use crate::error::{ModelError, Result};
-use crate::optim::{AdamW, clip};
+use crate::optim::{Optimizer, clip};
 use crate::recipe::Recipe;
 use crate::run::{Checkpoint, Log, peak_rss_mib};
 
@@ -118,7 +118,7 @@ pub fn train(
     let (eval_every, save_every) = (every(r.eval_every), every(r.save_every));
 
     model.recompute = run.recompute;
-    let mut optimizer = AdamW::new(model.parameters(), o.weight_decay, o.lora_plus_ratio);
+    let mut optimizer = Optimizer::new(model.parameters(), o.settings());
     let mut state = Checkpoint::newest(run.folder, run.key, run.ignore_changes)?
         .map(|checkpoint| checkpoint.restore(model, &mut optimizer))
         .transpose()?

@@ -114,18 +114,42 @@ fn wrong_wishes_are_errors() {
 #[test]
 fn text_tells_of_each_gene_but_the_held_out_and_of_boilerplate_seldom() {
     let folder = tempfile::tempdir().unwrap();
-    let options = TextDataset {
+    let plain = TextDataset {
         db: database(folder.path()),
         out: folder.path().join("text"),
         hold_out: vec!["G11".into()],
         validation_size: 10,
         ..TextDataset::default()
     };
-    let report = text(&options, &Silent).unwrap();
+    let report = text(&plain, &Silent).unwrap();
     assert_eq!((report.train_genes, report.validation_genes, report.alike), (47 + 50 - 10, 10, 30));
-    assert_eq!((report.without_summary, report.held_out), (12, 1));
-    let train = fs::read_to_string(options.out.join("train.txt")).unwrap();
+    assert_eq!((report.without_summary, report.held_out, report.bare_genes), (12 + 30, 1, 0));
+    let read = |out: &Path, name: &str| fs::read_to_string(out.join(name)).unwrap();
+    let train = read(&plain.out, "train.txt");
     assert_eq!(train.lines().count(), report.train_documents);
     assert!(!train.contains("G11 ") && !train.contains("gene G11"));
-    assert!(text(&options, &Silent).unwrap().already_done);
+    assert!(text(&plain, &Silent).unwrap().already_done);
+
+    let notes = folder.path().join("notes.txt");
+    fs::write(&notes, "G1-alias: Shown to do much. [provided by X]\nG11: secret\nNOPE: nothing\r\n").unwrap();
+    let full = TextDataset {
+        out: folder.path().join("full"),
+        bare_genes: true,
+        texts: vec![notes.clone()],
+        disguised: 0.5,
+        ..plain.clone()
+    };
+    let report = text(&full, &Silent).unwrap();
+    let told_of = report.train_genes + report.validation_genes + report.bare_genes;
+    assert_eq!(told_of + report.without_summary, 139);
+    assert!(report.without_summary < 20, "only the families of validation genes are left out");
+    assert_eq!((report.other_texts, report.other_texts_left_out), (1, 2));
+    assert!((30..60).contains(&report.disguised), "{} of {}", report.disguised, report.train_genes);
+    let all = read(&full.out, "train.txt") + &read(&full.out, "validation.txt");
+    assert!(all.contains("Shown to do much.") && !all.contains("secret") && !all.contains("provided by X"));
+
+    fs::write(&notes, "no colon here\n").unwrap();
+    let other = TextDataset { out: folder.path().join("other"), ..full };
+    let error = text(&other, &Silent).unwrap_err().to_string();
+    assert!(error.ends_with("notes.txt: found no line of the form `SYMBOL: text`"), "{error}");
 }

@@ -276,8 +276,9 @@ impl Asker<'_> {
     fn ask(&self, symbol: &str) -> Result<Kept, FetchError> {
         let tax_id = self.options.tax_id;
         let is_id = symbol.bytes().all(|b| b.is_ascii_digit());
-        let field = if is_id { "uid" } else { "Gene Name" };
-        let term = format!("{symbol}[{field}] AND {tax_id}[Taxonomy ID] AND alive[property]");
+        // Symbols of other species may have brackets, which mean something to Entrez outside of quotes.
+        let text = if is_id { format!("{symbol}[uid]") } else { format!("\"{symbol}\"[Gene Name]") };
+        let term = format!("{text} AND {tax_id}[Taxonomy ID] AND alive[property]");
         let limit = MOST_CANDIDATES.to_string();
         let search = self.json("esearch", &[("term", &term), ("retmax", &limit), ("retmode", "json")])?;
         let ids: Vec<&str> = search["esearchresult"]["idlist"]

@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::gene::{EntrezId, GeneRecord, HgncId, Summary};
+use crate::gene::{EntrezId, GeneRecord, GeneSymbol, HgncId, Summary};
 use crate::sources::gene_info::GeneInfo;
+use crate::sources::hgnc::Successor;
 use crate::sources::summaries::SummaryRow;
 
 /// Genes and where each is found.
@@ -36,6 +37,20 @@ impl Table {
         }
         self.by_symbol.entry(record.symbol.to_string()).or_insert(place);
         self.records.push(record);
+    }
+
+    /// Adds a symbol that was withdrawn to the gene that went by it; false where that gene is not here.
+    pub(super) fn add_previous(&mut self, symbol: &GeneSymbol, successor: &Successor) -> bool {
+        let place = match successor {
+            Successor::Symbol(successor) => self.by_symbol.get(successor.as_str()),
+            Successor::Id(id) => self.by_hgnc.get(id),
+        };
+        let Some(&place) = place else { return false };
+        let record = &mut self.records[place];
+        if !record.all_symbols().iter().any(|known| known.eq_ignore_ascii_case(symbol.as_str())) {
+            record.previous_symbols.push(symbol.to_string());
+        }
+        true
     }
 
     /// Joins all rows of a gene_info file; returns how many joined a gene and how many became one.

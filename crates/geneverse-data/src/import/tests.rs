@@ -35,6 +35,7 @@ fn case(hgnc: Option<&str>, gene_info: Option<&str>, summaries: Option<&str>, re
         summaries: write("summaries.tsv", summaries),
         records: write("genes.jsonl", records),
         out: folder.path().join("genes.db"),
+        ..ImportFiles::default()
     };
     Case { folder, files }
 }

@@ -46,7 +46,7 @@ fn a_full_record() {
         &gli1(),
         1,
         &expect![
-            "The official symbol of this gene is GLI1 and its official full name is GLI family zinc finger 1, provided by HGNC. Its primary source is HGNC:4317, and related identifiers are Ensembl:ENSG00000111087, MIM:165220, AllianceGenome:HGNC:4317, Entrez Gene:2735 and UniProt:P08151. It is a protein-coding gene at 12q13.3 in Homo sapiens, of the lineage Eukaryota; Metazoa; Chordata; Craniata; Vertebrata; Euteleostomi; Mammalia; Eutheria; Euarchontoglires; Primates; Haplorrhini; Catarrhini; Hominidae; Homo. Its RefSeq status is REVIEWED. This gene is also known as PAPA8, PPD1 and GLI. It belongs to the HGNC gene group: Zinc fingers C2H2-type. A transcription factor of the hedgehog cascade. Its molecular functions include: zinc ion binding. Its pathways include Hedgehog signaling. It shows broad expression in thyroid and brain. Orthologs are mouse MGI:95727 and rat RGD:621673."
+            "GLI1 (GLI family zinc finger 1) is a protein-coding gene at 12q13.3 in Homo sapiens. This gene is also known as PAPA8, PPD1 and GLI. In taxonomy the lineage of its species is Eukaryota; Metazoa; Chordata; Craniata; Vertebrata; Euteleostomi; Mammalia; Eutheria; Euarchontoglires; Primates; Haplorrhini; Catarrhini; Hominidae; Homo. In public databases GLI1 has the primary source HGNC:4317 and the related identifiers Ensembl:ENSG00000111087, MIM:165220, AllianceGenome:HGNC:4317, Entrez Gene:2735 and UniProt:P08151. NCBI gives its RefSeq status as REVIEWED. A transcription factor of the hedgehog cascade. At the molecular level its function is zinc ion binding. Pathway information: GLI1 acts in Hedgehog signaling. HGNC places this gene in the gene group Zinc fingers C2H2-type. Transcript data show broad expression in thyroid and brain. Orthologs are mouse MGI:95727 and rat RGD:621673."
         ],
     );
 }
@@ -58,7 +58,7 @@ fn a_record_of_which_only_the_symbol_is_known() {
         &gene,
         1,
         &expect![
-            "ADFN is the official gene symbol provided by NCBI Gene. It is a gene in Homo sapiens, of the lineage Eukaryota; Metazoa; Chordata; Craniata; Vertebrata; Euteleostomi; Mammalia; Eutheria; Euarchontoglires; Primates; Haplorrhini; Catarrhini; Hominidae; Homo."
+            "The gene symbol of this locus is ADFN. ADFN is classified as a genetic locus in Homo sapiens. The species, Homo sapiens, has the lineage Eukaryota; Metazoa; Chordata; Craniata; Vertebrata; Euteleostomi; Mammalia; Eutheria; Euarchontoglires; Primates; Haplorrhini; Catarrhini; Hominidae; Homo."
         ],
     );
 }
@@ -78,15 +78,15 @@ fn an_immunoglobulin_pseudogene() {
         &gene,
         2,
         &expect![
-            "IGKV2D-36 is the official gene symbol for immunoglobulin kappa variable 2D-36 (pseudogene), provided by HGNC. The primary source is HGNC:5802; see related AllianceGenome:HGNC:5802. This is an immunoglobulin pseudogene segment of Homo sapiens at 2p11.2, with the lineage Eukaryota; Metazoa; Chordata; Craniata; Vertebrata; Euteleostomi; Mammalia; Eutheria; Euarchontoglires; Primates; Haplorrhini; Catarrhini; Hominidae; Homo. It belongs to the HGNC gene group: Immunoglobulin kappa locus at 2p11.2."
+            "IGKV2D-36 is an immunoglobulin kappa variable pseudogene segment at 2p11.2 in Homo sapiens, and its official full name is immunoglobulin kappa variable 2D-36 (pseudogene), provided by HGNC. The lineage of Homo sapiens is Eukaryota; Metazoa; Chordata; Craniata; Vertebrata; Euteleostomi; Mammalia; Eutheria; Euarchontoglires; Primates; Haplorrhini; Catarrhini; Hominidae; Homo. HGNC places this gene in the gene group Immunoglobulin kappa locus at 2p11.2. IGKV2D-36 has the primary source HGNC:5802, with the related identifier AllianceGenome:HGNC:5802."
         ],
     );
 }
 
 #[test]
-fn seeds_change_the_phrasing_and_nothing_else() {
-    let texts: std::collections::BTreeSet<String> = (0..20).map(|seed| sentences(&gli1(), seed)).collect();
-    assert!(texts.len() > 5);
+fn seeds_change_phrasing_and_order_and_lose_nothing() {
+    let texts: std::collections::BTreeSet<String> = (0..40).map(|seed| sentences(&gli1(), seed)).collect();
+    assert!(texts.len() > 38);
     for text in &texts {
         for phrase in [
             "HGNC:4317",
@@ -95,10 +95,59 @@ fn seeds_change_the_phrasing_and_nothing_else() {
             "AllianceGenome:HGNC:4317",
             "Entrez Gene:2735",
             "UniProt:P08151",
-            "also known as PAPA8, PPD1 and GLI.",
+            " is also known as PAPA8, PPD1 and GLI.",
+            "GLI family zinc finger 1",
+            "protein-coding gene",
+            "at 12q13.3",
+            "Homo sapiens",
+            LINEAGE,
+            "RefSeq status",
+            "REVIEWED",
+            "Zinc fingers C2H2-type",
+            "A transcription factor of the hedgehog cascade.",
+            "zinc ion binding",
+            "Hedgehog signaling",
+            "expression in thyroid and brain",
+            "MGI:95727",
         ] {
-            assert!(text.contains(phrase), "{phrase} in {text}");
+            assert!(text.to_lowercase().contains(&phrase.to_lowercase()), "{phrase} in {text}");
         }
+        assert_eq!(text.matches("REVIEWED").count(), 1, "{text}");
+        assert_eq!(text.matches("protein-coding gene").count(), 1, "{text}");
+    }
+    // The name first, then several orders; the same for the same seed.
+    let orders: std::collections::BTreeSet<Vec<Part>> =
+        (0..40).map(|seed| parts(&gli1(), seed).into_iter().map(|(part, _)| part).collect()).collect();
+    assert!(orders.len() >= 6 && orders.iter().all(|order| order[0] == Part::Name));
+}
+
+#[test]
+fn other_species_are_named_and_unknown_ones_left_out() {
+    let mut gene = gli1();
+    gene.tax_id = 10_090;
+    gene.location = Some("10 74.5 cM".into());
+    for seed in 0..20 {
+        let text = sentences(&gene, seed);
+        assert!(text.contains("Mus musculus") && text.contains("on chromosome 10 at 74.5 cM"), "{text}");
+        assert!(
+            !text.contains("Homo sapiens") && !text.contains("Primates") && !text.contains("human"),
+            "{text}"
+        );
+    }
+    gene.tax_id = 1;
+    let text = sentences(&gene, 3);
+    assert!(!text.contains("sapiens") && !text.contains("musculus"), "{text}");
+}
+
+#[test]
+fn lists_with_commas_inside_keep_their_items_apart() {
+    let mut gene = gli1();
+    gene.groups = vec!["Zinc fingers C2H2-type".into(), "MicroRNA protein coding host genes, other".into()];
+    for seed in 0..20 {
+        let text = sentences(&gene, seed);
+        assert!(
+            text.contains("groups: Zinc fingers C2H2-type; and MicroRNA protein coding host genes, other.")
+        );
     }
 }
 
@@ -139,7 +188,8 @@ proptest! {
     fn any_record_gives_clean_text(record in any_record(), seed in any::<u64>()) {
         let text = sentences(&record, seed);
         prop_assert_eq!(&text, &sentences(&record, seed));
-        prop_assert!(text.starts_with("The ") || text.starts_with(record.symbol.as_str()));
+        let opening = &parts(&record, seed)[0];
+        prop_assert!(opening.0 == Part::Name && opening.1.contains(record.symbol.as_str()));
         for wrong in ["..", "  ", "\n", "\t", "Some(", "None"] {
             let told_by_record = record.name.contains(wrong) || record.aliases.iter().any(|a| a.contains(wrong));
             prop_assert!(!text.contains(wrong) || told_by_record, "{:?} in {}", wrong, text);

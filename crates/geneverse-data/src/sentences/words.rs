@@ -1,7 +1,10 @@
-//! Small grammar: clean clauses, lists, articles, places.
+//! Small grammar: clean clauses and lists.
 
 /// Runs of blanks, line ends and control characters become one blank; runs of full stops become one.
 pub(super) fn clean(text: &str) -> String {
+    if is_clean(text) {
+        return text.to_owned();
+    }
     let mut cleaned = String::with_capacity(text.len());
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()) {
         // A stop that stands alone belongs to the word before it.
@@ -16,6 +19,21 @@ pub(super) fn clean(text: &str) -> String {
         }
     }
     cleaned
+}
+
+/// Whether a text needs no cleaning, as nearly all do; told from its bytes, so that only ASCII is known to be clean.
+fn is_clean(text: &str) -> bool {
+    let mut before = b' ';
+    for byte in text.bytes() {
+        let after_blank_or_stop = before == b' ' || before == b'.';
+        match byte {
+            b' ' if before == b' ' => return false,
+            b'.' if after_blank_or_stop => return false,
+            b' '..=b'~' => before = byte,
+            _ => return false,
+        }
+    }
+    before != b' '
 }
 
 /// A text that can stand inside a sentence: clean, without punctuation at its ends; `None` where
@@ -35,11 +53,28 @@ pub(super) fn and_list(items: &[String]) -> Option<String> {
     }
 }
 
-/// The noun with "a" or "an".
-pub(super) fn with_article(noun: &str) -> String {
-    // "RNA" is said "ar-en-ay"; "Y" begins with a consonant's sound.
-    let vowel = noun.starts_with(['a', 'e', 'i', 'o', 'u']) || noun.starts_with("RNA");
-    format!("{} {noun}", if vowel { "an" } else { "a" })
+/// A list in which a comma or an "and" inside an item cannot be taken for one between items:
+/// "A, B and C" where no item has any, else "A, x; B and y; and C".
+pub(super) fn listing(items: &[String]) -> Option<String> {
+    if is_plain(items) {
+        return and_list(items);
+    }
+    match items {
+        [] => None,
+        [one] => Some(one.clone()),
+        [first @ .., last] => Some(format!("{}; and {last}", first.join("; "))),
+    }
+}
+
+/// Whether no item has a comma, a semicolon, a colon or an "and" inside.
+pub(super) fn is_plain(items: &[String]) -> bool {
+    !items.iter().any(|item| item.contains([',', ';', ':']) || item.contains(" and "))
+}
+
+/// With a capital at the start.
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// "Broad expression in" → "broad expression in"; "TCR …" stays.
@@ -53,34 +88,6 @@ pub(super) fn lower_start(text: &str) -> String {
     }
 }
 
-/// A location of HGNC's or NCBI's in words: `12q13.3`, `Xp22.33 and Yp11.2`, `19`, `mitochondria`,
-/// `22 unplaced`, `reserved`.
-pub(super) fn place(location: &str) -> Option<String> {
-    let location = clause(location)?;
-    let chromosome: String = location.chars().take_while(char::is_ascii_digit).collect();
-    let chromosome = match location.chars().next() {
-        Some(sex @ ('X' | 'Y')) => sex.to_string(),
-        _ => chromosome,
-    };
-    let rest = &location[chromosome.len()..];
-    match (chromosome.as_str(), rest) {
-        ("", _) if location.starts_with("mito") || location == "MT" => {
-            Some("in the mitochondrial genome".to_owned())
-        }
-        // "reserved", "unplaced", "not on reference assembly", …: no place is known.
-        ("", _) => None,
-        (_, "") => Some(format!("on chromosome {chromosome}")),
-        (_, band) if band.starts_with(['p', 'q', 'c']) => Some(format!("at {location}")),
-        (_, remark) => match clause(remark) {
-            Some(remark) if remark.starts_with("and ") => {
-                Some(format!("on chromosomes {chromosome} {remark}"))
-            }
-            Some(remark) => Some(format!("on chromosome {chromosome} ({remark})")),
-            None => Some(format!("on chromosome {chromosome}")),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,22 +97,16 @@ mod tests {
         assert_eq!(clean("  a\tb\r\n c .. d... "), "a b c. d.");
         assert_eq!(clause("zinc finger 1. ").as_deref(), Some("zinc finger 1"));
         assert_eq!(clause(" .,; "), None);
-        assert_eq!(with_article("endogenous retrovirus"), "an endogenous retrovirus");
-        assert_eq!(with_article("RNA gene"), "an RNA gene");
         assert_eq!(lower_start("Broad"), "broad");
         assert_eq!(lower_start("TCR"), "TCR");
     }
 
     #[test]
-    fn places_are_told_in_words() {
-        let told = |location| place(location).unwrap_or_default();
-        assert_eq!(told("12q13.3"), "at 12q13.3");
-        assert_eq!(told("Xp22.33 and Yp11.2"), "at Xp22.33 and Yp11.2");
-        assert_eq!(told("mitochondria"), "in the mitochondrial genome");
-        assert_eq!(told("19"), "on chromosome 19");
-        assert_eq!(told("X and Y"), "on chromosomes X and Y");
-        assert_eq!(told("22 unplaced"), "on chromosome 22 (unplaced)");
-        assert_eq!(told("1cen-q12"), "at 1cen-q12");
-        assert_eq!(told("reserved"), "");
+    fn lists_keep_their_items_apart() {
+        let list = |items: &[&str]| listing(&items.iter().map(|i| (*i).to_owned()).collect::<Vec<_>>());
+        assert_eq!(list(&["a", "b", "c"]).unwrap(), "a, b and c");
+        assert_eq!(list(&["a, x", "b", "c and y"]).unwrap(), "a, x; b; and c and y");
+        assert_eq!(list(&["a, x"]).unwrap(), "a, x");
+        assert_eq!(list(&[]), None);
     }
 }

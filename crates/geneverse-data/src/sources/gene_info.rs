@@ -3,9 +3,12 @@
 //!
 //! Used: `tax_id GeneID Symbol Synonyms dbXrefs map_location description type_of_gene
 //! Symbol_from_nomenclature_authority Full_name_from_nomenclature_authority Other_designations`; only
-//! `GeneID` and `Symbol` are needed. Lists are separated by `|`; dbXrefs look like
+//! `GeneID` and `Symbol` are needed, so that the files of 2009 with their 14 columns load as well. One species of a file
+//! with all of them is read in the memory that its own genes take. Lists are separated by `|`; dbXrefs look like
 //! `MIM:165220|HGNC:HGNC:4317|Ensembl:ENSG00000111087`.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::BufRead;
 use std::path::Path;
 
@@ -14,8 +17,7 @@ use super::tsv::{Column, Row, Tsv, list};
 use crate::gene::{EnsemblId, EntrezId, GeneKind, GeneRecord, GeneSymbol, HgncId, OmimId};
 use crate::stage::{FileError, open};
 
-/// Homo sapiens in NCBI Taxonomy.
-pub const HUMAN: u32 = 9606;
+pub use crate::gene::HUMAN;
 
 /// One gene as NCBI has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,21 +43,26 @@ pub fn parse(
 ) -> Result<Reading, FileError> {
     let mut tsv = Tsv::new(path, reader)?;
     let columns = Columns::find(&tsv)?;
+    tsv.only_species(columns.tax_id, taxon);
     let mut reading = Reading::default();
+    let mut lines_of_ids: HashMap<EntrezId, usize> = HashMap::new();
     while let Some(row) = tsv.next_row()? {
         let line = row.line;
-        let tax_id = row.get_or_empty(columns.tax_id);
-        if !tax_id.is_empty() && tax_id.parse() != Ok(taxon) {
-            reading.skipped.add(path, line, "another species", &format!("taxon {tax_id}"));
-            continue;
-        }
         match record(&row, &columns, &mut |what, detail| reading.dropped_values.add(path, line, what, detail))
         {
-            Err((kind, detail)) => reading.skipped.add(path, line, kind, &detail),
-            Ok(record) => {
-                reading.used += 1;
-                each(GeneInfo { line, record });
-            }
+            Err((kind, detail)) => reading.skipped.add(path, line, kind, detail),
+            Ok((id, mut record)) => match lines_of_ids.entry(id) {
+                Entry::Occupied(first) => {
+                    let detail = format_args!("{id} is on line {} already", first.get());
+                    reading.skipped.add(path, line, "repeated Entrez id", detail);
+                }
+                Entry::Vacant(place) => {
+                    place.insert(line);
+                    record.tax_id = taxon;
+                    reading.used += 1;
+                    each(GeneInfo { line, record });
+                }
+            },
         }
     }
     let (rows, wrong_length) = tsv.finish();
@@ -83,7 +90,7 @@ impl Columns {
         Ok(Self {
             tax_id: tsv.column(&["tax_id", "taxid"]),
             gene_id: tsv.need(&["GeneID", "gene_id", "entrez_id"])?,
-            symbol: tsv.need(&["Symbol"])?,
+            symbol: tsv.need(&["Symbol", "gene_symbol"])?,
             synonyms: tsv.column(&["Synonyms", "aliases"]),
             xrefs: tsv.column(&["dbXrefs", "db_xrefs"]),
             location: tsv.column(&["map_location"]),
@@ -100,7 +107,7 @@ fn record(
     row: &Row<'_>,
     columns: &Columns,
     dropped: &mut dyn FnMut(&'static str, &str),
-) -> Result<GeneRecord, (&'static str, String)> {
+) -> Result<(EntrezId, GeneRecord), (&'static str, String)> {
     let field = |column: Option<Column>| Some(row.get_or_empty(column)).filter(|f| !matches!(*f, "" | "-"));
     let type_of_gene = field(columns.kind).unwrap_or_default();
     // Enhancers, silencers, recombination hot spots …: in gene_info since 2017, and no genes.
@@ -152,7 +159,7 @@ fn record(
             dropped("unreadable cross-reference", &error.to_string());
         }
     }
-    Ok(record)
+    Ok((entrez, record))
 }
 
 /// NCBI calls every RNA without a class of its own "ncRNA"; microRNAs can be told by their name.
@@ -206,5 +213,39 @@ mod tests {
         let (records, reading) = check(&rows);
         assert_eq!((records.len(), reading.rows, reading.skipped.total), (1, 3, 2));
         assert_eq!(reading.skipped.reasons["another species"], 1);
+    }
+
+    #[test]
+    fn an_id_counts_once_and_another_species_is_read_on_demand() {
+        let row = |tax, id, symbol| {
+            format!(
+                "{tax}\t{id}\t{symbol}\t-\t-\tEnsembl:ENSMUSG00000025407\t10\t-\tname\tprotein-coding\t-\t-\t-\t-\t20200113\t-\n"
+            )
+        };
+        let text = format!(
+            "{HEADER}{}{}{}",
+            row(10090, 14632, "Gli1"),
+            row(9606, 2735, "GLI1"),
+            row(10090, 14632, "Gli9")
+        );
+        let mut records = Vec::new();
+        let reader = Box::new(Cursor::new(text.into_bytes()));
+        let reading = parse(Path::new("gene_info"), reader, 10090, |g| records.push(g.record)).unwrap();
+        assert_eq!((records.len(), records[0].symbol.as_str(), records[0].tax_id), (1, "Gli1", 10090));
+        assert_eq!(records[0].ensembl_id.unwrap().to_string(), "ENSMUSG00000025407");
+        assert_eq!(reading.skipped.listed[1].reason, "repeated Entrez id: 14632 is on line 2 already");
+    }
+
+    #[test]
+    fn the_header_and_the_columns_of_before_2016_load() {
+        let old = "#Format: tax_id GeneID Symbol LocusTag Synonyms dbXrefs chromosome map_location description type_of_gene (tab is used as a separator, pound sign - start of a comment)\n\
+            9606\t2735\tGLI1\t-\tGLI\tHGNC:4317|MIM:165220\t12\t12q13\tGLI family zinc finger 1\tprotein-coding\n";
+        let mut records = Vec::new();
+        let reader = Box::new(Cursor::new(old.as_bytes().to_vec()));
+        parse(Path::new("gene_info"), reader, HUMAN, |g| records.push(g.record)).unwrap();
+        assert_eq!(
+            (records[0].hgnc_id, records[0].aliases.as_slice()),
+            (Some(HgncId(4317)), &["GLI".to_owned()][..])
+        );
     }
 }

@@ -15,8 +15,33 @@ use super::tsv::{Column, Row, Tsv, list};
 use crate::gene::{EnsemblId, EntrezId, GeneKind, GeneRecord, GeneSymbol, HgncId, OmimId, UniprotAccession};
 use crate::stage::{FileError, open};
 
-/// Reads a file, gzip or plain; `each` gets the records of approved genes.
-pub fn read(path: &Path, each: impl FnMut(GeneRecord)) -> Result<Reading, FileError> {
+/// What a row says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HgncRow {
+    /// An approved gene.
+    Approved(Box<GeneRecord>),
+    /// A symbol that was withdrawn for another gene's, which went by it before.
+    Withdrawn {
+        /// The line, from 1.
+        line: usize,
+        /// The symbol.
+        symbol: GeneSymbol,
+        /// The gene that it now is.
+        successor: Successor,
+    },
+}
+
+/// How a withdrawn row names the gene that it now is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Successor {
+    /// By its symbol.
+    Symbol(GeneSymbol),
+    /// By its id.
+    Id(HgncId),
+}
+
+/// Reads a file, gzip or plain.
+pub fn read(path: &Path, each: impl FnMut(HgncRow)) -> Result<Reading, FileError> {
     parse(path, open(path)?, each)
 }
 
@@ -24,7 +49,7 @@ pub fn read(path: &Path, each: impl FnMut(GeneRecord)) -> Result<Reading, FileEr
 pub fn parse(
     path: &Path,
     reader: Box<dyn BufRead>,
-    mut each: impl FnMut(GeneRecord),
+    mut each: impl FnMut(HgncRow),
 ) -> Result<Reading, FileError> {
     let mut tsv = Tsv::new(path, reader)?;
     let columns = Columns::find(&tsv)?;
@@ -33,21 +58,32 @@ pub fn parse(
     let mut lines_of_symbols: HashMap<GeneSymbol, usize> = HashMap::new();
     while let Some(row) = tsv.next_row()? {
         let line = row.line;
+        let status = row.get_or_empty(columns.status);
+        if !status.is_empty() && !status.eq_ignore_ascii_case("approved") {
+            match withdrawn(row.get(columns.symbol), row.get(columns.name)) {
+                Some((symbol, successor)) => {
+                    reading.used += 1;
+                    each(HgncRow::Withdrawn { line, symbol, successor });
+                }
+                None => reading.skipped.add(path, line, "not an approved gene", status),
+            }
+            continue;
+        }
         match record(&row, &columns, &mut |what, detail| reading.dropped_values.add(path, line, what, detail))
         {
-            Err(reason) => reading.skipped.add(path, line, reason.kind, &reason.detail),
+            Err(reason) => reading.skipped.add(path, line, reason.kind, reason.detail),
             Ok((id, record)) => {
                 if let Some(first) = lines_of_ids.get(&id) {
-                    let detail = format!("{id} is on line {first} already");
-                    reading.skipped.add(path, line, "repeated HGNC id", &detail);
+                    let detail = format_args!("{id} is on line {first} already");
+                    reading.skipped.add(path, line, "repeated HGNC id", detail);
                 } else if let Some(first) = lines_of_symbols.get(&record.symbol) {
                     let detail = format!("{} is on line {first} already", record.symbol);
-                    reading.skipped.add(path, line, "repeated symbol", &detail);
+                    reading.skipped.add(path, line, "repeated symbol", detail);
                 } else {
                     lines_of_ids.insert(id, line);
                     lines_of_symbols.insert(record.symbol.clone(), line);
                     reading.used += 1;
-                    each(record);
+                    each(HgncRow::Approved(Box::new(record)));
                 }
             }
         }
@@ -58,7 +94,21 @@ pub fn parse(
     reading.refuse_empty(path)
 }
 
-/// The first name of each column is the complete set's, the second the custom download's.
+/// `GLI~withdrawn`, "symbol withdrawn, see GLI1" (or "see [HGNC:4317](…)"): the old symbol and its one successor.
+fn withdrawn(symbol: &str, name: &str) -> Option<(GeneSymbol, Successor)> {
+    let symbol = GeneSymbol::parse(symbol.split('~').next().unwrap_or_default()).ok()?;
+    let (_, successor) = name.split_once("withdrawn, see ")?;
+    let successor = match successor.trim().strip_prefix('[') {
+        Some(linked) => linked.split_once(']').filter(|(_, link)| !link.contains('['))?.0,
+        None => successor.trim(),
+    };
+    let id = HgncId::parse(successor).ok().filter(|_| successor.starts_with("HGNC:")).map(Successor::Id);
+    id.or_else(|| GeneSymbol::parse(successor).ok().map(Successor::Symbol))
+        .map(|successor| (symbol, successor))
+}
+
+/// The first name of each column is the complete set's, the others those of custom downloads and of the sets before 2016,
+/// which have HGNC's own ids and those that others supply in two columns.
 struct Columns {
     hgnc_id: Column,
     symbol: Column,
@@ -72,12 +122,12 @@ struct Columns {
     prev_symbol: Option<Column>,
     prev_name: Option<Column>,
     gene_group: Option<Column>,
-    entrez_id: Option<Column>,
-    ensembl_gene_id: Option<Column>,
-    omim_id: Option<Column>,
-    uniprot_ids: Option<Column>,
-    mgd_id: Option<Column>,
-    rgd_id: Option<Column>,
+    entrez_id: Vec<Column>,
+    ensembl_gene_id: Vec<Column>,
+    omim_id: Vec<Column>,
+    uniprot_ids: Vec<Column>,
+    mgd_id: Vec<Column>,
+    rgd_id: Vec<Column>,
 }
 
 impl Columns {
@@ -89,18 +139,42 @@ impl Columns {
             locus_group: tsv.column(&["locus_group"]),
             locus_type: tsv.column(&["locus_type"]),
             status: tsv.column(&["status"]),
-            location: tsv.column(&["location", "chromosome"]),
+            location: tsv.column(&["location", "chromosome_location", "chromosome"]),
             alias_symbol: tsv.column(&["alias_symbol", "alias_symbols", "synonyms"]),
             alias_name: tsv.column(&["alias_name", "alias_names", "name_synonyms"]),
             prev_symbol: tsv.column(&["prev_symbol", "previous_symbols", "previous_symbol"]),
             prev_name: tsv.column(&["prev_name", "previous_name", "previous_names"]),
-            gene_group: tsv.column(&["gene_group", "gene_group_name", "gene_family"]),
-            entrez_id: tsv.column(&["entrez_id", "ncbi_gene_id", "entrez_gene_id"]),
-            ensembl_gene_id: tsv.column(&["ensembl_gene_id", "ensembl_id"]),
-            omim_id: tsv.column(&["omim_id", "omim_id(supplied_by_omim)"]),
-            uniprot_ids: tsv.column(&["uniprot_ids", "uniprot_id", "uniprot_id(supplied_by_uniprot)"]),
-            mgd_id: tsv.column(&["mgd_id", "mouse_genome_database_id"]),
-            rgd_id: tsv.column(&["rgd_id", "rat_genome_database_id"]),
+            gene_group: tsv.column(&[
+                "gene_group",
+                "gene_group_name",
+                "gene_family",
+                "gene_family_name",
+                "gene_family_description",
+            ]),
+            entrez_id: tsv.columns(&[
+                "entrez_id",
+                "ncbi_gene_id",
+                "entrez_gene_id",
+                "entrez_gene_id(supplied_by_ncbi)",
+                "ncbi_gene_id(supplied_by_ncbi)",
+            ]),
+            ensembl_gene_id: tsv.columns(&[
+                "ensembl_gene_id",
+                "ensembl_id",
+                "ensembl_id(supplied_by_ensembl)",
+            ]),
+            omim_id: tsv.columns(&["omim_id", "omim_id(supplied_by_omim)", "omim_id(supplied_by_ncbi)"]),
+            uniprot_ids: tsv.columns(&["uniprot_ids", "uniprot_id", "uniprot_id(supplied_by_uniprot)"]),
+            mgd_id: tsv.columns(&[
+                "mgd_id",
+                "mouse_genome_database_id",
+                "mouse_genome_database_id(supplied_by_mgi)",
+            ]),
+            rgd_id: tsv.columns(&[
+                "rgd_id",
+                "rat_genome_database_id",
+                "rat_genome_database_id(supplied_by_rgd)",
+            ]),
         })
     }
 }
@@ -120,10 +194,6 @@ fn record(
     columns: &Columns,
     dropped: &mut dyn FnMut(&'static str, &str),
 ) -> Result<(HgncId, GeneRecord), Refused> {
-    let status = row.get_or_empty(columns.status);
-    if !status.is_empty() && !status.eq_ignore_ascii_case("approved") {
-        return Err(refused("not an approved gene", status));
-    }
     let id = HgncId::parse(row.get(columns.hgnc_id)).map_err(|e| refused("unreadable HGNC id", e))?;
     let symbol = GeneSymbol::parse(row.get(columns.symbol)).map_err(|e| refused("unreadable symbol", e))?;
     let name = row.get(columns.name);
@@ -141,17 +211,17 @@ fn record(
     record.location = Some(row.get_or_empty(columns.location)).filter(|l| !l.is_empty()).map(str::to_owned);
     record.hgnc_id = Some(id);
     record.entrez_id =
-        ids(row.get_or_empty(columns.entrez_id), EntrezId::parse, "unreadable Entrez id", dropped)
+        ids(row.first_filled(&columns.entrez_id), EntrezId::parse, "unreadable Entrez id", dropped)
             .into_iter()
             .next();
     record.ensembl_id =
-        ids(row.get_or_empty(columns.ensembl_gene_id), EnsemblId::parse, "unreadable Ensembl id", dropped)
+        ids(row.first_filled(&columns.ensembl_gene_id), EnsemblId::parse, "unreadable Ensembl id", dropped)
             .into_iter()
             .next();
     record.omim_ids =
-        ids(row.get_or_empty(columns.omim_id), OmimId::parse, "unreadable OMIM number", dropped);
+        ids(row.first_filled(&columns.omim_id), OmimId::parse, "unreadable OMIM number", dropped);
     record.uniprot_ids = ids(
-        row.get_or_empty(columns.uniprot_ids),
+        row.first_filled(&columns.uniprot_ids),
         UniprotAccession::parse,
         "unreadable UniProt accession",
         dropped,
@@ -159,11 +229,11 @@ fn record(
     record.aliases = texts(symbols(row.get_or_empty(columns.alias_symbol)), &record.symbol);
     record.previous_symbols = texts(symbols(row.get_or_empty(columns.prev_symbol)), &record.symbol);
     let other_names =
-        list(row.get_or_empty(columns.alias_name)).chain(list(row.get_or_empty(columns.prev_name)));
+        names(row.get_or_empty(columns.alias_name)).chain(names(row.get_or_empty(columns.prev_name)));
     record.other_names = texts(other_names, &record.symbol);
     record.groups = texts(list(row.get_or_empty(columns.gene_group)), &record.symbol);
     let orthologs =
-        symbols(row.get_or_empty(columns.mgd_id)).chain(symbols(row.get_or_empty(columns.rgd_id)));
+        symbols(row.first_filled(&columns.mgd_id)).chain(symbols(row.first_filled(&columns.rgd_id)));
     record.orthologs = texts(orthologs, &record.symbol);
     Ok((id, record))
 }
@@ -191,6 +261,11 @@ fn kind_of_group(locus_group: &str) -> GeneKind {
 /// Symbols and ids are also separated by ", " (custom downloads); names are not, they hold commas.
 fn symbols(field: &str) -> impl Iterator<Item = &str> {
     list(field).flat_map(|item| item.split(", ")).map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// Before 2016 names were listed as `"a, b", "c"`; the quotes at both ends of the field are gone by now.
+fn names(field: &str) -> impl Iterator<Item = &str> {
+    list(field).flat_map(|item| item.split("\", \"")).map(str::trim).filter(|item| !item.is_empty())
 }
 
 fn texts<'a>(items: impl Iterator<Item = &'a str>, symbol: &GeneSymbol) -> Vec<String> {
@@ -227,8 +302,16 @@ mod tests {
     fn check(text: &str) -> (Vec<GeneRecord>, Reading) {
         let mut records = Vec::new();
         let reader = Box::new(Cursor::new(text.as_bytes().to_vec()));
-        let reading = parse(Path::new("hgnc.txt"), reader, |r| records.push(r)).unwrap();
-        (records, reading)
+        let reading = parse(Path::new("hgnc.txt"), reader, |row| match row {
+            HgncRow::Approved(record) => records.push(*record),
+            HgncRow::Withdrawn { symbol, successor, .. } => {
+                assert_eq!(
+                    (symbol.as_str(), successor),
+                    ("GLI", Successor::Symbol(records[0].symbol.clone()))
+                );
+            }
+        });
+        (records, reading.unwrap())
     }
 
     const HEADER: &str = "hgnc_id\tsymbol\tname\tlocus_type\tstatus\talias_symbol\tprev_symbol\tentrez_id\tensembl_gene_id\tmgd_id\n";
@@ -269,6 +352,40 @@ mod tests {
             reading.skipped.listed.iter().find(|s| s.line == 4).unwrap().reason,
             "repeated HGNC id: HGNC:4317 is on line 2 already"
         );
+    }
+
+    #[test]
+    fn a_withdrawn_symbol_names_its_one_successor() {
+        let row = GLI1
+            .replace("4317", "2")
+            .replace("\tGLI1\t", "\tGLI~withdrawn\t")
+            .replace("Approved", "Symbol Withdrawn");
+        let named = |name: &str| row.replace("GLI family zinc finger 1", name);
+        let (records, reading) = check(&format!("{HEADER}{GLI1}{}", named("symbol withdrawn, see GLI1")));
+        assert_eq!((records.len(), reading.used), (1, 2));
+        let linked = withdrawn(
+            "GLI~withdrawn",
+            "symbol withdrawn, see [HGNC:4317](/data/gene-symbol-report/#!/hgnc_id/HGNC:4317)",
+        );
+        assert_eq!(linked.unwrap().1, Successor::Id(HgncId(4317)));
+        for several in [
+            "symbol withdrawn, see GLI1 and GLI2",
+            "entry withdrawn",
+            "withdrawn, see [HGNC:1](x), [HGNC:2](y)",
+        ] {
+            assert_eq!(withdrawn("GLI~withdrawn", several), None);
+        }
+    }
+
+    #[test]
+    fn two_columns_of_one_id_and_quoted_names_of_old_sets_load() {
+        let (records, _) = check(
+            "HGNC ID\tApproved Symbol\tApproved Name\tName Synonyms\tEntrez Gene ID\tEntrez Gene ID(supplied by NCBI)\tEnsembl ID(supplied by Ensembl)\n\
+             HGNC:4317\tGLI1\tGLI family zinc finger 1\t\"zinc finger, one\", \"oncogene GLI\"\t\t2735\tENSG00000111087\n",
+        );
+        assert_eq!(records[0].entrez_id, Some(EntrezId(2735)));
+        assert!(records[0].ensembl_id.is_some());
+        assert_eq!(records[0].other_names, ["zinc finger, one", "oncogene GLI"]);
     }
 
     #[test]

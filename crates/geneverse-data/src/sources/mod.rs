@@ -4,14 +4,22 @@
 //! many were used, and what was skipped where and why. Only a file that cannot be read at all (missing
 //! column, truncated gzip, no usable row) is an error.
 
+pub mod annotations;
 pub mod gene_info;
+pub mod gpi;
 pub mod hgnc;
+pub mod id_mapping;
 pub mod lines;
+pub mod obo;
+pub mod ontology;
 pub mod records;
 pub mod summaries;
 pub mod tsv;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io::{BufRead, Cursor, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +29,10 @@ use crate::stage::FileError;
 /// How many skipped rows of each kind are listed one by one; all are counted. Per kind, so that thousands
 /// of rows of another species do not hide the one that is broken.
 const SKIPS_LISTED: usize = 100;
+/// Letters of what was found that are told.
+const DETAIL: usize = 300;
+/// Bytes by which a format is told. Programs write some lines of their own before a header, not pages.
+const PEEKED: usize = 1 << 16;
 
 /// A row that was not used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,12 +58,17 @@ pub struct Skips {
 
 impl Skips {
     /// Notes one row: `kind` is what is counted, `detail` (may be empty) what was found there.
-    pub fn add(&mut self, path: &Path, line: usize, kind: &str, detail: &str) {
+    pub fn add(&mut self, path: &Path, line: usize, kind: &str, detail: impl Display) {
         self.total += 1;
-        let count = self.reasons.entry(kind.to_owned()).or_default();
+        // Tens of millions of rows may be skipped for one reason: nothing is allocated for those not listed.
+        let count = match self.reasons.get_mut(kind) {
+            Some(count) => count,
+            None => self.reasons.entry(kind.to_owned()).or_default(),
+        };
         *count += 1;
         if *count <= SKIPS_LISTED {
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let detail = shorten(&detail.to_string(), DETAIL).into_owned();
             let reason = if detail.is_empty() { kind.to_owned() } else { format!("{kind}: {detail}") };
             self.listed.push(Skip { file, line, reason });
         }
@@ -79,6 +96,8 @@ pub struct Reading {
     pub skipped: Skips,
     /// Single values that could not be read and were left out of a record that was kept.
     pub dropped_values: Skips,
+    /// Single values that are out of use, with a successor that was taken in their place.
+    pub replaced_values: Skips,
 }
 
 impl Reading {
@@ -94,5 +113,19 @@ impl Reading {
                 Err(FileError::row(path, first.line, reason))
             }
         }
+    }
+}
+
+/// The first bytes of a reader, and a reader that still has them.
+fn peek(path: &Path, mut reader: Box<dyn BufRead>) -> Result<(Vec<u8>, Box<dyn BufRead>), FileError> {
+    let mut start = Vec::new();
+    reader.by_ref().take(PEEKED as u64).read_to_end(&mut start).map_err(|e| FileError::reading(path, e))?;
+    Ok((start.clone(), Box::new(Cursor::new(start).chain(reader))))
+}
+
+fn shorten(text: &str, limit: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(limit) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{} …", &text[..end])),
     }
 }

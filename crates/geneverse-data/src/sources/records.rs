@@ -13,8 +13,8 @@ use super::lines::Lines;
 use crate::gene::GeneRecord;
 use crate::stage::{FileError, open};
 
-/// Reads a file, gzip or plain.
-pub fn read(path: &Path, each: impl FnMut(GeneRecord)) -> Result<Reading, FileError> {
+/// Reads a file, gzip or plain; `each` gets a record and its line.
+pub fn read(path: &Path, each: impl FnMut(usize, GeneRecord)) -> Result<Reading, FileError> {
     parse(path, open(path)?, each)
 }
 
@@ -22,7 +22,7 @@ pub fn read(path: &Path, each: impl FnMut(GeneRecord)) -> Result<Reading, FileEr
 pub fn parse(
     path: &Path,
     reader: Box<dyn BufRead>,
-    mut each: impl FnMut(GeneRecord),
+    mut each: impl FnMut(usize, GeneRecord),
 ) -> Result<Reading, FileError> {
     let mut lines = Lines::new(path, reader);
     let mut reading = Reading::default();
@@ -34,17 +34,17 @@ pub fn parse(
             continue;
         };
         match serde_json::from_str::<GeneRecord>(text) {
-            Err(error) => reading.skipped.add(path, line, "not a gene record", &error.to_string()),
+            Err(error) => reading.skipped.add(path, line, "not a gene record", error),
             Ok(record) if record.name.trim().is_empty() => reading.skipped.add(path, line, "no name", ""),
             Ok(record) => match lines_of_symbols.get(record.symbol.as_str()) {
                 Some(first) => {
                     let detail = format!("{} is on line {first} already", record.symbol);
-                    reading.skipped.add(path, line, "repeated symbol", &detail);
+                    reading.skipped.add(path, line, "repeated symbol", detail);
                 }
                 None => {
                     lines_of_symbols.insert(record.symbol.to_string(), line);
                     reading.used += 1;
-                    each(record);
+                    each(line, record);
                 }
             },
         }
@@ -64,7 +64,7 @@ mod tests {
         let text = format!("\u{feff}{good}\r\n\r\n{good}\n{unknown_key}\n{{\n");
         let mut records = Vec::new();
         let reading =
-            parse(Path::new("genes.jsonl"), Box::new(Cursor::new(text.into_bytes())), |r| records.push(r));
+            parse(Path::new("genes.jsonl"), Box::new(Cursor::new(text.into_bytes())), |_, r| records.push(r));
         let reading = reading.unwrap();
         assert_eq!((records.len(), reading.rows, reading.skipped.total), (1, 4, 3));
         assert_eq!(reading.skipped.reasons["not a gene record"], 2);

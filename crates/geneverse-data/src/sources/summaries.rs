@@ -7,7 +7,6 @@ use std::io::BufRead;
 use std::path::Path;
 
 use super::Reading;
-use super::gene_info::HUMAN;
 use super::tsv::Tsv;
 use crate::gene::{EntrezId, GeneSymbol};
 use crate::stage::{FileError, open};
@@ -27,15 +26,16 @@ pub struct SummaryRow {
     pub source: String,
 }
 
-/// Reads a file, gzip or plain.
-pub fn read(path: &Path, each: impl FnMut(SummaryRow)) -> Result<Reading, FileError> {
-    parse(path, open(path)?, each)
+/// Reads a file, gzip or plain; `each` gets the summaries of genes of `taxon`, and those of a table without species.
+pub fn read(path: &Path, taxon: u32, each: impl FnMut(SummaryRow)) -> Result<Reading, FileError> {
+    parse(path, open(path)?, taxon, each)
 }
 
 /// Reads from a reader; `path` names it in errors.
 pub fn parse(
     path: &Path,
     reader: Box<dyn BufRead>,
+    taxon: u32,
     mut each: impl FnMut(SummaryRow),
 ) -> Result<Reading, FileError> {
     let mut tsv = Tsv::new(path, reader)?;
@@ -49,14 +49,10 @@ pub fn parse(
     let tax_id = tsv.column(&["tax_id", "taxid"]);
     let source = tsv.column(&["source"]);
 
+    tsv.only_species(tax_id, taxon);
     let mut reading = Reading::default();
     while let Some(row) = tsv.next_row()? {
         let line = row.line;
-        let taxon = row.get_or_empty(tax_id);
-        if !taxon.is_empty() && taxon.parse() != Ok(HUMAN) {
-            reading.skipped.add(path, line, "another species", &format!("taxon {taxon}"));
-            continue;
-        }
         let entrez_id = EntrezId::parse(row.get_or_empty(gene_id)).ok();
         let symbol = GeneSymbol::parse(row.get_or_empty(symbol)).ok();
         let text = without_credit(row.get(summary));
@@ -77,6 +73,7 @@ pub fn parse(
     reading.refuse_empty(path)
 }
 
+/// The text without a trailing credit such as "[provided by RefSeq, Jul 2008]".
 pub(crate) fn without_credit(text: &str) -> &str {
     let text = text.trim();
     match text.rfind("[provided by") {
@@ -88,12 +85,14 @@ pub(crate) fn without_credit(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gene::HUMAN;
     use std::io::Cursor;
 
     fn check(text: &str) -> Result<(Vec<SummaryRow>, Reading), String> {
         let mut rows = Vec::new();
         let reader = Box::new(Cursor::new(text.as_bytes().to_vec()));
-        let reading = parse(Path::new("s.tsv"), reader, |r| rows.push(r)).map_err(|e| e.to_string())?;
+        let reading =
+            parse(Path::new("s.tsv"), reader, HUMAN, |r| rows.push(r)).map_err(|e| e.to_string())?;
         Ok((rows, reading))
     }
 

@@ -10,8 +10,8 @@ use std::borrow::Cow;
 use std::io::BufRead;
 use std::path::Path;
 
-use super::Skips;
 use super::lines::Lines;
+use super::{Skips, shorten};
 use crate::stage::{FileError, open};
 
 /// A table being read.
@@ -20,6 +20,7 @@ pub struct Tsv {
     columns: Vec<String>,
     rows: usize,
     skips: Skips,
+    only: Option<(Column, String)>,
 }
 
 /// A column of a table, found by name.
@@ -42,6 +43,11 @@ impl Row<'_> {
     /// The field's text; empty where the table has no such column.
     pub fn get_or_empty(&self, column: Option<Column>) -> &str {
         column.map_or("", |column| self.get(column))
+    }
+
+    /// The first of these fields that is not empty; empty where all are.
+    pub fn first_filled(&self, columns: &[Column]) -> &str {
+        columns.iter().map(|column| self.get(*column)).find(|field| !field.is_empty()).unwrap_or_default()
     }
 }
 
@@ -69,13 +75,18 @@ impl Tsv {
                 continue;
             }
             let columns = header_columns(header);
-            return Ok(Self { lines, columns, rows: 0, skips: Skips::default() });
+            return Ok(Self { lines, columns, rows: 0, skips: Skips::default(), only: None });
         }
     }
 
     /// The column with one of these names; the first name that is there wins.
     pub fn column(&self, names: &[&str]) -> Option<Column> {
         names.iter().find_map(|name| self.columns.iter().position(|c| *c == normal(name))).map(Column)
+    }
+
+    /// All columns with one of these names, in the order of the names.
+    pub fn columns(&self, names: &[&str]) -> Vec<Column> {
+        names.iter().filter_map(|name| self.column(&[name])).collect()
     }
 
     /// The column with one of these names, or an error that names what is there instead.
@@ -92,6 +103,12 @@ impl Tsv {
         })
     }
 
+    /// From here on, rows with another text in `column` are skipped as of another species; an empty field is no other.
+    /// They are not taken apart, so that the rows of one species among all are found at the speed of reading.
+    pub fn only_species(&mut self, column: Option<Column>, taxon: u32) {
+        self.only = column.map(|column| (column, taxon.to_string()));
+    }
+
     /// The next row that has all the columns; rows that do not are skipped and counted.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, FileError> {
         let expected = self.columns.len();
@@ -101,6 +118,14 @@ impl Tsv {
             match self.lines.text() {
                 None => self.skips.add(self.lines.path(), line, "not UTF-8 text", ""),
                 Some(text) => {
+                    if let Some((column, taxon)) = &self.only {
+                        let field = text.split('\t').nth(column.0).unwrap_or_default().trim();
+                        if !field.is_empty() && field != taxon {
+                            let detail = format_args!("taxon {field}");
+                            self.skips.add(self.lines.path(), line, "another species", detail);
+                            continue;
+                        }
+                    }
                     let found = text.split('\t').count();
                     // A surplus tab at the end moves no column.
                     let surplus_is_empty = || text.split('\t').skip(expected).all(str::is_empty);
@@ -108,8 +133,8 @@ impl Tsv {
                         break line;
                     }
                     let kind = if found < expected { "too few columns" } else { "too many columns" };
-                    let detail = format!("expected {expected} columns, found {found}");
-                    self.skips.add(self.lines.path(), line, kind, &detail);
+                    let detail = format_args!("expected {expected} columns, found {found}");
+                    self.skips.add(self.lines.path(), line, kind, detail);
                 }
             }
         };
@@ -128,7 +153,8 @@ pub fn list(field: &str) -> impl Iterator<Item = &str> {
     field.split('|').map(|item| item.trim().trim_matches('"').trim()).filter(|item| !item.is_empty())
 }
 
-fn header_columns(header: &str) -> Vec<String> {
+/// The names in a header line, in the form in which they are compared.
+pub(super) fn header_columns(header: &str) -> Vec<String> {
     let header = header.strip_prefix('#').unwrap_or(header);
     if let Some(names) = header.strip_prefix("Format:") {
         let names = names.split('(').next().unwrap_or_default();
@@ -146,13 +172,6 @@ fn unquote(field: &str) -> Cow<'_, str> {
         None => Cow::Borrowed(field),
         Some(inner) if inner.contains("\"\"") => Cow::Owned(inner.replace("\"\"", "\"")),
         Some(inner) => Cow::Borrowed(inner),
-    }
-}
-
-fn shorten(text: &str, limit: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(limit) {
-        None => Cow::Borrowed(text),
-        Some((end, _)) => Cow::Owned(format!("{} …", &text[..end])),
     }
 }
 

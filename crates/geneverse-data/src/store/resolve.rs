@@ -157,7 +157,7 @@ fn by_identifier(store: &GeneStore, text: &str) -> Result<Option<GeneRecord>, St
     if text.starts_with("HGNC:") {
         return HgncId::parse(text).map_or(Ok(None), |id| store.by_hgnc(id));
     }
-    if text.starts_with("ENSG") {
+    if text.starts_with("ENS") {
         return EnsemblId::parse(text).map_or(Ok(None), |id| store.by_ensembl(id));
     }
     EntrezId::parse(text.trim_start_matches("LOC")).map_or(Ok(None), |id| store.by_entrez(id))

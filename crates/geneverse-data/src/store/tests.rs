@@ -121,7 +121,7 @@ fn what_is_no_gene_database_is_refused() {
     let other = Connection::open(&path).unwrap();
     other.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
     other.pragma_update(None, "user_version", 99).unwrap();
-    assert!(refusal(&path).contains("found gene database schema 99, expected 1"));
+    assert!(refusal(&path).contains("found gene database schema 99, expected 2"));
 }
 
 #[test]

@@ -60,6 +60,8 @@ pub struct Part {
     pub decays: bool,
     /// Whether it is a LoRA B matrix, which LoRA+ trains faster.
     pub is_lora_b: bool,
+    /// Rows and columns, where it is a whole linear map of a layer.
+    pub matrix: Option<(usize, usize)>,
 }
 
 /// The weights of a decoder by their parts.

@@ -14,7 +14,7 @@ use crate::weights::{Held, Numbers, Precision};
 
 impl Part {
     fn new(range: std::ops::Range<usize>, decays: bool) -> Self {
-        Self { range, decays, is_lora_b: false }
+        Self { range, decays, is_lora_b: false, matrix: None }
     }
 }
 
@@ -23,13 +23,11 @@ impl DecoderLayer {
     fn flatten(&mut self, number: usize, parameters: &mut Vec<Parameter>) {
         let mut numbers = Vec::with_capacity(self.shape.len());
         let mut parts: Vec<Part> = Vec::new();
-        for (slot, ..) in self.shape.slots() {
+        for (slot, rows, columns) in self.shape.slots() {
             let first = numbers.len();
             numbers.extend(self.held[slot as usize].take().map(|held| held.to_vec()).unwrap_or_default());
-            match parts.last_mut() {
-                Some(last) if last.decays == slot.is_matrix() => last.range.end = numbers.len(),
-                _ => parts.push(Part::new(first..numbers.len(), slot.is_matrix())),
-            }
+            let matrix = slot.is_matrix().then_some((rows, columns));
+            parts.push(Part { matrix, ..Part::new(first..numbers.len(), slot.is_matrix()) });
         }
         self.trained = Trained::All;
         self.parameter = Some(parameters.len());
@@ -184,7 +182,7 @@ fn lora_parts(layout: &Layout) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     for map in layout.maps() {
         parts.push(Part::new(map.a.clone(), true));
-        parts.push(Part { range: map.b.clone(), decays: true, is_lora_b: true });
+        parts.push(Part { is_lora_b: true, ..Part::new(map.b.clone(), true) });
         parts.extend(map.magnitude.clone().map(|range| Part::new(range, false)));
     }
     parts.sort_by_key(|part| part.range.start);

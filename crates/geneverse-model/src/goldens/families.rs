@@ -29,7 +29,8 @@ pub(super) fn compare_gradients(found: &Named, golden: &HashMap<String, Tensor>,
 }
 
 pub(super) fn check_losses(model: &mut Decoder, sequences: &[Sequence], wanted: &[f32], lr: f64, ratio: f64) {
-    let mut optimizer = AdamW::new(model.parameters(), 0.0, ratio);
+    let mut optimizer =
+        Optimizer::new(model.parameters(), Settings { lora_plus_ratio: ratio, ..Settings::default() });
     for (step, wanted) in wanted.iter().enumerate() {
         let (loss, mut gradients) = gradients(model, sequences, Some(Packing::Shared));
         assert!((loss - wanted).abs() < 1e-4, "step {step}: {loss} against {wanted}");

@@ -16,9 +16,12 @@ use geneverse_data::stage::{FileError, atomic_write, read_json, write_json};
 use serde_json::{Value, json};
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::normalizers::NormalizerWrapper;
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{AddedToken, TokenizerBuilder};
+use tokenizers::{AddedToken, SplitDelimiterBehavior, TokenizerBuilder};
 
 use self::biogpt::{BioGpt, Placed};
 use self::settings::{Roles, Settings};
@@ -36,6 +39,14 @@ mod settings;
 /// The picture token and the eight after it mean nothing yet: room for later tasks without a new vocabulary.
 const SPECIAL: [&str; 5] = ["<unk>", "<s>", "</s>", "<pad>", "<image>"];
 const RESERVED: usize = 8;
+/// What a tokenizer trained here never joins into one token.
+///
+/// Capitals and digits stand alone, and so does the blank before them: `GLI1` is `G`, `L`, `I`, `1` after a blank, after
+/// a bracket and at the start of an answer alike. A small model that meets a symbol it has never seen can then repeat
+/// it letter by letter; of tokens that depend on what stands before it cannot. The words written in capitals that every
+/// record repeats are kept whole.
+const PIECES: &str =
+    r" ?(?:HGNC|NCBI|DNA|RNA)(?![A-Z0-9])|ENSG0{5}| ?[A-Z]?[a-z]+| ?[^\sA-Za-z0-9]+|[A-Z0-9]|\s";
 
 /// Ids of the special tokens of a tokenizer trained here.
 pub const BOS: u32 = 1;
@@ -125,7 +136,10 @@ impl Tokenizer {
             .special_tokens(special.iter().map(|t| AddedToken::from(t.as_str(), true)).collect())
             .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
             .build();
-        let bytes = ByteLevel::new(false, true, true);
+        let pieces = SplitPattern::Regex(PIECES.to_owned());
+        let pieces = Split::new(pieces, SplitDelimiterBehavior::Isolated, false).map_err(refuse)?;
+        let bytes = ByteLevel::new(false, true, false);
+        let split: Vec<PreTokenizerWrapper> = vec![pieces.into(), bytes.into()];
         let template = TemplateProcessing::builder()
             .try_single("<s> $A")
             .and_then(|b| b.special_tokens(vec![("<s>", BOS)]).build().map_err(|e| e.to_string()))
@@ -134,7 +148,7 @@ impl Tokenizer {
         let mut tokenizer = TokenizerBuilder::<_, NormalizerWrapper, _, _, _>::new()
             .with_model(model)
             .with_normalizer(None)
-            .with_pre_tokenizer(Some(bytes))
+            .with_pre_tokenizer(Some(Sequence::new(split)))
             .with_post_processor(Some(template))
             .with_decoder(Some(bytes))
             .build()

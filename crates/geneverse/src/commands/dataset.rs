@@ -72,9 +72,16 @@ pub(crate) struct TextArgs {
     /// Chooses the validation genes, the phrasings and the order
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// Tell of genes without a functional summary too
+    /// Tell of genes without a functional summary too: their name, kind, place, other symbols and groups
     #[arg(long)]
     with_bare_genes: bool,
+    /// Other descriptions of genes, a line `SYMBOL: text` each; may be given several times
+    #[arg(long, value_name = "FILE")]
+    texts: Vec<PathBuf>,
+    /// Tell of this share of the genes once more under a symbol that is made up, which teaches a small model to repeat
+    /// symbols
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    disguised: f64,
     /// Tell of at most so many genes whose summaries are the same boilerplate
     #[arg(long, value_name = "N", default_value_t = 50)]
     most_alike: usize,
@@ -119,10 +126,12 @@ fn genes_text(out: &Path, report: &GenesReport) -> String {
 }
 
 fn run_text(args: TextArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
-    let TextArgs { db, out, hold_out, validation_size, seed, with_bare_genes, most_alike } = args;
+    let TextArgs { db, out, hold_out, validation_size, seed, with_bare_genes, texts, disguised, most_alike } =
+        args;
     let hold_out = hold_out.as_deref().map(symbol_list).transpose()?.unwrap_or_default();
-    let only_with_summary = !with_bare_genes;
-    let options = TextDataset { db, out, hold_out, validation_size, seed, only_with_summary, most_alike };
+    let bare_genes = with_bare_genes;
+    let options =
+        TextDataset { db, out, hold_out, validation_size, seed, bare_genes, texts, disguised, most_alike };
     let report = text(&options, ui)?;
     ui.result(&report, || text_text(&options.out, &report))?;
     Ok(ExitCode::SUCCESS)
@@ -130,19 +139,31 @@ fn run_text(args: TextArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
 
 fn text_text(out: &Path, report: &TextReport) -> String {
     let done = if report.already_done { " (made earlier from the same input)" } else { "" };
-    format!(
-        "{}: {} documents about {} genes for training ({:.1} MB), {} about {} for validation{done}\n  \
-         left out: {} held out, {} without a summary, {} whose summary is boilerplate told often enough\n",
+    let mut text = format!(
+        "{}: {} documents for training ({:.1} MB), {} for validation{done}\n  {} genes described, {} by name only, {} \
+         once more under a made-up symbol, {} for validation\n",
         out.display(),
         report.train_documents,
-        report.train_genes,
         report.train_characters as f64 / 1e6,
         report.validation_documents,
+        report.train_genes,
+        report.bare_genes,
+        report.disguised,
         report.validation_genes,
-        report.held_out,
-        report.without_summary,
-        report.alike
-    )
+    );
+    if report.other_texts + report.other_texts_left_out > 0 {
+        let _ = writeln!(
+            text,
+            "  {} other descriptions, {} of genes that are not told of",
+            report.other_texts, report.other_texts_left_out
+        );
+    }
+    let _ = writeln!(
+        text,
+        "  left out: {} held out, {} without a summary of their own ({} of these: boilerplate told often enough)",
+        report.held_out, report.without_summary, report.alike
+    );
+    text
 }
 
 /// A list as typed, or the first word of each line of a file; `#` starts a comment.

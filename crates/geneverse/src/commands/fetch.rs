@@ -258,7 +258,7 @@ mod tests {
     fn a_command_is_written_as_a_shell_takes_it() {
         let arguments =
             ["genes", "import", "--hgnc", "/my files/it's.txt", "--out", "genes.db"].map(str::to_owned);
-        let expected = "genes import \\\n       --hgnc '/my files/it'\\''s.txt' \\\n       --out genes.db";
+        let expected = "genes import \\\n      --hgnc '/my files/it'\\''s.txt' \\\n      --out genes.db";
         assert_eq!(shell(&arguments), expected);
         assert_eq!(
             [size(999), size(1_500_000), size(16_400_000), size(2_340_000_000)].join(" "),

@@ -1,5 +1,5 @@
-//! `inspect logits` and `inspect batch`: what a model computes, and what it is trained on. `inspect memory` is in
-//! `memory.rs`.
+//! `inspect logits` and `inspect batch`: what a model computes, and what it is trained on. `inspect memory` and
+//! `inspect perplexity` are in `memory.rs` and `perplexity.rs`.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::commands::memory::{self, MemoryArgs};
+use crate::commands::perplexity::{self, PerplexityArgs};
 use crate::commands::train::read_data;
 use crate::config::{model_folder, read_recipe};
 use crate::ui::Ui;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Batch(BatchArgs),
     /// Predict the memory that a recipe's run will need
     Memory(MemoryArgs),
+    /// Tell how well a model foresees a text
+    Perplexity(PerplexityArgs),
 }
 
 #[derive(Debug, Args)]
@@ -96,6 +99,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
         Command::Logits(args) => logits(args, ui),
         Command::Batch(args) => batch(args, ui),
         Command::Memory(args) => memory::run(args, ui),
+        Command::Perplexity(args) => perplexity::run(&args, ui),
     }
 }
 

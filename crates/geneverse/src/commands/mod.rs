@@ -11,6 +11,7 @@ pub(crate) mod generate;
 pub(crate) mod genes;
 pub(crate) mod inspect;
 pub(crate) mod memory;
+pub(crate) mod perplexity;
 pub(crate) mod postprocess;
 pub(crate) mod preflight;
 pub(crate) mod quickstart;

@@ -72,7 +72,7 @@ fn files_come_whole_are_kept_and_can_be_imported() {
         said.contains("hgnc_complete_set.txt: 7.") && said.contains("unchanged at its publisher"),
         "{said}"
     );
-    assert!(said.contains("geneverse genes import \\\n       --hgnc /"), "{said}");
+    assert!(said.contains("geneverse genes import \\\n      --hgnc /"), "{said}");
     assert!(errors.contains("error: 2 of 3 files are not there:"), "{errors}");
     assert!(errors.contains("gene_info: ") && errors.contains("404 Not Found: no such file"), "{errors}");
     assert!(errors.contains("the server sends a page, \"Sign in\", in place of the file"), "{errors}");
@@ -129,7 +129,7 @@ fn ctrl_c_leaves_what_has_come_for_the_same_command() {
 fn genes_of_ncbi_become_records_without_a_trace_of_the_key() {
     let server = Server::new(|seen, _| {
         let of = |tool: &str| seen.target.starts_with(&format!("/eutils/{tool}.fcgi?"));
-        if of("esearch") && seen.target.contains("term=GLI1%5B") {
+        if of("esearch") && seen.target.contains("term=%22GLI1%22%5B") {
             Answer::new(200, r#"{"esearchresult": {"count": "1", "idlist": ["2735"]}}"#)
         } else if of("esearch") {
             Answer::new(200, r#"{"esearchresult": {"count": "0", "idlist": []}}"#)

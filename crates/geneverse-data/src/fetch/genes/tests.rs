@@ -63,7 +63,8 @@ fn record(id: &str, kind: &str) -> String {
 fn ncbi(seen: &Seen) -> String {
     let has = |text: &str| seen.target.contains(text);
     if has("/esearch.fcgi") {
-        let term = |text: &str| has(&format!("term={text}%5BGene%20Name%5D%20AND%209606%5BTaxonomy%20ID%5D"));
+        let term =
+            |text: &str| has(&format!("term=%22{text}%22%5BGene%20Name%5D%20AND%209606%5BTaxonomy%20ID%5D"));
         if term("GLI1") || has("term=2735%5Buid%5D") {
             search(&["2735", "4617"])
         } else if term("p53") {

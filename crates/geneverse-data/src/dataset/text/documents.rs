@@ -1,0 +1,131 @@
+//! What is told of one gene: several short texts, so that no single template is learnt.
+
+use crate::gene::GeneRecord;
+use crate::seeded::mix;
+use crate::sentences::{LINEAGE, Part, parts, sentences};
+
+const NOMINAL: [Part; 4] = [Part::Name, Part::Kind, Part::Aliases, Part::Groups];
+const FUNCTIONAL: [Part; 6] =
+    [Part::Name, Part::Kind, Part::Summary, Part::Annotations, Part::Pathways, Part::Expression];
+
+/// The documents of a gene with a functional summary.
+///
+/// Identifiers come once, in the whole paragraph: their digits cannot be learnt by so small a model, only their form.
+/// Most documents name the gene before they begin, as a question does, and then again: a symbol is to be repeated.
+pub(super) fn told(gene: &GeneRecord, seed: u64) -> Vec<String> {
+    vec![
+        headed(gene, &sentences(gene, seed), seed, "whole"),
+        headed(gene, &only(gene, seed.wrapping_add(1), &FUNCTIONAL), seed, "functional"),
+        only(gene, seed.wrapping_add(2), &NOMINAL),
+        format!(
+            "{} ({}): {}",
+            gene.symbol,
+            one_line(&gene.name),
+            only(gene, seed.wrapping_add(3), &[Part::Summary])
+        ),
+    ]
+}
+
+/// The document of a gene of which little is known, or nothing that was not told of others.
+pub(super) fn bare(gene: &GeneRecord, seed: u64) -> String {
+    headed(gene, &only(gene, seed, &NOMINAL), seed, "bare")
+}
+
+/// The gene's functional text under a symbol that is made up.
+pub(super) fn disguised(gene: &GeneRecord, seed: u64) -> String {
+    let symbol = invented(mix(seed, &format!("invented {}", gene.symbol)));
+    let text = only(gene, seed.wrapping_add(4), &FUNCTIONAL);
+    let text = replace_word(&text, gene.symbol.as_str(), &symbol);
+    head(&symbol, mix(seed, &format!("head {}", gene.symbol))) + &text
+}
+
+/// `text` under one of some headings that name the gene.
+pub(super) fn headed(gene: &GeneRecord, text: &str, seed: u64, which: &str) -> String {
+    head(gene.symbol.as_str(), mix(seed, &format!("{which} {}", gene.symbol))) + text
+}
+
+fn head(symbol: &str, choice: u64) -> String {
+    match choice % 8 {
+        0 => format!("Gene: {symbol}. "),
+        1 => format!("About the gene {symbol}: "),
+        2 => format!("The function of gene {symbol}. "),
+        3 => format!("A description of gene: {symbol}. "),
+        4 => format!("{symbol} – "),
+        5 => format!("What is known of {symbol}? "),
+        6 => format!("In one paragraph, the gene {symbol}. "),
+        _ => String::new(),
+    }
+}
+
+/// Some parts of the paragraph, without the lineage: the same thirteen names over and over.
+fn only(gene: &GeneRecord, seed: u64, wanted: &[Part]) -> String {
+    let parts = parts(gene, seed);
+    let told = parts.iter().filter(|(part, _)| wanted.contains(part)).map(|(_, text)| text.as_str());
+    without_lineage(&told.collect::<Vec<_>>().join(" "))
+}
+
+/// Leaves out the clause with the lineage, from the comma before it.
+fn without_lineage(text: &str) -> String {
+    match text.split_once(LINEAGE) {
+        Some((before, after)) => before[..before.rfind(',').unwrap_or(before.len())].to_owned() + after,
+        None => text.to_owned(),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A text that looks like a symbol: two to five letters, often with a number, seldom with a letter after it.
+fn invented(mut state: u64) -> String {
+    let mut draw = |below: u64| {
+        state = mix(state, "next");
+        state % below
+    };
+    let letters = 2 + draw(4);
+    let mut symbol: String = (0..letters).map(|_| char::from(b'A' + draw(26) as u8)).collect();
+    if draw(4) > 0 {
+        let most = [10, 10, 100, 1000][draw(4) as usize];
+        symbol += &(1 + draw(most)).to_string();
+        if draw(4) == 0 {
+            symbol.push(char::from(b'A' + draw(26) as u8));
+        }
+    }
+    symbol
+}
+
+/// Replaces `word` where it stands alone.
+fn replace_word(text: &str, word: &str, by: &str) -> String {
+    let is_inside = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '-');
+    let mut replaced = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(word) {
+        let (before, from) = rest.split_at(at);
+        let after = &from[word.len()..];
+        let before_it = before.chars().next_back().or_else(|| replaced.chars().next_back());
+        replaced += before;
+        replaced += if is_inside(before_it) || is_inside(after.chars().next()) { word } else { by };
+        rest = after;
+    }
+    replaced + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbol_is_replaced_where_it_is_a_word() {
+        let text = "IL2 binds IL2RA; IL2-like and (IL2), pre-IL2. IL2";
+        assert_eq!(replace_word(text, "IL2", "QX7"), "QX7 binds IL2RA; IL2-like and (QX7), pre-IL2. QX7");
+    }
+
+    #[test]
+    fn invented_symbols_look_like_symbols_and_differ() {
+        let symbols: std::collections::BTreeSet<String> = (0..1000).map(|n| invented(mix(n, "x"))).collect();
+        assert!(symbols.len() > 980, "{}", symbols.len());
+        for symbol in &symbols {
+            assert!(crate::gene::GeneSymbol::parse(symbol).is_ok() && symbol.len() <= 9, "{symbol}");
+        }
+    }
+}
