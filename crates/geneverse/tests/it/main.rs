@@ -7,6 +7,7 @@ mod fetch;
 mod inspect;
 mod pipeline;
 mod real_files;
+mod synthesize;
 mod training;
 
 use std::path::{Path, PathBuf};
