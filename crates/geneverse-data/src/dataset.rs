@@ -19,7 +19,7 @@ pub mod inspect;
 pub mod near;
 mod read;
 pub mod retrieval;
-mod select;
+pub(crate) mod select;
 mod split;
 mod synthetic;
 pub mod text;

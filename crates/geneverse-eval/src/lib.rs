@@ -11,5 +11,6 @@ pub mod prose;
 pub mod report;
 pub mod retrieval;
 pub mod scores;
+pub mod screen;
 pub mod terms;
 pub mod text;

@@ -1,4 +1,4 @@
-//! `dataset genes`, `dataset text` and `dataset inspect`: what a model learns from, out of the gene database.
+//! `dataset genes`, `dataset text`, `dataset synthesize` and `dataset inspect`: what a model learns from.
 
 mod inspect;
 
@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Plain text about genes, to pretrain a small base model on
     Text(TextArgs),
+    /// Texts about genes by a model behind an OpenAI-compatible endpoint
+    Synthesize(super::synthesize::SynthesizeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -152,6 +154,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Genes(args) => run_genes(args, ui),
         Command::Inspect(args) => inspect::run(args, ui),
         Command::Text(args) => run_text(args, ui),
+        Command::Synthesize(args) => super::synthesize::run(args, ui),
     }
 }
 
@@ -293,7 +296,7 @@ fn text_text(out: &Path, report: &TextReport) -> String {
 }
 
 /// A list as typed, or the first word of each line of a file; `#` starts a comment.
-fn symbol_list(text: &str) -> anyhow::Result<Vec<String>> {
+pub(crate) fn symbol_list(text: &str) -> anyhow::Result<Vec<String>> {
     let looks_like_a_file =
         text.contains('/') || [".txt", ".tsv", ".csv"].iter().any(|end| text.ends_with(end));
     if !Path::new(text).is_file() && !looks_like_a_file {

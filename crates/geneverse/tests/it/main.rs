@@ -4,9 +4,11 @@
 
 mod bad_input;
 mod dataset;
+mod fetch;
 mod inspect;
 mod pipeline;
 mod real_files;
+mod synthesize;
 mod training;
 
 use std::path::{Path, PathBuf};

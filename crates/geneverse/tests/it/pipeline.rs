@@ -149,6 +149,7 @@ fn help_is_complete_and_has_an_example() {
         &["dataset", "genes"],
         &["dataset", "inspect"],
         &["dataset", "text"],
+        &["dataset", "synthesize"],
         &["train"],
         &["pretrain"],
         &["generate"],
