@@ -97,7 +97,7 @@ fn read_mapping(path: &PathBuf, genes: &mut [GeneRecord], finder: &mut Finder) -
     })?;
     reading.used -= late.total;
     reading.skipped.merge(late);
-    Ok((reading, joined, 0))
+    Ok((reading.refuse_empty(path)?, joined, 0))
 }
 
 fn read_products(path: &PathBuf, taxon: u32, finder: &mut Finder) -> Result<Counts, FileError> {
@@ -118,7 +118,7 @@ fn read_products(path: &PathBuf, taxon: u32, finder: &mut Finder) -> Result<Coun
     })?;
     reading.used -= late.total;
     reading.skipped.merge(late);
-    Ok((reading, joined, 0))
+    Ok((reading.refuse_empty(path)?, joined, 0))
 }
 
 /// All files have to be read before it is known which relations stand.
@@ -208,7 +208,8 @@ fn read_annotations(
     reading.skipped.merge(late.skipped);
     reading.dropped_values.merge(late.dropped_values);
     reading.replaced_values.merge(late.replaced_values);
-    Ok((reading, joined, 0))
+    // A file of which nothing joins is another species', or one of identifiers that nobody here knows.
+    Ok((reading.refuse_empty(path)?, joined, 0))
 }
 
 /// `known` is sorted by gene and term.
