@@ -10,7 +10,7 @@
 //! files made elsewhere load too.
 
 pub mod genes;
-mod select;
+pub(crate) mod select;
 mod split;
 pub mod text;
 

@@ -1,5 +1,5 @@
 //! The sentences of every real gene, where the public files are: `../shared/data` beside the project.
-#![allow(clippy::print_stdout, clippy::panic, reason = "a test that says why it is skipped")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test that says why it is skipped")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -10,5 +10,6 @@ pub mod postprocess;
 pub mod prose;
 pub mod report;
 pub mod scores;
+pub mod screen;
 pub mod terms;
 pub mod text;

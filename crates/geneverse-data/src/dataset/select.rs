@@ -21,17 +21,17 @@ pub struct SkippedGene {
 
 /// The genes of a dataset.
 #[derive(Debug, Default)]
-pub(super) struct Selection {
+pub(crate) struct Selection {
     /// For training and validation, in symbol order.
-    pub(super) seen: Vec<GeneRecord>,
+    pub(crate) seen: Vec<GeneRecord>,
     /// Held out, in symbol order.
-    pub(super) held_out: Vec<GeneRecord>,
-    pub(super) skipped: Vec<SkippedGene>,
+    pub(crate) held_out: Vec<GeneRecord>,
+    pub(crate) skipped: Vec<SkippedGene>,
 }
 
 /// Selects genes. A held-out gene is taken as asked, with or without a summary; one that cannot be found
 /// is an error, because a misspelt one would stay in the training set.
-pub(super) fn select(
+pub(crate) fn select(
     store: &GeneStore,
     symbols: Option<&[String]>,
     hold_out: &[String],
@@ -99,7 +99,7 @@ fn resolve(store: &GeneStore, text: &str) -> Result<Result<GeneRecord, String>, 
 }
 
 /// Makes the output folder ready: files of an unfinished attempt go, other files are an error.
-pub(super) fn prepare_folder(out: &Path, ours: &[&str]) -> Result<(), FileError> {
+pub(crate) fn prepare_folder(out: &Path, ours: &[&str]) -> Result<(), FileError> {
     if out.is_file() {
         return Err(FileError::whole(out, "is a file, expected a folder to write the dataset into"));
     }

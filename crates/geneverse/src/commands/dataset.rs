@@ -1,4 +1,4 @@
-//! `dataset genes` and `dataset text`: what a model learns from, out of the gene database.
+//! `dataset genes`, `dataset text` and `dataset synthesize`: what a model learns from, out of the gene database.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,8 @@ pub(crate) enum Command {
     Genes(GenesArgs),
     /// Plain text about genes, to pretrain a small base model on
     Text(TextArgs),
+    /// Texts about genes by a model behind an OpenAI-compatible endpoint
+    Synthesize(super::synthesize::SynthesizeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +93,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
     match command {
         Command::Genes(args) => run_genes(args, ui),
         Command::Text(args) => run_text(args, ui),
+        Command::Synthesize(args) => super::synthesize::run(args, ui),
     }
 }
 
@@ -167,7 +170,7 @@ fn text_text(out: &Path, report: &TextReport) -> String {
 }
 
 /// A list as typed, or the first word of each line of a file; `#` starts a comment.
-fn symbol_list(text: &str) -> anyhow::Result<Vec<String>> {
+pub(crate) fn symbol_list(text: &str) -> anyhow::Result<Vec<String>> {
     let looks_like_a_file =
         text.contains('/') || [".txt", ".tsv", ".csv"].iter().any(|end| text.ends_with(end));
     if !Path::new(text).is_file() && !looks_like_a_file {

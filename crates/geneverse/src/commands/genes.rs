@@ -19,6 +19,8 @@ const AMBIGUOUS: u8 = 2;
 pub(crate) enum Command {
     /// Join HGNC, NCBI and our own records into one database
     Import(ImportArgs),
+    /// Fetch public files into a cache, or single genes from NCBI
+    Fetch(super::fetch::FetchArgs),
     /// Print the record of a gene, by symbol, alias, previous symbol or identifier
     Show(ShowArgs),
     /// Find genes by words of their names, groups, GO terms and summaries
@@ -108,6 +110,7 @@ pub(crate) struct SearchArgs {
 pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
     match command {
         Command::Import(args) => run_import(args, ui),
+        Command::Fetch(args) => super::fetch::run(args, ui),
         Command::Show(args) => run_show(&args, ui),
         Command::Search(args) => run_search(&args, ui),
     }

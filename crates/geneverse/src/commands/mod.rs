@@ -6,6 +6,7 @@
 pub(crate) mod adapter;
 pub(crate) mod dataset;
 pub(crate) mod evaluate;
+pub(crate) mod fetch;
 pub(crate) mod generate;
 pub(crate) mod genes;
 pub(crate) mod inspect;
@@ -15,6 +16,7 @@ pub(crate) mod postprocess;
 pub(crate) mod preflight;
 pub(crate) mod quickstart;
 pub(crate) mod report;
+pub(crate) mod synthesize;
 pub(crate) mod train;
 
 use std::process::ExitCode;
