@@ -1,7 +1,7 @@
 //! The part of an import that brings the Gene Ontology and its annotations.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,7 @@ pub(super) fn read(
     Ok(conclude(ontology, &known, genes))
 }
 
-fn read_mapping(path: &PathBuf, genes: &mut [GeneRecord], finder: &mut Finder) -> Result<Counts, FileError> {
+fn read_mapping(path: &Path, genes: &mut [GeneRecord], finder: &mut Finder) -> Result<Counts, FileError> {
     let mut late = Skips::default();
     let had_none: Vec<bool> = genes.iter().map(|gene| gene.uniprot_ids.is_empty()).collect();
     let mut joined = 0;
@@ -100,7 +100,7 @@ fn read_mapping(path: &PathBuf, genes: &mut [GeneRecord], finder: &mut Finder) -
     Ok((reading.refuse_empty(path)?, joined, 0))
 }
 
-fn read_products(path: &PathBuf, taxon: u32, finder: &mut Finder) -> Result<Counts, FileError> {
+fn read_products(path: &Path, taxon: u32, finder: &mut Finder) -> Result<Counts, FileError> {
     let mut late = Skips::default();
     let mut joined = 0;
     let mut reading = gpi::read(path, taxon, |row| {
@@ -157,7 +157,7 @@ fn read_ontologies(inputs: &[&Input<'_>], sources: &mut Sources<'_>) -> Result<O
 }
 
 fn read_annotations(
-    path: &PathBuf,
+    path: &Path,
     taxon: u32,
     finder: &Finder,
     ontology: &Ontology,
