@@ -180,7 +180,7 @@ impl HttpError {
         }
     }
 
-    fn after(mut self, tried: u32) -> Self {
+    pub(crate) fn after(mut self, tried: u32) -> Self {
         if let Self::Connection { attempts, .. } | Self::Status { attempts, .. } = &mut self {
             *attempts = tried;
         }
@@ -285,7 +285,8 @@ impl Client {
         if waited { Ok(()) } else { Err(HttpError::Stopped) }
     }
 
-    fn attempts<T>(
+    /// The answer as `take` makes it, which may find that it is worth another attempt.
+    pub(crate) fn attempts<T>(
         &self,
         request: &Request,
         tell: &dyn Fn(&str),

@@ -36,12 +36,10 @@ const SPARSE: usize = 5;
 const FOREIGN_COVERAGE: f64 = 0.25;
 
 /// Sentences with one of these say who the gene is, not what it does. Lower-cased.
-const BOILERPLATE: [&str; 17] = [
+const BOILERPLATE: [&str; 15] = [
     "official symbol",
     "gene symbol",
     "full name",
-    "symbol of this",
-    "gives this",
     "primary source",
     "related identifiers",
     "see related",

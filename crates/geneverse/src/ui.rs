@@ -29,6 +29,10 @@ struct Piece {
     said: Instant,
 }
 
+/// Bytes are told in units that people read.
+const BYTES_TEMPLATE: &str =
+    "  {msg:<28} {bar:24} {bytes}/{total_bytes} · {bytes_per_sec} · {eta} left {prefix}";
+
 /// Without a terminal a bar is of no use: a line this often tells a log where things are.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
@@ -88,6 +92,7 @@ impl Progress for Ui {
             return;
         }
         let template = match total {
+            _ if unit == "bytes" => BYTES_TEMPLATE.to_owned(),
             Some(_) => format!(
                 "  {{msg:<28}} {{bar:24}} {{pos}}/{{len}} {unit} · {{per_sec}} · {{eta}} left {{prefix}}"
             ),
@@ -146,6 +151,10 @@ impl Piece {
         let left = self.total.map(|total| total.saturating_sub(done) as f64 / rate.max(1e-9));
         let (what, unit, state) = (&self.what, self.unit, self.bar.prefix());
         match (self.total, left) {
+            (Some(total), Some(left)) if unit == "bytes" => {
+                let [done, total] = [done, total].map(|bytes| bytes as f64 / 1e6);
+                format!("  {what}: {done:.1}/{total:.1} MB, {:.1} MB/s, {left:.0} s left {state}", rate / 1e6)
+            }
             (Some(total), Some(left)) => {
                 format!("  {what}: {done}/{total} {unit}, {rate:.1}/s, {left:.0} s left {state}")
             }

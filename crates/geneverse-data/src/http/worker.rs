@@ -42,6 +42,12 @@ impl Response {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// The values of a header that may be there several times.
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        let these = self.headers.iter().filter(move |(header, _)| header.eq_ignore_ascii_case(name));
+        these.map(|(_, value)| value.as_str())
+    }
+
     /// The size of the body, where the server says it.
     pub fn length(&self) -> Option<u64> {
         self.header("content-length")?.trim().parse().ok()

@@ -163,7 +163,7 @@ fn record(
 }
 
 /// NCBI calls every RNA without a class of its own "ncRNA"; microRNAs can be told by their name.
-fn kind(type_of_gene: &str, symbol: &GeneSymbol, name: &str) -> GeneKind {
+pub(crate) fn kind(type_of_gene: &str, symbol: &GeneSymbol, name: &str) -> GeneKind {
     let is_micro_rna =
         type_of_gene == "ncRNA" && symbol.as_str().starts_with("MIR") && name.starts_with("microRNA");
     if is_micro_rna { GeneKind::MicroRna } else { GeneKind::from_ncbi_type(type_of_gene) }

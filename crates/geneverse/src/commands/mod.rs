@@ -6,6 +6,7 @@
 pub(crate) mod adapter;
 pub(crate) mod dataset;
 pub(crate) mod evaluate;
+pub(crate) mod fetch;
 pub(crate) mod generate;
 pub(crate) mod genes;
 pub(crate) mod inspect;
