@@ -126,6 +126,8 @@ struct Desk<'a> {
     under_way: usize,
     /// Whether the server has answered, now or in an earlier run.
     answered: bool,
+    /// Whether it has said anything in this one.
+    met: bool,
     failed_in_a_row: usize,
     last_failure: String,
     notes: usize,
@@ -154,6 +156,7 @@ impl<'a> Desk<'a> {
             open,
             under_way: 0,
             answered: false,
+            met: false,
             failed_in_a_row: 0,
             last_failure: String::new(),
             notes: 0,
@@ -191,6 +194,7 @@ impl<'a> Desk<'a> {
                 Ok(Said::Note(line)) => self.note(&line),
                 Ok(Said::Answer { errand, answer }) => {
                     self.under_way -= 1;
+                    self.met = true;
                     self.meter.release(errand.reserved);
                     match *answer {
                         Err(ChatError::Stopped) => return Ok(true),
@@ -235,7 +239,7 @@ impl<'a> Desk<'a> {
 
     /// Gives out as many questions as may be under way.
     fn give_out(&mut self) -> Result<(), SynthesisError> {
-        let most = if self.answered { self.plan.options.concurrency } else { 1 };
+        let most = if self.met { self.plan.options.concurrency } else { 1 };
         while self.under_way < most
             && let Some(&(place, attempt)) = self.open.front()
         {
