@@ -263,9 +263,6 @@ impl Download<'_> {
             }
             _ => {}
         }
-        if let Some(total) = version.total {
-            size_fits(total, self.source).map_err(|reason| self.refused(&reason))?;
-        }
         self.progress.start(&format!("fetching {}", self.source.file), version.total, "bytes");
         let came = self.take(part, &mut response, version);
         self.progress.finish();
@@ -280,7 +277,12 @@ impl Download<'_> {
             match response.next_bytes() {
                 Ok(Some(bytes)) => {
                     if !started {
-                        beginning_fits(&bytes, self.source).map_err(|reason| self.refused(&reason))?;
+                        // A page first: that it is one says more than that it is small.
+                        let fits = beginning_fits(&bytes, self.source);
+                        let fits = fits.and_then(|()| {
+                            version.total.map_or(Ok(()), |total| size_fits(total, self.source))
+                        });
+                        fits.map_err(|reason| self.refused(&reason))?;
                         part.begin(version.clone())?;
                         started = true;
                     }
