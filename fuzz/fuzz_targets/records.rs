@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let mut seen = 0;
     let reader = Box::new(Cursor::new(bytes.to_vec()));
-    if let Ok(reading) = records::parse(Path::new("any"), reader, |_| seen += 1) {
+    if let Ok(reading) = records::parse(Path::new("any"), reader, |_, _| seen += 1) {
         assert_eq!(reading.used, seen);
         assert_eq!(reading.rows, reading.used + reading.skipped.total);
     }

@@ -429,4 +429,6 @@ fn report(
 }
 
 #[cfg(test)]
+mod go_tests;
+#[cfg(test)]
 mod tests;

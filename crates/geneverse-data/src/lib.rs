@@ -6,6 +6,7 @@
 
 pub mod annotation;
 pub mod answers;
+pub mod chat;
 pub mod dataset;
 pub mod fetch;
 pub mod gene;
@@ -20,3 +21,4 @@ pub mod sentences;
 pub mod sources;
 pub mod stage;
 pub mod store;
+pub mod synthesize;

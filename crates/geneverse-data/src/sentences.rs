@@ -192,7 +192,7 @@ type Phrasing<'a> = Box<dyn Fn() -> String + 'a>;
 
 /// Sentences to choose from, none of them made yet.
 macro_rules! phrasings {
-    ($($text:expr),+ $(,)?) => { vec![$(Box::new(|| $text) as $crate::sentences::Phrasing<'_>),+] };
+    ($($text:expr),+ $(,)?) => { [$(Box::new(|| $text) as $crate::sentences::Phrasing<'_>),+] };
 }
 
 mod function;

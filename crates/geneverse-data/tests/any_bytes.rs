@@ -8,7 +8,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use geneverse_data::dataset::read_examples;
 use geneverse_data::gene::HUMAN;
-use geneverse_data::sources::{Reading, gene_info, hgnc, records, summaries};
+use geneverse_data::ontology::Builder;
+use geneverse_data::sources::ontology::OntologyRow;
+use geneverse_data::sources::{
+    Reading, annotations, gene_info, gpi, hgnc, id_mapping, ontology, records, summaries,
+};
 use geneverse_data::stage::FileError;
 use proptest::prelude::*;
 
@@ -20,18 +24,40 @@ const GENE_INFO: &[u8] = b"#tax_id\tGeneID\tSymbol\tLocusTag\tSynonyms\tdbXrefs\
 const SUMMARIES: &[u8] =
     b"symbol\tGene_ID\tsummary\nGLI1\t2735\tA transcription factor. [provided by RefSeq, Jul 2008]\n";
 const RECORDS: &[u8] = b"{\"symbol\":\"GLI1\",\"name\":\"GLI family zinc finger 1\",\"kind\":\"protein_coding\",\"ensembl_id\":\"ENSG00000111087\"}\n";
+const OBO: &[u8] = b"format-version: 1.2\ndefault-namespace: biological_process\n\n[Term]\nid: GO:0000018\nname: regulation \\{x\\} {a=\"b\"} ! c\nalt_id: GO:0000099\nis_a: GO:0051052 ! d\nrelationship: regulates GO:0006310\n\n[Term]\nid: GO:0000005\nname: obsolete \\\n x\nis_obsolete: true\nreplaced_by: GO:0000018\n\n[Typedef]\nid: part_of\n";
+const TERMS: &[u8] = b"go_id\tname\taspect\tis_obsolete\tparents\nGO:0000018\tregulation\tP\t0\tGO:0051052|GO:0000019\nGO:0000019\tx\t-\t1\t\n";
+const RELATIONS: &[u8] = b"GO:0051052\tGO:0000018\tis_a\tbiological_process\nGO:0000018\tGO:0051052\tpart_of\tbiological_process\n";
+const GAF: &[u8] = b"!gaf-version: 2.2\nUniProtKB\tP08151\tGLI1\tNOT|involved_in\tGO:0007224\tPMID:1\tIDA\t\tP\tname\tGLI|GLI2\tprotein\ttaxon:9606|taxon:1\t20200101\tUniProt\t\t\n\
+UniProtKB\tP08151\tGLI1\tlocated_in\tGO:0005634\tPMID:1\tIEA\t\tC\tname\tGLI\tprotein\ttaxon:9606\t20200101\tUniProt\t\t\n";
+const GPAD: &[u8] = b"!gpad-version: 2.0\nUniProtKB:P08151\t\tRO:0002331\tGO:0007224\tPMID:1\tECO:0000314\t\t\t2020-01-01\tUniProt\t\t\n";
+const GENE2GO: &[u8] = b"#tax_id\tGeneID\tGO_ID\tEvidence\tQualifier\tGO_term\tPubMed\tCategory\n9606\t2735\tGO:0007224\tIDA\tinvolved_in\tx\t1\tProcess\n";
+const TABLE: &[u8] = b"GLI1\tGO:0007224|GO:0005634\nP08151\tGO:0007224\n";
+const GPI: &[u8] = b"!gpi-version: 1.2\n!namespace: UniProtKB\nUniProtKB\tP08151\tGLI1\tname\tGLI\tprotein\ttaxon:9606\tUniProtKB:P1\tHGNC:4317\tx=y\n";
+const ID_MAPPING: &[u8] =
+    b"P08151\tUniProtKB-ID\tGLI1_HUMAN\nP08151\tGeneID\t2735\nP08151-2\tHGNC\tHGNC:4317\n";
 const EXAMPLES: &[u8] = b"[{\"instruction\":\"a\",\"output\":\"b\"},\n{\"instruction\":\"c\",\"input\":\"d\",\"output\":\"e\"}]\n";
 
 /// Runs every table parser; what comes back must add up.
 fn parse_all(bytes: &[u8]) -> Result<(), TestCaseError> {
     let path = Path::new("any");
     let reader = || Box::new(BufReader::new(Cursor::new(bytes.to_vec())));
-    let mut records_seen = [0; 4];
-    let readings: [Result<Reading, FileError>; 4] = [
+    let mut builder = Builder::default();
+    let mut records_seen = [0; 8];
+    let readings: [Result<Reading, FileError>; 8] = [
         hgnc::parse(path, reader(), |_| records_seen[0] += 1),
         gene_info::parse(path, reader(), HUMAN, |_| records_seen[1] += 1),
         summaries::parse(path, reader(), HUMAN, |_| records_seen[2] += 1),
         records::parse(path, reader(), |_, _| records_seen[3] += 1),
+        ontology::parse(path, reader(), |row| {
+            records_seen[4] += 1;
+            match row {
+                OntologyRow::Term(term) => _ = builder.term(term, 0),
+                OntologyRow::Relation(relation) => builder.relation(relation, 0),
+            }
+        }),
+        annotations::parse(path, reader(), HUMAN, |_| records_seen[5] += 1),
+        gpi::parse(path, reader(), HUMAN, |_| records_seen[6] += 1),
+        id_mapping::parse(path, reader(), |_| records_seen[7] += 1),
     ];
     for (reading, seen) in readings.into_iter().zip(records_seen) {
         match reading {
@@ -41,6 +67,11 @@ fn parse_all(bytes: &[u8]) -> Result<(), TestCaseError> {
             }
             Err(error) => prop_assert!(error.to_string().starts_with("any:")),
         }
+    }
+    let (ontology, _) = builder.finish();
+    for (place, term) in ontology.terms().iter().enumerate() {
+        prop_assert_eq!(ontology.place(term.id), Some(place));
+        prop_assert!(!ontology.ancestors(place).contains(&place));
     }
     Ok(())
 }
@@ -73,7 +104,23 @@ enum Damage {
 fn damage() -> impl Strategy<Value = Damage> {
     let place = any::<prop::sample::Index>;
     let telling = prop::sample::select(vec![
-        "\t", "\n", "\r\n", "\"", "|", "-", "#", "\u{feff}", ":", "é", "[", "{", "\0",
+        "\t",
+        "\n",
+        "\r\n",
+        "\"",
+        "|",
+        "-",
+        "#",
+        "\u{feff}",
+        ":",
+        "é",
+        "[",
+        "{",
+        "\0",
+        "\\",
+        "!",
+        "NOT|",
+        "GO:0000018",
     ]);
     prop_oneof![
         (place(), any::<u8>()).prop_map(|(at, byte)| Damage::Overwrite(at, byte)),
@@ -117,7 +164,10 @@ proptest! {
 
     #[test]
     fn damaged_tables(
-        table in prop::sample::select(vec![HGNC, GENE_INFO, SUMMARIES, RECORDS, EXAMPLES]),
+        table in prop::sample::select(vec![
+            HGNC, GENE_INFO, SUMMARIES, RECORDS, EXAMPLES, OBO, TERMS, RELATIONS, GAF, GPAD, GENE2GO, TABLE, GPI,
+            ID_MAPPING,
+        ]),
         damages in prop::collection::vec(damage(), 0..8),
     ) {
         let mut bytes = table.to_vec();

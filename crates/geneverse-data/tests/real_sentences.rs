@@ -1,5 +1,5 @@
 //! The sentences of every real gene, where the public files are: `../shared/data` beside the project.
-#![allow(clippy::print_stdout, clippy::panic, reason = "a test that says why it is skipped")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test that says why it is skipped")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,8 +22,8 @@ fn real_genes() -> Option<Vec<GeneRecord>> {
         hgnc: Some(data.join("hgnc_complete_set.txt.gz")),
         gene_info: Some(data.join("Homo_sapiens.gene_info.gz")),
         summaries: Some(data.join("refseq_summaries.tsv.gz")),
-        records: None,
         out: out.clone(),
+        ..ImportFiles::default()
     };
     import(&files, &Silent).unwrap();
     let store = GeneStore::open(&out).unwrap();

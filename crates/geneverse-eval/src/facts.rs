@@ -8,7 +8,7 @@
 //!    gains nothing. Of a gene whose function nobody knows, the kind has to be said instead;
 //! 3. *contradicts* nothing: kind, organism, official symbol and name.
 
-mod contradiction;
+pub(crate) mod contradiction;
 
 use std::collections::HashSet;
 
@@ -36,12 +36,10 @@ const SPARSE: usize = 5;
 const FOREIGN_COVERAGE: f64 = 0.25;
 
 /// Sentences with one of these say who the gene is, not what it does. Lower-cased.
-const BOILERPLATE: [&str; 17] = [
+const BOILERPLATE: [&str; 15] = [
     "official symbol",
     "gene symbol",
     "full name",
-    "symbol of this",
-    "gives this",
     "primary source",
     "related identifiers",
     "see related",
@@ -194,7 +192,7 @@ fn names_gene(answer: &str, gene: &GeneRecord) -> Result<String, String> {
 }
 
 /// Whether three quarters of a name's words stand in one sentence.
-fn has_name(answer: &str, name: &str) -> bool {
+pub(crate) fn has_name(answer: &str, name: &str) -> bool {
     let wanted = name_words(name);
     if wanted.is_empty() {
         return false;

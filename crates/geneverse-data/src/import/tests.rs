@@ -5,7 +5,7 @@ use crate::gene::GeneSymbol;
 use crate::progress::Silent;
 use std::fs;
 
-const HGNC: &str = "hgnc_id\tsymbol\tname\tlocus_type\tstatus\tprev_symbol\tentrez_id\n\
+pub(super) const HGNC: &str = "hgnc_id\tsymbol\tname\tlocus_type\tstatus\tprev_symbol\tentrez_id\n\
     HGNC:4317\tGLI1\tGLI family zinc finger 1\tgene with protein product\tApproved\tGLI\t2735\n\
     HGNC:9545\tPSMA7P\tproteasome subunit alpha 7 pseudogene\tpseudogene\tApproved\t\t5689\n\
     HGNC:14014\tMEMO1\tmediator of cell motility 1\tgene with protein product\tApproved\t\t51072\n";
@@ -18,12 +18,17 @@ const SUMMARIES: &str = "symbol\tGene_ID\tsummary\nGLI1\t2735\tA transcription f
 const RECORDS: &str = "{\"symbol\":\"GLI1\",\"name\":\"GLI family zinc finger 1\",\"kind\":\"protein_coding\",\"hgnc_id\":\"HGNC:4317\",\"pathways\":[\"Hedgehog signaling\"],\"summary\":{\"text\":\"Ours.\",\"source\":\"Geneverse\"}}\n\
     {\"symbol\":\"NEW1\",\"name\":\"new gene 1\",\"kind\":\"other\"}\n";
 
-struct Case {
-    folder: tempfile::TempDir,
-    files: ImportFiles,
+pub(super) struct Case {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) files: ImportFiles,
 }
 
-fn case(hgnc: Option<&str>, gene_info: Option<&str>, summaries: Option<&str>, records: Option<&str>) -> Case {
+pub(super) fn case(
+    hgnc: Option<&str>,
+    gene_info: Option<&str>,
+    summaries: Option<&str>,
+    records: Option<&str>,
+) -> Case {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: Option<&str>| {
         let path = folder.path().join(name);
@@ -40,7 +45,7 @@ fn case(hgnc: Option<&str>, gene_info: Option<&str>, summaries: Option<&str>, re
     Case { folder, files }
 }
 
-fn gene(files: &ImportFiles, symbol: &str) -> Option<GeneRecord> {
+pub(super) fn gene(files: &ImportFiles, symbol: &str) -> Option<GeneRecord> {
     GeneStore::open(&files.out).unwrap().get(&GeneSymbol::parse(symbol).unwrap()).unwrap()
 }
 

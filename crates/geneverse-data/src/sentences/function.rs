@@ -82,7 +82,9 @@ impl Teller<'_> {
         let (subject, short) = (self.subject("processes"), self.short);
         let one = terms.len() == 1;
         let plural = if one { "process" } else { "processes" };
-        Some(if is_plain(&terms) {
+        // "Takes part in apoptotic process" lacks an article; behind a colon it is a term.
+        let is_noun = |term: &String| term.ends_with(" process") || term.ends_with(" pathway");
+        Some(if is_plain(&terms) && !terms.iter().any(is_noun) {
             self.choose(
                 "processes",
                 &phrasings![
@@ -177,7 +179,7 @@ impl Teller<'_> {
                     self.record.symbol,
                     include(one)
                 ),
-                format!("{subject} participates in the {word} of {listed}."),
+                format!("{subject} participates in the following {word}: {listed}."),
                 format!("Pathway annotation places {} in {listed}.", self.object()),
                 format!("In terms of pathways, this {} acts in {listed}.", self.short),
             ],
@@ -189,12 +191,12 @@ impl Teller<'_> {
         let first = expression.split(' ').next().unwrap_or_default();
         let (subject, symbol) = (self.subject("expression"), &self.record.symbol);
         Some(if expression.contains("expression") {
-            let mut phrasings = phrasings![
+            let mut phrasings = Vec::from(phrasings![
                 format!("{subject} shows {expression}."),
                 format!("{subject} has {expression}."),
                 format!("Expression data for {symbol} show {expression}."),
                 format!("Transcript data show {expression}."),
-            ];
+            ]);
             if self.record.tax_id == HUMAN {
                 phrasings.extend(phrasings![format!("In human tissues {symbol} shows {expression}.")]);
             }
@@ -246,19 +248,19 @@ impl Teller<'_> {
         bracketed.truncate(MAX_ORTHOLOGS);
         let bracketed = and_list(&bracketed).filter(|_| all).unwrap_or_default();
         let mut phrasings = if one {
-            phrasings![
+            Vec::from(phrasings![
                 format!("An ortholog is {listed}."),
                 format!("Its ortholog is {listed}."),
                 format!("The known ortholog of this {} is {listed}.", self.short),
                 format!("{owner} orthologs include {listed}."),
-            ]
+            ])
         } else {
-            phrasings![
+            Vec::from(phrasings![
                 format!("Orthologs are {listed}."),
                 format!("{owner} orthologs include {listed}."),
                 format!("Known orthologs of {} are {listed}.", self.record.symbol),
                 format!("Among the orthologs of this {} are {listed}.", self.short),
-            ]
+            ])
         };
         if !bracketed.is_empty() {
             phrasings.extend(phrasings![format!("{} has {an} in {bracketed}.", self.subject("orthologs"))]);

@@ -25,7 +25,7 @@ impl Teller<'_> {
     }
 
     /// Of two lists of phrasings one, and whether it is of the second list, which tells kind and place too.
-    fn with_or_without_kind(&self, without: Vec<Phrasing<'_>>, with: Vec<Phrasing<'_>>) -> (String, bool) {
+    fn with_or_without_kind(&self, without: &[Phrasing<'_>], with: &[Phrasing<'_>]) -> (String, bool) {
         let place = self.draw("name", without.len() + with.len());
         let chosen = without.get(place).or_else(|| with.get(place - without.len()));
         (chosen.map(|phrasing| phrasing()).unwrap_or_default(), place >= without.len())
@@ -40,18 +40,18 @@ impl Teller<'_> {
         let (symbol, short, kind, official) = (&self.record.symbol, self.short, &self.kind, self.official());
         let (place, species) = (&self.place, &self.in_species);
         let by = self.authority().map(|a| format!(", provided by {a}")).unwrap_or_default();
-        let mut without = phrasings![
+        let authority = self.authority().unwrap_or_default();
+        let nomenclature = if authority == "HGNC" { "In the nomenclature of" } else { "In" };
+        let mut without = Vec::from(phrasings![
             format!(
                 "The {official}symbol of this {short} is {symbol} and its {official}full name is {name}{by}."
             ),
             format!("{symbol} is the {official}gene symbol for {name}{by}."),
             format!("The {short} {symbol} has the {official}full name {name}{by}."),
-        ];
+        ]);
         if !name.contains([',', ';']) {
             without.extend(phrasings![format!("The {official}gene symbol of {name} is {symbol}{by}.")]);
         }
-        let authority = self.authority().unwrap_or_default();
-        let nomenclature = if authority == "HGNC" { "In the nomenclature of" } else { "In" };
         if !authority.is_empty() {
             without.extend(phrasings![
                 format!("{symbol}, with the {official}full name {name}, is a gene symbol provided by {authority}."),
@@ -61,19 +61,17 @@ impl Teller<'_> {
                 ),
             ]);
         }
-        let mut with = phrasings![format!(
+        let mut with = Vec::from(phrasings![format!(
             "{symbol} is {kind}{place}{species}, and its {official}full name is {name}{by}."
-        )];
+        )]);
         // A bracket in a bracket, or a comma between commas, would be hard to read.
         if !name.contains(['(', ')', '[', ']']) {
             with.extend(phrasings![format!("{symbol} ({name}) is {kind}{place}{species}.")]);
         }
         if !name.contains([',', ';', '(']) {
-            with.extend(phrasings![format!(
-                "{symbol}, whose {official}full name is {name}, is {kind}{place}{species}."
-            )]);
+            with.extend(phrasings![format!("{symbol}, in full {name}, is {kind}{place}{species}.")]);
         }
-        self.with_or_without_kind(without, with)
+        self.with_or_without_kind(&without, &with)
     }
 
     fn uncharacterized(&self) -> (String, bool) {
@@ -81,13 +79,13 @@ impl Teller<'_> {
         let (place, species) = (&self.place, &self.in_species);
         let by = self.authority().map(|a| format!(" provided by {a}")).unwrap_or_default();
         self.with_or_without_kind(
-            phrasings![
+            &phrasings![
                 format!("{symbol} is the gene symbol{by} for an uncharacterized locus."),
                 format!("{symbol} is an uncharacterized locus with a gene symbol{by}."),
                 format!("The gene symbol {symbol}{by} stands for an uncharacterized locus."),
                 format!("The locus {symbol}, under a gene symbol{by}, is uncharacterized."),
             ],
-            phrasings![
+            &phrasings![
                 format!("{symbol} is an uncharacterized locus, classified as {kind}{place}{species}."),
                 format!("The uncharacterized locus {symbol} is {kind}{place}{species}."),
             ],
@@ -99,13 +97,13 @@ impl Teller<'_> {
         let (place, species) = (&self.place, &self.in_species);
         let by = self.authority().map(|a| format!(" provided by {a}")).unwrap_or_default();
         self.with_or_without_kind(
-            phrasings![
+            &phrasings![
                 format!("{symbol} is the {official}gene symbol{by} for this {short}."),
                 format!("The {official}gene symbol of this {short}{by} is {symbol}."),
                 format!("This {short} has the {official}gene symbol {symbol}{by}."),
                 format!("The {short} is known under its {official}gene symbol, {symbol}{by}."),
             ],
-            phrasings![
+            &phrasings![
                 format!("{symbol} is {kind}{place}{species}, known under this {official}gene symbol{by}."),
                 format!("The {official}gene symbol {symbol}{by} stands for {kind}{place}{species}."),
             ],
@@ -173,12 +171,12 @@ impl Teller<'_> {
             ));
         };
         let in_species = &self.in_species;
-        let mut phrasings = phrasings![
+        let mut phrasings = Vec::from(phrasings![
             format!("{it} is {kind}{place}{in_species}{status}."),
             format!("{this} is {kind}, found{place}{in_species}{status}."),
             format!("{symbol} is classified as {kind}{place}{in_species}{status}."),
             format!("{symbol} is {kind} found{place}{in_species}{status}."),
-        ];
+        ]);
         if place.ends_with("genome") {
             phrasings.extend(phrasings![format!("Located{place}{in_species}, {symbol} is {kind}{status}.")]);
         } else if !place.is_empty() {

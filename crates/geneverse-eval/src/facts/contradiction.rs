@@ -52,16 +52,18 @@ const PROTEIN_CLAIMS: [&str; 3] =
 pub(super) fn find(answer: &str, gene: &GeneRecord) -> Vec<String> {
     let lower = answer.to_lowercase();
     let mut found = Vec::new();
-    let claims = claimed_kinds(&lower, gene);
-    if let Some((said, _)) = claims.iter().find(|(_, kind)| !agrees(gene, *kind)) {
-        found.push(format!("says {said:?}, while the record says {}", gene.kind.noun()));
-    }
-    if let Some(organism) = other_organism(&lower) {
-        found.push(format!("says that the organism is {organism}, while the record is human"));
-    }
+    let said = other_kind(&lower, gene);
+    found.extend(said.map(|said| format!("says {said:?}, while the record says {}", gene.kind.noun())));
+    found.extend(other_organism(&lower));
     found.extend(other_symbol(answer, &lower, gene));
     found.extend(other_name(&lower, gene));
     found
+}
+
+/// The words in which a lower-cased text makes the gene one of another kind.
+pub(crate) fn other_kind(lower: &str, gene: &GeneRecord) -> Option<String> {
+    let claims = claimed_kinds(lower, gene);
+    claims.into_iter().find(|(_, kind)| !agrees(gene, *kind)).map(|(said, _)| said)
 }
 
 fn claimed_kinds(lower: &str, gene: &GeneRecord) -> Vec<(String, GeneKind)> {
@@ -71,6 +73,9 @@ fn claimed_kinds(lower: &str, gene: &GeneRecord) -> Vec<(String, GeneKind)> {
         for (at, _) in lower.match_indices(subject) {
             let predicate = predicate(&lower[at + subject.len()..]);
             let noun = predicate.trim_end_matches(" gene").trim_end_matches(" locus");
+            if noun.starts_with("not ") {
+                continue;
+            }
             // The longest noun wins: "immunoglobulin pseudogene" is a pseudogene.
             let claim = CLAIMS
                 .iter()
@@ -85,13 +90,13 @@ fn claimed_kinds(lower: &str, gene: &GeneRecord) -> Vec<(String, GeneKind)> {
 }
 
 /// The noun phrase at the start of a text: up to a mark of punctuation or a word that ends it.
-fn predicate(text: &str) -> String {
+pub(crate) fn predicate(text: &str) -> String {
     let phrase = text.split(['.', ',', ';', '(', ':', '\n']).next().unwrap_or_default();
     let words = phrase.split_whitespace().take_while(|word| !PREDICATE_ENDS.contains(word));
     words.take(8).collect::<Vec<_>>().join(" ")
 }
 
-fn ends_with_word(text: &str, word: &str) -> bool {
+pub(crate) fn ends_with_word(text: &str, word: &str) -> bool {
     text.strip_suffix(word)
         .is_some_and(|rest| !rest.chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '-'))
 }
@@ -109,15 +114,17 @@ fn agrees(gene: &GeneRecord, claimed: GeneKind) -> bool {
     }
 }
 
-fn other_organism(lower: &str) -> Option<String> {
-    let phrase = "organism is ";
+pub(crate) fn other_organism(lower: &str) -> Option<String> {
+    // "The nomenclature for this organism is independent of others" is another matter.
+    let phrase = "the organism is ";
     let at = lower.find(phrase)? + phrase.len();
     let organism = predicate(&lower[at..]);
     let human = organism.contains("homo sapiens") || organism.contains("human");
-    (!human && !organism.is_empty()).then_some(organism)
+    let other = !human && !organism.is_empty();
+    other.then(|| format!("says that the organism is {organism}, while the record is human"))
 }
 
-fn other_symbol(answer: &str, lower: &str, gene: &GeneRecord) -> Option<String> {
+pub(crate) fn other_symbol(answer: &str, lower: &str, gene: &GeneRecord) -> Option<String> {
     // Lower-casing moves the bytes of a few letters; the text is then read in lower case.
     let text = if lower.len() == answer.len() { answer } else { lower };
     let after = ["official symbol of this gene is ", "official symbol is ", "gene symbol is "];

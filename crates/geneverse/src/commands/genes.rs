@@ -1,13 +1,13 @@
-//! `genes import` and `genes show`: the gene database.
+//! `genes import`, `genes show` and `genes search`: the gene database.
 
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use geneverse_data::gene::{GeneRecord, GoAspect};
+use geneverse_data::gene::{GeneRecord, GoAspect, HUMAN};
 use geneverse_data::import::{ImportFiles, ImportReport, import};
-use geneverse_data::store::{Candidate, GeneStore, Resolution};
+use geneverse_data::store::{Candidate, GeneStore, Hit, Resolution};
 use serde_json::json;
 
 use crate::ui::Ui;
@@ -23,16 +23,22 @@ pub(crate) enum Command {
     Fetch(super::fetch::FetchArgs),
     /// Print the record of a gene, by symbol, alias, previous symbol or identifier
     Show(ShowArgs),
+    /// Find genes by words of their names, groups, GO terms and summaries
+    Search(SearchArgs),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Any of the files may be left out, as long as one of --hgnc, --gene-info and --records is there. Files may be \
-gzipped; columns are found by name. Running it again with the same files does nothing.
+gzipped; formats are told by what is in a file, columns are found by name. Running it again with the same files does \
+nothing. Of the annotations each record keeps what a reader is told, at most eight terms of an aspect; the database \
+has all of them.
 
-Example:
+Examples:
   geneverse genes import --hgnc hgnc_complete_set.txt --gene-info Homo_sapiens.gene_info.gz \\
-      --summaries gene_summary.gz --out genes.db")]
+      --summaries gene_summary.gz --go go-basic.obo --go-annotations goa_human.gaf.gz --out genes.db
+  geneverse genes import --tax-id 10090 --gene-info gene_info.gz --go go-basic.obo \\
+      --go-annotations gene2go.gz --out mouse.db")]
 pub(crate) struct ImportArgs {
     /// The database to write
     #[arg(long, value_name = "FILE")]
@@ -40,7 +46,7 @@ pub(crate) struct ImportArgs {
     /// HGNC's complete set, or a custom download of it
     #[arg(long, value_name = "FILE")]
     hgnc: Option<PathBuf>,
-    /// NCBI Gene's gene_info; other species than human are skipped
+    /// NCBI Gene's gene_info, of one species or of all
     #[arg(long, value_name = "FILE")]
     gene_info: Option<PathBuf>,
     /// Functional summaries: NCBI's gene_summary, or a table with `symbol` or `Gene_ID`, and `summary`
@@ -49,6 +55,22 @@ pub(crate) struct ImportArgs {
     /// Gene records as JSON Lines, such as the bundled ones; they fill what the other files lack
     #[arg(long, value_name = "FILE")]
     records: Option<PathBuf>,
+    /// The Gene Ontology: go-basic.obo, or a table of terms; again for a table of relations. What an earlier file says
+    /// of a term stands
+    #[arg(long, value_name = "FILE")]
+    go: Vec<PathBuf>,
+    /// Annotations with GO terms: GAF, GPAD, gene2go, or a table of symbols or accessions and their terms; again for more
+    #[arg(long, value_name = "FILE", requires = "go")]
+    go_annotations: Vec<PathBuf>,
+    /// Gene products (GPI): which genes the identifiers in a GPAD file are
+    #[arg(long, value_name = "FILE", requires = "go_annotations")]
+    gpi: Vec<PathBuf>,
+    /// UniProt's idmapping.dat: which genes its accessions are
+    #[arg(long, value_name = "FILE")]
+    id_mapping: Option<PathBuf>,
+    /// The species, as its id in NCBI Taxonomy; rows of others are skipped
+    #[arg(long, value_name = "N", default_value_t = HUMAN)]
+    tax_id: u32,
 }
 
 #[derive(Debug, Args)]
@@ -66,17 +88,39 @@ pub(crate) struct ShowArgs {
     db: PathBuf,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Words are joined by \"or\", and the genes that fit best come first; any text is a good query.
+
+Examples:
+  geneverse genes search hedgehog signaling zinc finger
+  geneverse genes search 'DNA repair helicase' --limit 20 --db genes.db --json")]
+pub(crate) struct SearchArgs {
+    /// What to look for
+    #[arg(required = true)]
+    words: Vec<String>,
+    /// The database, as made by `genes import`
+    #[arg(long, value_name = "FILE", default_value = "genes.db")]
+    db: PathBuf,
+    /// How many genes to print at most
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    limit: usize,
+}
+
 pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
     match command {
         Command::Import(args) => run_import(args, ui),
         Command::Fetch(args) => super::fetch::run(args, ui),
         Command::Show(args) => run_show(&args, ui),
+        Command::Search(args) => run_search(&args, ui),
     }
 }
 
 fn run_import(args: ImportArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
-    let ImportArgs { out, hgnc, gene_info, summaries, records } = args;
-    let files = ImportFiles { hgnc, gene_info, summaries, records, out };
+    let ImportArgs { out, hgnc, gene_info, summaries, records, go, go_annotations, gpi, id_mapping, tax_id } =
+        args;
+    let files =
+        ImportFiles { hgnc, gene_info, summaries, records, go, go_annotations, gpi, id_mapping, tax_id, out };
     let report = import(&files, ui)?;
     ui.result(&report, || import_text(&files, &report))?;
     Ok(ExitCode::SUCCESS)
@@ -93,21 +137,63 @@ fn import_text(files: &ImportFiles, report: &ImportReport) -> String {
         report.with_summary,
         report.seconds
     );
+    if let Some(go) = &report.go {
+        let _ = writeln!(
+            text,
+            "  {} GO terms, {} annotations of {} genes; {} terms told",
+            go.terms, go.annotations, go.annotated_genes, go.told
+        );
+    }
     for source in &report.sources {
         let reading = &source.reading;
         let _ = writeln!(
             text,
-            "  {:<10} {}: {} rows, {} joined, {} new genes, {} skipped",
-            source.role, source.file, reading.rows, source.joined, source.added, reading.skipped.total
+            "  {:<14} {}: {} rows, {} joined, {} new {}, {} skipped",
+            source.role,
+            source.file,
+            reading.rows,
+            source.joined,
+            source.added,
+            if source.role == "go" { "terms" } else { "genes" },
+            reading.skipped.total
         );
         for (reason, count) in &reading.skipped.reasons {
-            let _ = writeln!(text, "             skipped {count}: {reason}");
+            let _ = writeln!(text, "                 skipped {count}: {reason}");
         }
         for (reason, count) in &reading.dropped_values.reasons {
-            let _ = writeln!(text, "             left out {count} values: {reason}");
+            let _ = writeln!(text, "                 left out {count} values: {reason}");
+        }
+        for (reason, count) in &reading.replaced_values.reasons {
+            let _ = writeln!(text, "                 replaced {count} values: {reason}");
         }
     }
     text
+}
+
+fn run_search(args: &SearchArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
+    let SearchArgs { words, db, limit } = args;
+    let query = words.join(" ");
+    let hits = GeneStore::open(db)?.search(&query, *limit)?;
+    let said: Vec<_> = hits
+        .iter()
+        .map(|Hit { record, score, snippet }| {
+            json!({"symbol": record.symbol, "name": record.name, "score": score, "snippet": snippet})
+        })
+        .collect();
+    ui.result(&json!({"query": query, "hits": said}), || {
+        if hits.is_empty() {
+            return format!("no gene fits {query:?}");
+        }
+        let mut text = String::new();
+        for Hit { record, score, snippet } in &hits {
+            let _ = writeln!(text, "{:<12} {score:>6.2}  {}", record.symbol.as_str(), record.name);
+            if let Some(snippet) = snippet {
+                let _ = writeln!(text, "{:21}{}: {}", "", snippet.field, snippet.text);
+            }
+        }
+        text
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run_show(args: &ShowArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
@@ -163,6 +249,9 @@ fn record_text(record: &GeneRecord, remark: Option<&str>) -> String {
         }
     };
     line("kind", record.kind.noun().to_owned());
+    if record.tax_id != HUMAN {
+        line("species", format!("taxon {}", record.tax_id));
+    }
     line("location", record.location.clone().unwrap_or_default());
     let ids = [
         record.hgnc_id.map(|id| id.to_string()),

@@ -16,6 +16,7 @@ pub(crate) mod postprocess;
 pub(crate) mod preflight;
 pub(crate) mod quickstart;
 pub(crate) mod report;
+pub(crate) mod synthesize;
 pub(crate) mod train;
 
 use std::process::ExitCode;

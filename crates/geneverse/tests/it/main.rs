@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod dataset;
 mod fetch;
 mod inspect;
 mod pipeline;
 mod real_files;
+mod synthesize;
 mod training;
 
 use std::path::{Path, PathBuf};

@@ -141,13 +141,15 @@ fn the_quickstart_runs_offline_and_finds_itself_done() {
 #[test]
 fn help_is_complete_and_has_an_example() {
     let folder = tempfile::tempdir().unwrap();
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 13] = [
         &[],
         &["quickstart"],
         &["genes", "import"],
         &["genes", "show"],
         &["dataset", "genes"],
+        &["dataset", "inspect"],
         &["dataset", "text"],
+        &["dataset", "synthesize"],
         &["train"],
         &["pretrain"],
         &["generate"],

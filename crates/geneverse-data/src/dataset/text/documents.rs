@@ -64,11 +64,18 @@ fn only(gene: &GeneRecord, seed: u64, wanted: &[Part]) -> String {
     without_lineage(&told.collect::<Vec<_>>().join(" "))
 }
 
-/// Leaves out the clause with the lineage, from the comma before it.
+/// Leaves out the clause or the sentence with the lineage.
 fn without_lineage(text: &str) -> String {
-    match text.split_once(LINEAGE) {
-        Some((before, after)) => before[..before.rfind(',').unwrap_or(before.len())].to_owned() + after,
-        None => text.to_owned(),
+    let Some((before, after)) = text.split_once(LINEAGE) else { return text.to_owned() };
+    let clause =
+        [", of the lineage ", ", with the lineage "].into_iter().find_map(|end| before.strip_suffix(end));
+    match clause {
+        Some(rest) => rest.to_owned() + after,
+        None => {
+            let start = before.rfind(". ").map_or(0, |stop| stop + 2);
+            let left = before[..start].to_owned() + after.trim_start_matches(['.', ' ']);
+            left.trim_end().to_owned()
+        }
     }
 }
 
@@ -118,6 +125,21 @@ mod tests {
     fn a_symbol_is_replaced_where_it_is_a_word() {
         let text = "IL2 binds IL2RA; IL2-like and (IL2), pre-IL2. IL2";
         assert_eq!(replace_word(text, "IL2", "QX7"), "QX7 binds IL2RA; IL2-like and (QX7), pre-IL2. QX7");
+    }
+
+    #[test]
+    fn nothing_but_the_lineage_is_left_out() {
+        for (said, left) in [
+            ("A is a gene at 1q2, of the lineage L. It acts.", "A is a gene at 1q2. It acts."),
+            (
+                "A, once B, is a gene. The species, Homo sapiens, has the lineage L. It acts.",
+                "A, once B, is a gene. It acts.",
+            ),
+            ("A is a gene. Homo sapiens belongs to the lineage L.", "A is a gene."),
+            ("A is a gene.", "A is a gene."),
+        ] {
+            assert_eq!(without_lineage(&said.replace('L', LINEAGE)), left);
+        }
     }
 
     #[test]

@@ -1,0 +1,440 @@
+//! A client of OpenAI-compatible endpoints: OpenAI, vLLM, llama.cpp's server, Ollama, and others that answer
+//! `POST …/v1/chat/completions`.
+//!
+//! Servers differ. A parameter that one does not know is left out and the question asked again, once for each; an
+//! answer is read as text, as a list of parts, or as nothing; cost may be missing. What the client had to leave out is
+//! told by [`ChatClient::adjustments`]. The key is in no error and in no answer.
+
+mod address;
+mod reply;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+pub use address::{Address, Key};
+pub use reply::{ChatAnswer, Usage};
+
+use crate::http::{Client, HttpError, Request, Settings};
+use reply::Fault;
+
+/// How often a question is asked whose answer cannot be read.
+const READINGS: u32 = 3;
+/// The pause before the second of them; before the third it is twice as long.
+const READING_PAUSE: Duration = Duration::from_secs(1);
+/// More models than these are not listed in an error.
+const MODELS_SHOWN: usize = 12;
+
+/// Who says a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// How the model is to behave.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// A piece of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Part {
+    /// Words.
+    Text {
+        /// The words.
+        text: String,
+    },
+}
+
+/// A message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who says it.
+    pub role: Role,
+    /// What is said.
+    pub parts: Vec<Part>,
+}
+
+impl Message {
+    /// A text on how the model is to behave.
+    pub fn system(text: impl Into<String>) -> Self {
+        Self::text(Role::System, text)
+    }
+
+    /// A text from the person.
+    pub fn user(text: impl Into<String>) -> Self {
+        Self::text(Role::User, text)
+    }
+
+    /// What is said, for a person to read.
+    pub fn words(&self) -> String {
+        self.parts.iter().map(|Part::Text { text }| text.as_str()).collect()
+    }
+
+    fn text(role: Role, text: impl Into<String>) -> Self {
+        Self { role, parts: vec![Part::Text { text: text.into() }] }
+    }
+
+    /// As endpoints take it: one text is a string, which every server knows.
+    fn body(&self) -> Value {
+        match self.parts.as_slice() {
+            [Part::Text { text }] => json!({"role": self.role, "content": text}),
+            parts => json!({"role": self.role, "content": parts}),
+        }
+    }
+}
+
+/// How an answer is drawn. What is `None` is left to the server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// 0 takes the likeliest token each time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Tokens are drawn from those that have this probability together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// The longest answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// Makes a draw repeatable, on servers that can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+}
+
+/// A question to a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChatRequest {
+    /// The model's name at the endpoint.
+    pub model: String,
+    /// The conversation so far.
+    pub messages: Vec<Message>,
+    /// How the answer is drawn.
+    pub sampling: Sampling,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ChatError {
+    /// It was asked to stop.
+    #[error("stopped")]
+    Stopped,
+    /// The endpoint does not know who asks.
+    #[error("{endpoint}: {said} ({status}); {way_out}")]
+    Unauthorized {
+        /// The address.
+        endpoint: String,
+        /// The HTTP status.
+        status: u16,
+        /// The server's words.
+        said: String,
+        /// What to do: names the variable a key comes from, not what is in it.
+        way_out: String,
+    },
+    /// There is no such service at the address.
+    #[error("{endpoint}: found no chat completions there ({said}); {way_out}")]
+    NoService {
+        /// The address.
+        endpoint: String,
+        /// The server's words.
+        said: String,
+        /// What to do.
+        way_out: String,
+    },
+    /// The endpoint has no such model.
+    #[error("{endpoint}: has no model {model:?} ({said}); {}", models_in_words(.available))]
+    NoModel {
+        /// The address.
+        endpoint: String,
+        /// What was asked for.
+        model: String,
+        /// The server's words.
+        said: String,
+        /// What it has, where it tells.
+        available: Vec<String>,
+    },
+    /// The server does not take this question.
+    #[error("{endpoint}: the server does not take the question ({status}): {said}")]
+    Refused {
+        /// The address.
+        endpoint: String,
+        /// The HTTP status.
+        status: u16,
+        /// The server's words.
+        said: String,
+        /// Whether its content filter did it.
+        filtered: bool,
+    },
+    /// What came is not an answer.
+    #[error("{endpoint}: {found} ({READINGS} attempts)")]
+    Unreadable {
+        /// The address.
+        endpoint: String,
+        /// What was found.
+        found: String,
+    },
+    /// No connection, a broken one, or a server in trouble, after all attempts.
+    #[error(transparent)]
+    Http(HttpError),
+}
+
+fn models_in_words(available: &[String]) -> String {
+    match available.len() {
+        0 => "see the server's list of models".to_owned(),
+        n if n > MODELS_SHOWN => {
+            format!("it has {}, … ({n} in all)", available[..MODELS_SHOWN].join(", "))
+        }
+        _ => format!("it has {}", available.join(", ")),
+    }
+}
+
+/// What a server was found not to know.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Dialect {
+    /// It wants `max_completion_tokens` for `max_tokens`.
+    completion_tokens: bool,
+    no_seed: bool,
+    no_temperature: bool,
+    no_top_p: bool,
+    /// Its chat template has no system message: that goes before the first question.
+    no_system: bool,
+}
+
+/// Asks an endpoint. Threads may share one.
+pub struct ChatClient {
+    http: Client,
+    address: Address,
+    key: Option<Key>,
+    dialect: Mutex<Dialect>,
+    left: Arc<AtomicBool>,
+}
+
+impl ChatClient {
+    /// A client for the endpoint at `address`. As answers come whole, `settings.silence` has to be as long as the
+    /// longest answer takes.
+    pub fn new(settings: Settings, address: Address, key: Option<Key>) -> Result<Self, ChatError> {
+        let left = Arc::new(AtomicBool::new(false));
+        let (stop, leaving) = (settings.stop.clone(), left.clone());
+        let stop = Arc::new(move || leaving.load(Ordering::SeqCst) || stop());
+        let http = Client::new(Settings { stop, ..settings }).map_err(ChatError::Http)?;
+        Ok(Self { http, address, key, dialect: Mutex::new(Dialect::default()), left })
+    }
+
+    /// Ends all that is under way, in every thread: no answer is wanted any more.
+    pub fn leave(&self) {
+        self.left.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it was asked to stop.
+    pub fn is_stopped(&self) -> bool {
+        (self.http.settings().stop)()
+    }
+
+    /// The endpoint's address.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// What the server was found not to know, and what is done instead.
+    pub fn adjustments(&self) -> Vec<String> {
+        let Dialect { completion_tokens, no_seed, no_temperature, no_top_p, no_system } = self.dialect();
+        let told = [
+            (completion_tokens, "the limit of tokens is sent as max_completion_tokens"),
+            (no_seed, "the server takes no seed: none is sent"),
+            (no_temperature, "the server takes no such temperature: its own is used"),
+            (no_top_p, "the server takes no top_p: none is sent"),
+            (no_system, "the server takes no system message: it is put before the question"),
+        ];
+        told.into_iter().filter(|(true_here, _)| *true_here).map(|(_, words)| words.to_owned()).collect()
+    }
+
+    /// Asks, and waits for the whole answer. `tell` hears of every failed attempt.
+    pub fn ask(&self, request: &ChatRequest, tell: &dyn Fn(&str)) -> Result<ChatAnswer, ChatError> {
+        let mut reading = 0;
+        loop {
+            let dialect = self.dialect();
+            let question = self.request(&body(request, dialect))?;
+            let found = match self.http.bytes(&question, tell) {
+                Ok(bytes) => match reply::answer(&self.without_key(&bytes)) {
+                    Ok(answer) => return Ok(answer),
+                    Err(found) => found,
+                },
+                Err(error) => {
+                    self.in_other_words(error, request, dialect, tell)?;
+                    continue;
+                }
+            };
+            reading += 1;
+            if reading >= READINGS {
+                return Err(ChatError::Unreadable { endpoint: self.address.to_string(), found });
+            }
+            let why = HttpError::Content { address: self.address.to_string(), reason: found };
+            self.http.wait(READING_PAUSE * (1 << (reading - 1)), &why, tell).map_err(from_http)?;
+        }
+    }
+
+    /// The names of the endpoint's models; `None` where it does not tell.
+    pub fn models(&self, tell: &dyn Fn(&str)) -> Option<Vec<String>> {
+        let request = self.with_key(Request::get(self.address.to("models")));
+        let bytes = self.http.bytes(&request, tell).ok()?;
+        Some(reply::models(&self.without_key(&bytes))).filter(|models| !models.is_empty())
+    }
+
+    fn request(&self, body: &Value) -> Result<Request, ChatError> {
+        let request = Request::post_json(self.address.to("chat/completions"), body).map_err(from_http)?;
+        Ok(self.with_key(request))
+    }
+
+    fn with_key(&self, request: Request) -> Request {
+        match &self.key {
+            Some(key) => request.header("Authorization", key.header()),
+            None => request,
+        }
+    }
+
+    fn without_key(&self, bytes: &[u8]) -> String {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        match &self.key {
+            Some(key) => key.hidden_in(text),
+            None => text,
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        // A thread that panicked while it held the lock left a whole value behind.
+        *self.dialect.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a server meant that said no: other words are found for the next time, or an error that names a way out.
+    fn in_other_words(
+        &self,
+        error: HttpError,
+        request: &ChatRequest,
+        used: Dialect,
+        tell: &dyn Fn(&str),
+    ) -> Result<(), ChatError> {
+        let HttpError::Status { status, body, line, .. } = &error else { return Err(from_http(error)) };
+        let status = *status;
+        let fault = match body.trim() {
+            "" => Fault { message: line.clone(), ..Fault::default() },
+            _ => reply::fault(body),
+        };
+        let endpoint = self.address.to_string();
+        let said = if fault.message.is_empty() { format!("status {status}") } else { fault.message.clone() };
+        match status {
+            401 | 403 => {
+                let way_out = match &self.key {
+                    Some(key) => format!("is the key in {} the right one?", key.variable()),
+                    None => "put the endpoint's key into OPENAI_API_KEY, or name another variable with \
+                             --api-key-env"
+                        .to_owned(),
+                };
+                Err(ChatError::Unauthorized { endpoint, status, said, way_out })
+            }
+            404 | 400 | 422 if speaks_of_model(&fault, status) => {
+                let available = self.models(tell).unwrap_or_default();
+                Err(ChatError::NoModel { endpoint, model: request.model.clone(), said, available })
+            }
+            404 | 405 | 501 => {
+                let way_out = match self.address.with_v1() {
+                    Some(with_v1) => format!("an endpoint's address usually ends in /v1: try {with_v1}"),
+                    None => format!("expected {} to answer", self.address.to("chat/completions")),
+                };
+                Err(ChatError::NoService { endpoint, said, way_out })
+            }
+            400 | 413 | 415 | 422 => match other_words(&fault, request, used) {
+                Some(change) => {
+                    // Another thread may have found out something else meanwhile, which stays.
+                    change(&mut self.dialect.lock().unwrap_or_else(PoisonError::into_inner));
+                    Ok(())
+                }
+                None => {
+                    let lower = said.to_lowercase();
+                    let filtered = fault.code.as_deref().is_some_and(|code| code.contains("content_filter"))
+                        || lower.contains("content management policy");
+                    Err(ChatError::Refused { endpoint, status, said, filtered })
+                }
+            },
+            _ => Err(ChatError::Http(error)),
+        }
+    }
+}
+
+fn from_http(error: HttpError) -> ChatError {
+    match error {
+        HttpError::Stopped => ChatError::Stopped,
+        other => ChatError::Http(other),
+    }
+}
+
+/// The request as this server takes it.
+fn body(request: &ChatRequest, dialect: Dialect) -> Value {
+    let ChatRequest { model, messages, sampling } = request;
+    let Sampling { temperature, top_p, max_tokens, seed } = *sampling;
+    let mut messages: Vec<Value> = messages.iter().map(Message::body).collect();
+    if dialect.no_system && messages.len() > 1 && messages[0]["role"] == "system" {
+        let system = messages.remove(0);
+        let both = [&system["content"], &messages[0]["content"]].map(|c| c.as_str().unwrap_or_default());
+        messages[0]["content"] = both.join("\n\n").into();
+    }
+    let mut body = json!({"model": model, "messages": messages, "stream": false});
+    let limit = if dialect.completion_tokens { "max_completion_tokens" } else { "max_tokens" };
+    for (name, value) in [
+        ("temperature", temperature.filter(|_| !dialect.no_temperature).map(Value::from)),
+        ("top_p", top_p.filter(|_| !dialect.no_top_p).map(Value::from)),
+        (limit, max_tokens.map(Value::from)),
+        ("seed", seed.filter(|_| !dialect.no_seed).map(Value::from)),
+    ] {
+        if let Some(value) = value {
+            body[name] = value;
+        }
+    }
+    body
+}
+
+/// Whether a server says that it has no such model. A path that is not there is told with 404 too.
+fn speaks_of_model(fault: &Fault, status: u16) -> bool {
+    let lower = fault.message.to_lowercase();
+    let code = fault.code.as_deref().unwrap_or_default();
+    let missing =
+        ["not found", "does not exist", "not exist", "no such", "unknown", "not a valid", "invalid model"];
+    code == "model_not_found"
+        || (lower.contains("model") && missing.iter().any(|words| lower.contains(words)))
+        || (status == 404 && lower.contains("model"))
+}
+
+/// What may help with a server that objects to one of our words; `None` where it objects to something else, or to
+/// what has been changed already.
+fn other_words(fault: &Fault, request: &ChatRequest, used: Dialect) -> Option<fn(&mut Dialect)> {
+    let lower = fault.message.to_lowercase();
+    // A question that is too long is not made shorter by other words.
+    if lower.contains("context length") || lower.contains("context size") {
+        return None;
+    }
+    let parameter = fault.parameter.as_deref().unwrap_or_default();
+    let words = lower.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let objects_to = |name: &str| parameter == name || words.clone().any(|word| word == name);
+    let Sampling { temperature, top_p, max_tokens, seed } = request.sampling;
+    let sent = [
+        (max_tokens.is_some() && !used.completion_tokens, "max_tokens"),
+        (seed.is_some() && !used.no_seed, "seed"),
+        (top_p.is_some() && !used.no_top_p, "top_p"),
+        (temperature.is_some() && !used.no_temperature, "temperature"),
+        (request.messages.len() > 1 && !used.no_system, "system"),
+    ];
+    let (_, name) = sent.into_iter().find(|(sent, name)| *sent && objects_to(name))?;
+    Some(match name {
+        "max_tokens" => |dialect| dialect.completion_tokens = true,
+        "seed" => |dialect| dialect.no_seed = true,
+        "top_p" => |dialect| dialect.no_top_p = true,
+        "temperature" => |dialect| dialect.no_temperature = true,
+        _ => |dialect| dialect.no_system = true,
+    })
+}
+
+#[cfg(test)]
+mod tests;
