@@ -330,6 +330,7 @@ fn one_that_fails_does_not_keep_the_others_from_coming() {
     let report = case.run(&FetchOptions { sources: vec![&TABLE, &PACKED], ..case.options(&TABLE, &server) });
     assert!(report.failed[0].error.ends_with("/dir/table.txt: the server answers 404 Not Found: Not Found"));
     assert_eq!(report.files[0].name, "gene_info");
+    assert_eq!(case.files(), ["table.gz", "table.gz.source.json"]);
 }
 
 #[test]
