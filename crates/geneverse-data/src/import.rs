@@ -213,7 +213,7 @@ fn check(files: &ImportFiles) -> Result<(), FileError> {
 /// A file to be read.
 struct Input<'a> {
     role: &'static str,
-    path: &'a PathBuf,
+    path: &'a Path,
     hash: String,
 }
 
@@ -239,8 +239,9 @@ fn inputs(files: &ImportFiles) -> Result<Vec<Input<'_>>, FileError> {
         ("id_mapping", id_mapping),
     ];
     let several = [("gpi", gpi), ("go", go), ("go_annotations", go_annotations)];
-    let single = single.into_iter().filter_map(|(role, path)| Some((role, path.as_ref()?)));
-    let several = several.into_iter().flat_map(|(role, paths)| paths.iter().map(move |path| (role, path)));
+    let single = single.into_iter().filter_map(|(role, path)| Some((role, path.as_deref()?)));
+    let several =
+        several.into_iter().flat_map(|(role, paths)| paths.iter().map(move |path| (role, path.as_path())));
     single.chain(several).map(|(role, path)| Ok(Input { role, path, hash: hash_file(path)? })).collect()
 }
 
@@ -260,7 +261,7 @@ impl Sources<'_> {
     fn read(
         &mut self,
         input: &Input<'_>,
-        read: impl FnOnce(&PathBuf) -> Result<Counts, FileError>,
+        read: impl FnOnce(&Path) -> Result<Counts, FileError>,
     ) -> Result<(), FileError> {
         let Input { role, path, hash } = input;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

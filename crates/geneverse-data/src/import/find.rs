@@ -38,9 +38,15 @@ impl Finder {
             for accession in &gene.uniprot_ids {
                 push(finder.products.entry(accession.to_string()).or_default(), place);
             }
-            gene.hgnc_id.map(|id| push(finder.hgnc.entry(id).or_default(), place));
-            gene.entrez_id.map(|id| push(finder.entrez.entry(id).or_default(), place));
-            gene.ensembl_id.map(|id| push(finder.ensembl.entry(id).or_default(), place));
+            if let Some(id) = gene.hgnc_id {
+                push(finder.hgnc.entry(id).or_default(), place);
+            }
+            if let Some(id) = gene.entrez_id {
+                push(finder.entrez.entry(id).or_default(), place);
+            }
+            if let Some(id) = gene.ensembl_id {
+                push(finder.ensembl.entry(id).or_default(), place);
+            }
             push(finder.approved.entry(gene.symbol.to_string()).or_default(), place);
             for other in gene.previous_symbols.iter().chain(&gene.aliases) {
                 push(finder.others.entry(other.clone()).or_default(), place);

@@ -1,7 +1,7 @@
 //! The part of an import that brings the Gene Ontology and its annotations.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,7 @@ pub(super) fn read(
     Ok(conclude(ontology, &known, genes))
 }
 
-fn read_mapping(path: &PathBuf, genes: &mut [GeneRecord], finder: &mut Finder) -> Result<Counts, FileError> {
+fn read_mapping(path: &Path, genes: &mut [GeneRecord], finder: &mut Finder) -> Result<Counts, FileError> {
     let mut late = Skips::default();
     let had_none: Vec<bool> = genes.iter().map(|gene| gene.uniprot_ids.is_empty()).collect();
     let mut joined = 0;
@@ -97,10 +97,10 @@ fn read_mapping(path: &PathBuf, genes: &mut [GeneRecord], finder: &mut Finder) -
     })?;
     reading.used -= late.total;
     reading.skipped.merge(late);
-    Ok((reading, joined, 0))
+    Ok((reading.refuse_empty(path)?, joined, 0))
 }
 
-fn read_products(path: &PathBuf, taxon: u32, finder: &mut Finder) -> Result<Counts, FileError> {
+fn read_products(path: &Path, taxon: u32, finder: &mut Finder) -> Result<Counts, FileError> {
     let mut late = Skips::default();
     let mut joined = 0;
     let mut reading = gpi::read(path, taxon, |row| {
@@ -118,7 +118,7 @@ fn read_products(path: &PathBuf, taxon: u32, finder: &mut Finder) -> Result<Coun
     })?;
     reading.used -= late.total;
     reading.skipped.merge(late);
-    Ok((reading, joined, 0))
+    Ok((reading.refuse_empty(path)?, joined, 0))
 }
 
 /// All files have to be read before it is known which relations stand.
@@ -157,7 +157,7 @@ fn read_ontologies(inputs: &[&Input<'_>], sources: &mut Sources<'_>) -> Result<O
 }
 
 fn read_annotations(
-    path: &PathBuf,
+    path: &Path,
     taxon: u32,
     finder: &Finder,
     ontology: &Ontology,
@@ -208,7 +208,8 @@ fn read_annotations(
     reading.skipped.merge(late.skipped);
     reading.dropped_values.merge(late.dropped_values);
     reading.replaced_values.merge(late.replaced_values);
-    Ok((reading, joined, 0))
+    // A file of which nothing joins is another species', or one of identifiers that nobody here knows.
+    Ok((reading.refuse_empty(path)?, joined, 0))
 }
 
 /// `known` is sorted by gene and term.

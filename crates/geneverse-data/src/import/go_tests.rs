@@ -168,6 +168,16 @@ fn what_does_not_fit_together_is_refused_before_anything_is_read() {
     fs::write(&relations, "GO:0008150\tGO:0007165\tis_a\tbiological_process\n").unwrap();
     case.files.go = vec![relations];
     assert!(import(&case.files, &Silent).unwrap_err().to_string().contains("names no term, only relations"));
+    let mut case = with_go("NOBODY\tGO:0007224\n");
+    let error = import(&case.files, &Silent).unwrap_err().to_string();
+    assert!(
+        error.ends_with("annotations:1: none of 1 rows could be used; the first: no such gene: NOBODY"),
+        "{error}"
+    );
+    case.files.go_annotations.clear();
+    import(&case.files, &Silent).unwrap();
+    case.files.out = case.folder.path().join("none.db");
+    case.files.go_annotations = vec![case.folder.path().join("go.obo")];
     assert!(!case.files.out.exists());
 }
 
