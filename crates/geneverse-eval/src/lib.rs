@@ -9,6 +9,7 @@ pub mod ngram;
 pub mod postprocess;
 pub mod prose;
 pub mod report;
+pub mod retrieval;
 pub mod scores;
 pub mod screen;
 pub mod terms;

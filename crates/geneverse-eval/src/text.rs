@@ -166,7 +166,8 @@ pub fn rouge1(answer: &str, reference: &str) -> f64 {
     if shared == 0 { 0.0 } else { 2.0 * precision * recall / (precision + recall) }
 }
 
-fn rouge_tokens(text: &str) -> Vec<String> {
+/// ROUGE's words: lower-cased runs of `[a-z0-9]`.
+pub(crate) fn rouge_tokens(text: &str) -> Vec<String> {
     let lower = text.to_lowercase();
     lower
         .split(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit())

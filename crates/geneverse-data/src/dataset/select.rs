@@ -98,19 +98,30 @@ fn resolve(store: &GeneStore, text: &str) -> Result<Result<GeneRecord, String>, 
     })
 }
 
-/// Makes the output folder ready: files of an unfinished attempt go, other files are an error.
+/// Makes the output folder ready: files of an unfinished attempt go, other files are an error. `ours` are paths
+/// below it, with `/`.
 pub(crate) fn prepare_folder(out: &Path, ours: &[&str]) -> Result<(), FileError> {
     if out.is_file() {
         return Err(FileError::whole(out, "is a file, expected a folder to write the dataset into"));
     }
     fs::create_dir_all(out).map_err(|e| FileError::io(out, "make the folder", e))?;
-    let entries = fs::read_dir(out).map_err(|e| FileError::io(out, "read the folder", e))?;
-    for entry in entries {
-        let entry = entry.map_err(|e| FileError::io(out, "read the folder", e))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !ours.contains(&name.trim_end_matches(".writing")) {
-            let reason = format!("holds other files ({name}); choose a new or an empty folder");
-            return Err(FileError::whole(out, reason));
+    let folders: BTreeSet<&str> =
+        ours.iter().filter_map(|path| path.split_once('/')).map(|(folder, _)| folder).collect();
+    for folder in std::iter::once("").chain(folders.iter().copied()) {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let there = out.join(folder);
+        if !there.is_dir() {
+            continue;
+        }
+        let entries = fs::read_dir(&there).map_err(|e| FileError::io(&there, "read the folder", e))?;
+        for entry in entries {
+            let entry = entry.map_err(|e| FileError::io(&there, "read the folder", e))?;
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            let is_ours = ours.contains(&name.trim_end_matches(".writing"));
+            if !is_ours && !folders.contains(name.as_str()) {
+                let reason = format!("holds other files ({name}); choose a new or an empty folder");
+                return Err(FileError::whole(out, reason));
+            }
         }
     }
     for name in ours {

@@ -1,12 +1,14 @@
 //! Which genes a model is finetuned on and which it is watched on.
 //!
 //! Paralogs answer for each other: a validation gene whose family is in the training set is half known. So the
-//! genes of one HGNC group go on one side. Groups that share a gene form one cluster; clusters are taken in an
-//! order that the seed gives, each whole, while they fit. Only where no cluster fits any more (what is left
-//! are giants such as the zinc fingers) is one taken apart, and that is counted.
+//! genes of one HGNC group go on one side, and with them those whose text is nearly the same. What is connected
+//! forms one cluster; clusters are taken in an order that the seed gives, each whole, while they fit. Giants such as
+//! the zinc fingers never fit and are trained on whole. Only where no cluster fits any more is one taken apart, the
+//! smallest, and that is counted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
+use super::near::Sets;
 use crate::gene::GeneRecord;
 use crate::seeded::mix;
 
@@ -19,9 +21,28 @@ pub(super) struct Split {
     pub(super) clusters_split: usize,
 }
 
-/// Chooses `validation_size` genes (fewer only where there are fewer) for validation.
+/// What may be done with a cluster that does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remainder {
+    /// Take it apart: validation gets the size that was asked for.
+    Fill,
+    /// Leave it in training: validation may become smaller.
+    Leave,
+}
+
+/// Chooses `validation_size` genes (fewer only where there are fewer) for validation, by HGNC group.
 pub(super) fn split(genes: &[&GeneRecord], validation_size: usize, seed: u64) -> Split {
-    let mut clusters = clusters(genes);
+    divide(genes, by_group(genes).into_lists(), validation_size, seed, Remainder::Fill)
+}
+
+/// Chooses `validation_size` genes for validation, by clusters of places in `genes`.
+pub(super) fn divide(
+    genes: &[&GeneRecord],
+    mut clusters: Vec<Vec<usize>>,
+    validation_size: usize,
+    seed: u64,
+    remainder: Remainder,
+) -> Split {
     clusters.sort_by_cached_key(|cluster| {
         let name = cluster.first().map_or("", |&gene| genes[gene].symbol.as_str());
         (mix(seed, name), cluster.first().copied())
@@ -38,43 +59,31 @@ pub(super) fn split(genes: &[&GeneRecord], validation_size: usize, seed: u64) ->
     // The smallest first: the fewest relatives end up apart.
     left_out.sort_by_key(Vec::len);
     let mut clusters_split = 0;
-    for cluster in left_out {
-        let missing = validation_size.saturating_sub(validation.len());
-        if missing == 0 {
-            break;
+    if remainder == Remainder::Fill {
+        for cluster in left_out {
+            let missing = validation_size.saturating_sub(validation.len());
+            if missing == 0 {
+                break;
+            }
+            clusters_split += usize::from(cluster.len() > missing);
+            validation.extend(cluster.into_iter().take(missing));
         }
-        clusters_split += usize::from(cluster.len() > missing);
-        validation.extend(cluster.into_iter().take(missing));
     }
     validation.sort_unstable();
     let train = (0..genes.len()).filter(|gene| validation.binary_search(gene).is_err()).collect();
     Split { train, validation, clusters_split }
 }
 
-/// Genes connected through HGNC groups; each cluster in ascending order.
-fn clusters(genes: &[&GeneRecord]) -> Vec<Vec<usize>> {
-    let mut parent: Vec<usize> = (0..genes.len()).collect();
+/// Genes connected through HGNC groups.
+pub(super) fn by_group(genes: &[&GeneRecord]) -> Sets {
+    let mut sets = Sets::new(genes.len());
     let mut first_of_group: HashMap<&str, usize> = HashMap::new();
     for (place, gene) in genes.iter().enumerate() {
         for group in &gene.groups {
-            let first = *first_of_group.entry(group).or_insert(place);
-            let (a, b) = (root(&mut parent, first), root(&mut parent, place));
-            parent[a.max(b)] = a.min(b);
+            sets.join(*first_of_group.entry(group).or_insert(place), place);
         }
     }
-    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for place in 0..genes.len() {
-        members.entry(root(&mut parent, place)).or_default().push(place);
-    }
-    members.into_values().collect()
-}
-
-fn root(parent: &mut [usize], mut place: usize) -> usize {
-    while parent[place] != place {
-        parent[place] = parent[parent[place]];
-        place = parent[place];
-    }
-    place
+    sets
 }
 
 #[cfg(test)]
@@ -101,6 +110,19 @@ mod tests {
             assert_eq!(families.len(), 3);
         }
         assert_eq!(split(&genes, 10, 1).clusters_split, 1);
+    }
+
+    #[test]
+    fn a_giant_is_trained_on_whole_and_taken_apart_only_where_nothing_else_is_left() {
+        let genes: Vec<_> = (0..30).map(|n| gene(n, &[u8::from(n >= 20) * (n as u8)])).collect();
+        let genes: Vec<_> = genes.iter().collect();
+        let lists = || by_group(&genes).into_lists();
+        let fits = divide(&genes, lists(), 9, 3, Remainder::Fill);
+        assert!(fits.validation.iter().all(|&gene| gene >= 20) && fits.clusters_split == 0);
+        let filled = divide(&genes, lists(), 12, 3, Remainder::Fill);
+        assert_eq!((filled.validation.len(), filled.clusters_split), (12, 1));
+        let left = divide(&genes, lists(), 12, 3, Remainder::Leave);
+        assert_eq!((left.validation.len(), left.clusters_split), (10, 0));
     }
 
     proptest! {

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use geneverse_data::dataset::genes::{GenesDataset, genes};
+use geneverse_data::dataset::genes::{GenesDataset, genes_scored};
 use geneverse_data::dataset::{Example, read_examples, write_examples};
 use geneverse_data::import::{ImportFiles, import};
 use geneverse_data::progress::Progress;
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &QuickstartArgs, ui: &Ui) -> Result<ExitCode> {
 
     step(2, "database → instruction data");
     let dataset = out.join("dataset");
-    let report = genes(
+    let report = genes_scored(
         &GenesDataset {
             db: db.clone(),
             out: dataset.clone(),
@@ -97,6 +97,7 @@ pub(crate) fn run(args: &QuickstartArgs, ui: &Ui) -> Result<ExitCode> {
             seed: 42,
             ..GenesDataset::default()
         },
+        Some(&|train, asked| geneverse_eval::retrieval::score(train, asked, None)),
         ui,
     )?;
     ui.note(&format!(

@@ -147,6 +147,7 @@ fn help_is_complete_and_has_an_example() {
         &["genes", "import"],
         &["genes", "show"],
         &["dataset", "genes"],
+        &["dataset", "inspect"],
         &["dataset", "text"],
         &["dataset", "synthesize"],
         &["train"],

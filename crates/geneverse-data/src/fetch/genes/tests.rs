@@ -126,7 +126,7 @@ impl Case {
 
     fn records(&self) -> Vec<GeneRecord> {
         let mut found = Vec::new();
-        records::read(&self.folder.path().join("records.jsonl"), |record| found.push(record)).unwrap();
+        records::read(&self.folder.path().join("records.jsonl"), |_, record| found.push(record)).unwrap();
         found
     }
 }

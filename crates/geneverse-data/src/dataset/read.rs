@@ -1,0 +1,366 @@
+//! Instruction data as it is found: Alpaca, ShareGPT, messages, prompt and completion; a JSON array or JSON Lines.
+//!
+//! The form is told row by row from the field that has the text (`instruction`, `conversations`, `messages`,
+//! `prompt`). A row that an [`Example`] cannot hold whole (a system prompt, a second turn, a picture, a tool) is an
+//! error, never cut down.
+
+use std::fmt;
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::Example;
+use crate::answers::Task;
+use crate::stage::{FileError, open};
+
+/// What was expected of a row whose form is not known.
+const FORMS: &str = "`instruction` and `output` (Alpaca), `conversations` (ShareGPT), `messages`, or `prompt` and `completion`";
+
+/// Reads examples, gzip or plain. A row that cannot be read is an error that names the file, the example or line,
+/// the field, what was found and what was expected; so is a file without any.
+pub fn read_examples(path: &Path) -> Result<Vec<Example>, FileError> {
+    let mut bytes = Vec::new();
+    open(path)?.read_to_end(&mut bytes).map_err(|e| FileError::reading(path, e))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let good = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+        FileError::row(path, line, "found bytes that are not UTF-8, expected text in UTF-8; convert the file")
+    })?;
+    let text = text.trim_start_matches('\u{feff}');
+    let mut examples =
+        if text.trim_start().starts_with('[') { read_array(path, text)? } else { read_lines(path, text)? };
+    if examples.is_empty() {
+        return Err(FileError::whole(
+            path,
+            "found no example, expected a JSON array or JSON Lines of examples",
+        ));
+    }
+    for (index, example) in examples.iter_mut().enumerate() {
+        if example.id.is_empty() {
+            example.id = format!("example-{}", index + 1);
+        }
+    }
+    Ok(examples)
+}
+
+fn read_array(path: &Path, text: &str) -> Result<Vec<Example>, FileError> {
+    let values: Vec<Value> =
+        serde_json::from_str(text).map_err(|e| FileError::row(path, e.line(), format!("not JSON: {e}")))?;
+    let parse = |(index, value)| {
+        example(value).map_err(|e| FileError::whole(path, format!("example {} of the array: {e}", index + 1)))
+    };
+    values.into_iter().enumerate().map(parse).collect()
+}
+
+fn read_lines(path: &Path, text: &str) -> Result<Vec<Example>, FileError> {
+    let filled = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    filled
+        .map(|(index, line)| {
+            let value: Value = serde_json::from_str(line).map_err(|e| {
+                let reason = format!("not JSON: {e}; expected one object per line, or an array in [ ]");
+                FileError::row(path, index + 1, reason)
+            })?;
+            example(value).map_err(|e| FileError::row(path, index + 1, e.to_string()))
+        })
+        .collect()
+}
+
+/// What is wrong with a row.
+struct Wrong(String);
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// "`output` is a number (5), expected a text".
+fn wrong(field: &str, found: &Value, expected: &str) -> Wrong {
+    Wrong(format!("`{field}` is {}, expected {expected}", in_words(found)))
+}
+
+fn missing(field: &str, expected: &str) -> Wrong {
+    Wrong(format!("`{field}` is missing, expected {expected}"))
+}
+
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(yes) => format!("{yes}"),
+        Value::Number(number) => format!("a number ({number})"),
+        Value::String(text) => format!("{:?}", text.chars().take(40).collect::<String>()),
+        Value::Array(list) => format!("a list of {}", list.len()),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+fn example(value: Value) -> Result<Example, Wrong> {
+    let Value::Object(mut row) = value else {
+        return Err(Wrong(format!("found {}, expected an object with {FORMS}", in_words(&value))));
+    };
+    let (instruction, input, output) = if row.contains_key("instruction") {
+        (text(&mut row, "instruction")?, optional(&mut row, "input")?, text(&mut row, "output")?)
+    } else if let Some(turns) = row.remove("conversations") {
+        let (question, answer) = two_turns(turns, "conversations", "from", "value")?;
+        (question, String::new(), answer)
+    } else if let Some(turns) = row.remove("messages") {
+        let (question, answer) = two_turns(turns, "messages", "role", "content")?;
+        (question, String::new(), answer)
+    } else if row.contains_key("prompt") && row.contains_key("completion") {
+        (text(&mut row, "prompt")?, String::new(), text(&mut row, "completion")?)
+    } else if row.contains_key("text") {
+        let reason = format!(
+            "found `text` alone, which does not say where the answer begins; expected {FORMS}; \
+             plain text is for `geneverse pretrain`"
+        );
+        return Err(Wrong(reason));
+    } else {
+        let keys: Vec<String> = row.keys().take(6).map(|key| format!("`{key}`")).collect();
+        let found = if keys.is_empty() { "no field".to_owned() } else { keys.join(", ") };
+        return Err(Wrong(format!("found {found}, expected {FORMS}")));
+    };
+    Ok(Example {
+        id: id(&mut row)?,
+        task: task(&mut row)?,
+        subject: optional(&mut row, "subject")?,
+        instruction,
+        input,
+        output,
+    })
+}
+
+fn text(row: &mut Map<String, Value>, field: &str) -> Result<String, Wrong> {
+    match row.remove(field) {
+        Some(Value::String(text)) => Ok(text),
+        Some(other) => Err(wrong(field, &other, "a text")),
+        None => Err(missing(field, "a text")),
+    }
+}
+
+/// A text that may be absent or null.
+fn optional(row: &mut Map<String, Value>, field: &str) -> Result<String, Wrong> {
+    match row.remove(field) {
+        None | Some(Value::Null) => Ok(String::new()),
+        Some(Value::String(text)) => Ok(text),
+        Some(other) => Err(wrong(field, &other, "a text or nothing")),
+    }
+}
+
+/// Other programs number their rows.
+fn id(row: &mut Map<String, Value>) -> Result<String, Wrong> {
+    match row.remove("id") {
+        Some(Value::Number(number)) => Ok(number.to_string()),
+        Some(other) => {
+            row.insert("id".to_owned(), other);
+            optional(row, "id")
+        }
+        None => Ok(String::new()),
+    }
+}
+
+fn task(row: &mut Map<String, Value>) -> Result<Task, Wrong> {
+    match row.remove("task") {
+        None | Some(Value::Null) => Ok(Task::Gene),
+        Some(found) => serde_json::from_value(found.clone())
+            .map_err(|_| wrong("task", &found, "\"gene\", \"protein\" or \"marker\"")),
+    }
+}
+
+/// Question and answer of a conversation that has nothing else.
+fn two_turns(turns: Value, list: &str, role: &str, said: &str) -> Result<(String, String), Wrong> {
+    let Value::Array(turns) = turns else { return Err(wrong(list, &turns, "a list of turns")) };
+    let mut told: Vec<(&'static str, String)> = Vec::new();
+    for (index, turn) in turns.into_iter().enumerate() {
+        let place = format!("{list}[{index}]");
+        let Value::Object(mut turn) = turn else { return Err(wrong(&place, &turn, "an object")) };
+        let speaker = match turn.remove(role) {
+            Some(Value::String(name)) => speaker(&name).ok_or_else(|| {
+                wrong(&format!("{place}.{role}"), &Value::String(name), "the user's or the assistant's role")
+            })?,
+            Some(other) => return Err(wrong(&format!("{place}.{role}"), &other, "a role")),
+            None => return Err(missing(&format!("{place}.{role}"), "a role")),
+        };
+        if turn.get("tool_calls").is_some_and(|calls| !calls.is_null()) {
+            return Err(Wrong(format!(
+                "`{place}.tool_calls` is there, expected a conversation without tools"
+            )));
+        }
+        let place = format!("{place}.{said}");
+        let text = match turn.remove(said) {
+            Some(Value::String(text)) => text,
+            Some(Value::Array(parts)) => parts_text(&place, parts)?,
+            Some(other) => return Err(wrong(&place, &other, "a text")),
+            None => return Err(missing(&place, "a text")),
+        };
+        if speaker == "system" && !text.trim().is_empty() {
+            let reason = format!(
+                "`{place}` is a system prompt, expected none: prompts come from the recipe's template; put it before \
+                 the question, or remove it"
+            );
+            return Err(Wrong(reason));
+        }
+        if speaker != "system" {
+            told.push((speaker, text));
+        }
+    }
+    let order: Vec<&str> = told.iter().map(|(speaker, _)| *speaker).collect();
+    match (order.as_slice(), told.as_mut_slice()) {
+        (["user", "assistant"], [(_, question), (_, answer)]) => {
+            Ok((std::mem::take(question), std::mem::take(answer)))
+        }
+        _ => {
+            let shown = if order.is_empty() { "nobody".to_owned() } else { order.join(", ") };
+            let turns = if order.len() > 6 { format!("{} turns", order.len()) } else { shown };
+            Err(Wrong(format!(
+                "`{list}` has turns of {turns}, expected one of the user and one of the assistant; make an example of \
+                 each pair"
+            )))
+        }
+    }
+}
+
+fn speaker(name: &str) -> Option<&'static str> {
+    match name {
+        "human" | "user" => Some("user"),
+        "gpt" | "assistant" | "model" | "chatgpt" | "bing" | "bard" => Some("assistant"),
+        "system" | "developer" => Some("system"),
+        _ => None,
+    }
+}
+
+/// A message in parts, as models that see pictures have them; here all must be text.
+fn parts_text(place: &str, parts: Vec<Value>) -> Result<String, Wrong> {
+    let mut whole = String::new();
+    for (index, mut part) in parts.into_iter().enumerate() {
+        let kind = part.get("type").and_then(Value::as_str).unwrap_or("text").to_owned();
+        match part.get_mut("text").map(Value::take) {
+            Some(Value::String(text)) if kind == "text" => whole.push_str(&text),
+            _ => return Err(Wrong(format!("`{place}[{index}]` is of type {kind:?}, expected text only"))),
+        }
+    }
+    Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::Format;
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Example>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("train.json");
+        std::fs::write(&path, text).unwrap();
+        let place = format!("{}/", folder.path().display());
+        read_examples(&path).map_err(|e| e.to_string().replace(&place, ""))
+    }
+
+    #[test]
+    fn every_format_reads_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = Example {
+            id: "gene-GLI1".into(),
+            task: Task::Gene,
+            subject: "GLI1".into(),
+            instruction: "Say \"GLI1\".\n".into(),
+            input: String::new(),
+            output: "GLI1 — yes".into(),
+        };
+        let two = Example { id: "gene-KDR".into(), subject: "KDR".into(), task: Task::Marker, ..one.clone() };
+        let examples = [one, two];
+        for format in Format::ALL {
+            let path = folder.path().join(format.file("train"));
+            format.write(&path, &examples).unwrap();
+            assert_eq!(read_examples(&path).unwrap(), examples, "{format:?}");
+        }
+        let with_input = Example { input: "In mice.".into(), ..examples[0].clone() };
+        let path = folder.path().join("input.json");
+        Format::Sharegpt.write(&path, &[with_input]).unwrap();
+        assert_eq!(read_examples(&path).unwrap()[0].instruction, "Say \"GLI1\".\n\n\nIn mice.");
+    }
+
+    #[test]
+    fn what_other_programs_write_loads_with_defaults() {
+        let plain = read(
+            "\u{feff}[{\"instruction\": \"a\", \"output\": \"b\"}, {\"instruction\": \"c\", \"input\": null, \"output\": \"d\"}]",
+        );
+        let plain = plain.unwrap();
+        let same = [
+            "{\"instruction\": \"a\", \"output\": \"b\"}\r\n\r\n{\"instruction\": \"c\", \"output\": \"d\"}\r\n",
+            r#"[{"conversations": [{"from": "system", "value": ""}, {"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]},
+                {"conversations": [{"from": "user", "value": "c"}, {"from": "assistant", "value": "d", "weight": 1}]}]"#,
+            "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}\n\
+             {\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"c\"}]}, {\"role\": \"assistant\", \"content\": \"d\"}]}",
+            "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"c\", \"completion\": \"d\"}",
+        ];
+        for text in same {
+            assert_eq!(read(text).unwrap(), plain, "{text}");
+        }
+        let last = plain.last().unwrap();
+        assert_eq!((last.id.as_str(), last.task, last.subject.as_str()), ("example-2", Task::Gene, ""));
+        assert_eq!(read(r#"[{"id": 7, "instruction": "a", "output": "b"}]"#).unwrap()[0].id, "7");
+    }
+
+    #[test]
+    fn errors_name_the_file_the_place_the_field_and_what_was_expected() {
+        let refused = |text: &str, wanted: &str| {
+            let error = read(text).unwrap_err();
+            assert!(error.starts_with(wanted), "{error}\nexpected {wanted}");
+        };
+        let good = r#"{"instruction": "a", "output": "b"}"#;
+        refused(
+            &format!("[{good}, {{\"instruction\": \"c\"}}]"),
+            "train.json: example 2 of the array: `output` is missing, expected a text",
+        );
+        refused(
+            &format!("{good}\n{{\"instruction\": 5, \"output\": \"b\"}}"),
+            "train.json:2: `instruction` is a number (5), expected a text",
+        );
+        refused(&format!("{good}\n{{\"instruction\""), "train.json:2: not JSON: EOF");
+        refused("{\"text\": \"a\"}", "train.json:1: found `text` alone, which does not say where the answer");
+        refused(
+            "{\"question\": \"a\", \"answer\": \"b\"}",
+            "train.json:1: found `question`, `answer`, expected",
+        );
+        refused("[5]", "train.json: example 1 of the array: found a number (5), expected an object");
+        refused(
+            r#"[{"instruction": "a", "output": "b", "task": "cell"}]"#,
+            "train.json: example 1 of the array: `task` is \"cell\", expected \"gene\", \"protein\" or",
+        );
+        let talk = |turns: &str| format!("{good}\n{{\"conversations\": {turns}}}");
+        let (human, gpt) = (r#"{"from": "human", "value": "a"}"#, r#"{"from": "gpt", "value": "b"}"#);
+        refused(
+            &talk(&format!("[{human}, {gpt}, {human}, {gpt}]")),
+            "train.json:2: `conversations` has turns of user, assistant, user, assistant, expected one of the user",
+        );
+        refused(&talk(&format!("[{gpt}]")), "train.json:2: `conversations` has turns of assistant, expected");
+        refused(&talk("{}"), "train.json:2: `conversations` is an object, expected a list of turns");
+        refused(
+            &talk(&format!("[{{\"from\": \"system\", \"value\": \"Be kind.\"}}, {human}, {gpt}]")),
+            "train.json:2: `conversations[0].value` is a system prompt, expected none",
+        );
+        refused(
+            &talk(&format!("[{{\"from\": \"function_call\", \"value\": \"f\"}}, {gpt}]")),
+            "train.json:2: `conversations[0].from` is \"function_call\", expected the user's",
+        );
+        refused(
+            r#"{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}"#,
+            "train.json:1: `messages[0].content[0]` is of type \"image_url\", expected text only",
+        );
+        refused("", "train.json: found no example");
+        refused("[]", "train.json: found no example");
+        refused("[\n{]", "train.json:2: not JSON");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_named_by_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        std::fs::write(&path, b"{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"\xff\"}")
+            .unwrap();
+        let error = read_examples(&path).unwrap_err().to_string();
+        assert!(error.ends_with(
+            "a.jsonl:2: found bytes that are not UTF-8, expected text in UTF-8; convert the file"
+        ));
+    }
+}
