@@ -8,8 +8,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
+use geneverse_data::dataset::Example;
 use geneverse_data::dataset::format::Format;
 use geneverse_data::dataset::genes::{AnswerSource, GenesDataset, GenesReport, SplitBy, genes_scored};
+use geneverse_data::dataset::retrieval::Asked;
 use geneverse_data::dataset::text::{TextDataset, TextReport, text};
 
 use crate::ui::Ui;
@@ -208,7 +210,7 @@ fn run_genes(args: GenesArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
         most_alike,
         formats,
     };
-    let score = |train: &[_], asked: &[_]| geneverse_eval::retrieval::score(train, asked, None);
+    let score = |train: &[Example], asked: &[Asked<'_>]| geneverse_eval::retrieval::score(train, asked, None);
     let report = genes_scored(&options, Some(&score), ui)?;
     ui.result(&report, || genes_text(&options, &report))?;
     Ok(ExitCode::SUCCESS)

@@ -141,10 +141,12 @@ fn the_quickstart_runs_offline_and_finds_itself_done() {
 #[test]
 fn help_is_complete_and_has_an_example() {
     let folder = tempfile::tempdir().unwrap();
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 17] = [
         &[],
         &["quickstart"],
+        &["genes", "fetch"],
         &["genes", "import"],
+        &["genes", "search"],
         &["genes", "show"],
         &["dataset", "genes"],
         &["dataset", "inspect"],
@@ -155,6 +157,7 @@ fn help_is_complete_and_has_an_example() {
         &["generate"],
         &["postprocess"],
         &["evaluate"],
+        &["inspect", "perplexity"],
         &["report"],
     ];
     for command in commands {
