@@ -326,6 +326,28 @@ fn the_first_micro_batch_is_shown_and_a_merged_model_keeps_its_prompt() {
     assert_eq!(manifest["key"]["prompt"], "plain");
 }
 
+/// A text that the n-gram model was counted on it foresees; random weights know nothing but the vocabulary's size.
+#[test]
+fn perplexity_is_told_beside_an_n_gram_model_and_random_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "GLI1 is a protein-coding gene. It encodes a transcription factor of Hedgehog signaling.\n";
+    fs::write(folder.path().join("text.txt"), line.repeat(3) + "\n").unwrap();
+    let nano = nano();
+    let args = ["inspect", "perplexity", "--model", &nano, "--text", "text.txt"];
+    let more = ["--ngram-text", "text.txt", "--untrained", "--json"];
+    let told = json(&succeed(folder.path(), &[&args[..], &more].concat()));
+    let loss = |row: usize| told["rows"][row]["loss"].as_f64().unwrap();
+    assert_eq!((&told["documents"], &told["characters"]), (&3.into(), &(3 * (line.len() - 1)).into()));
+    let perplexity = told["rows"][0]["perplexity"].as_f64().unwrap();
+    assert!((perplexity.ln() - loss(0)).abs() < 1e-9);
+    assert!(loss(1) < 1.0, "the n-gram model has read this text: {}", loss(1));
+    assert!((loss(2) - 4096f64.ln()).abs() < 0.3, "random weights: {}", loss(2));
+    assert!(loss(0) < loss(2) - 3.0, "the model has learnt: {}", loss(0));
+
+    let wrong = fail(folder.path(), &[&args[..], &["--ngram-order", "6"]].concat());
+    assert_eq!(wrong, "--ngram-order is 6, expected 1 to 5");
+}
+
 #[test]
 fn help_of_inspect_and_adapter_has_examples() {
     let folder = tempfile::tempdir().unwrap();
