@@ -51,8 +51,7 @@ const NOT_PROTEIN: [&str; 20] = [
 ];
 
 /// Phrases that deny a protein whatever stands before them.
-const DENIALS: [&str; 6] = [
-    "this pseudogene",
+const DENIALS: [&str; 5] = [
     "does not encode a protein",
     "does not encode any protein",
     "does not code for a protein",
