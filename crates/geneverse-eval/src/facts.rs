@@ -192,7 +192,7 @@ fn names_gene(answer: &str, gene: &GeneRecord) -> Result<String, String> {
 }
 
 /// Whether three quarters of a name's words stand in one sentence.
-pub(crate) fn has_name(answer: &str, name: &str) -> bool {
+fn has_name(answer: &str, name: &str) -> bool {
     let wanted = name_words(name);
     if wanted.is_empty() {
         return false;

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use geneverse_data::gene::{GeneRecord, HUMAN};
 use geneverse_data::synthesize::{Question, Reason, Rejection};
 
-use crate::facts::{COVERAGE, GeneGrader, NEAREST, contradiction, has_name};
+use crate::facts::{COVERAGE, GeneGrader, NEAREST, contradiction};
 use crate::form::grade_form;
 use crate::index::GeneIndex;
 use crate::postprocess::{repair, wrong_identifiers};
@@ -153,11 +153,20 @@ fn is_other(word: &str, gene: &GeneRecord, index: &GeneIndex) -> bool {
         && !gene.all_symbols().iter().any(|own| own.eq_ignore_ascii_case(word))
 }
 
-/// Whether a text names the gene: a symbol of it in any case, or most words of one of its names.
+/// Whether a text names the gene: a symbol of it in any case, or one of its names in full. Most of a name is not
+/// enough: "fibroblast growth factor" is most of two dozen genes' names.
 fn names(text: &str, gene: &GeneRecord) -> bool {
     let lower = text.to_lowercase();
-    let by_symbol = gene.all_symbols().iter().any(|symbol| contains_word(&lower, &symbol.to_lowercase()));
-    by_symbol || std::iter::once(&gene.name).chain(&gene.other_names).any(|name| has_name(text, name))
+    if gene.all_symbols().iter().any(|symbol| contains_word(&lower, &symbol.to_lowercase())) {
+        return true;
+    }
+    let bare = |text: &str| {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        format!(" {} ", words.collect::<Vec<_>>().join(" "))
+    };
+    let text = bare(&lower);
+    let names = std::iter::once(&gene.name).chain(&gene.other_names).map(|name| bare(&name.to_lowercase()));
+    names.filter(|name| !name.trim().is_empty()).any(|name| text.contains(&name))
 }
 
 fn symbol_lost(text: &str, question: &Question, gene: &GeneRecord) -> Option<String> {

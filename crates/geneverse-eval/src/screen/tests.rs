@@ -57,6 +57,13 @@ fn each_way_to_be_wrong_is_named() {
     either("I’m sorry, but I cannot provide information about the GLI1 gene.", Refusal);
     either("Unfortunately, GLI1 is not a gene that is described anywhere.", Refusal);
     either(&GOOD.replace("GLI1", "KDR").replace("GLI ", "VEGFR2 "), OtherGene);
+    either(
+        &format!(
+            "KDR is a kinase insert domain receptor like others of the family. {}",
+            GOOD.replace("GLI1", "It")
+        ),
+        OtherGene,
+    );
     either(&format!("The KDR gene encodes a receptor. {GOOD}"), OtherGene);
     either(&format!("The official symbol is KDR. {GOOD}"), OtherGene);
     either(&format!("{GOOD} GLI1 is a processed pseudogene."), OtherKind);

@@ -55,7 +55,9 @@ fn endpoint(ready: &Arc<AtomicUsize>) -> Server {
             reworded(question.split("Paragraph:\n").nth(1).unwrap().split("\n\n").next().unwrap());
         let answer = match symbol {
             "EGFR" => chat("I'm sorry, but I cannot rewrite this text."),
-            "FGF7" => chat(&paragraph.replace("FGF7", "FGF10")),
+            "FGF7" => chat(
+                "FGF10 encodes a growth factor of the fibroblasts, which the embryo needs for its limbs and lungs.",
+            ),
             "KDR" => chat(&format!("{paragraph} KDR is a transcribed pseudogene.")),
             "PTEN" => chat(&format!("{paragraph} It is listed as HGNC:99999.")),
             _ => chat(&paragraph),
@@ -134,7 +136,9 @@ fn synthesis_survives_its_endpoint_an_interrupt_and_a_kill() {
     let printed = String::from_utf8(output.stdout).unwrap();
     let report = json(&printed);
     assert_eq!((report["cached"].as_u64(), report["asked"].as_u64()), (Some(5), Some(3)));
-    assert_eq!(server.seen().len() - before, 4, "three answers, and one request lost on `seed`");
+    // Three answers and one request lost on `seed`; what the killed program sent last may be seen late.
+    let requests = server.seen().len() - before;
+    assert!((4..=6).contains(&requests), "{requests}");
     assert_eq!(report["accepted"], 4, "{report}");
     let expected = value!({"refusal": 1, "other_gene": 1, "other_kind": 1, "identifiers": 1});
     assert_eq!(
