@@ -325,6 +325,13 @@ impl ChatClient {
         };
         let endpoint = self.address.to_string();
         let said = if fault.message.is_empty() { format!("status {status}") } else { fault.message.clone() };
+        let change =
+            matches!(status, 400 | 413 | 415 | 422).then(|| other_words(&fault, request, used)).flatten();
+        if let Some(change) = change {
+            // Another thread may have found out something else meanwhile, which stays.
+            change(&mut self.dialect.lock().unwrap_or_else(PoisonError::into_inner));
+            return Ok(());
+        }
         match status {
             401 | 403 => {
                 let way_out = match &self.key {
@@ -346,19 +353,11 @@ impl ChatClient {
                 };
                 Err(ChatError::NoService { endpoint, said, way_out })
             }
-            400 | 413 | 415 | 422 => match other_words(&fault, request, used) {
-                Some(change) => {
-                    // Another thread may have found out something else meanwhile, which stays.
-                    change(&mut self.dialect.lock().unwrap_or_else(PoisonError::into_inner));
-                    Ok(())
-                }
-                None => {
-                    let lower = said.to_lowercase();
-                    let filtered = fault.code.as_deref().is_some_and(|code| code.contains("content_filter"))
-                        || lower.contains("content management policy");
-                    Err(ChatError::Refused { endpoint, status, said, filtered })
-                }
-            },
+            400 | 413 | 415 | 422 => {
+                let filtered = fault.code.as_deref().is_some_and(|code| code.contains("content_filter"))
+                    || said.to_lowercase().contains("content management policy");
+                Err(ChatError::Refused { endpoint, status, said, filtered })
+            }
             _ => Err(ChatError::Http(error)),
         }
     }

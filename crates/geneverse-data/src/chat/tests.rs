@@ -72,7 +72,7 @@ fn what_a_server_does_not_know_is_left_out_once_and_for_all() {
     let server = Server::new(|seen, _| {
         let body: Value = serde_json::from_str(&seen.text()).unwrap();
         if body.get("max_tokens").is_some() {
-            let said = "Unsupported parameter: 'max_tokens' is not supported with this model. Use \
+            let said = "Unknown parameter: 'max_tokens' is not supported with this model. Use \
                         'max_completion_tokens' instead.";
             return error(400, said);
         }

@@ -90,6 +90,8 @@ struct Part {
     file: File,
     length: u64,
     version: Version,
+    /// Whether an earlier run began it.
+    resumed: bool,
 }
 
 impl Part {
@@ -120,7 +122,7 @@ impl Part {
         } else {
             Version::default()
         };
-        Ok(Self { path, version_path, file, length, version })
+        Ok(Self { path, version_path, file, length, version, resumed: false })
     }
 
     /// Begins anew, with another version.
@@ -179,20 +181,43 @@ impl Download<'_> {
     pub(super) fn run(&self) -> Result<(State, Provenance, Vec<String>), FetchError> {
         let present = if self.force { None } else { self.present()? };
         let mut part = Part::open(self.place)?;
-        let resumed = part.can_go_on(self.address);
-        if !resumed {
+        let got = self.complete(&mut part, present);
+        // A part of nothing is of no use to a later run.
+        match got {
+            Ok(None) => {}
+            Ok(Some(unchanged)) => {
+                part.remove();
+                return Ok((State::Unchanged, unchanged, vec!["bytes as fetched".to_owned()]));
+            }
+            Err(error) => {
+                if part.length == 0 {
+                    part.remove();
+                }
+                return Err(error);
+            }
+        }
+        let state = if part.resumed { State::Resumed } else { State::Fetched };
+        self.settle(part, state)
+    }
+
+    /// Asks until the whole has come; the provenance of the file that is there where that is still current.
+    fn complete(
+        &self,
+        part: &mut Part,
+        present: Option<Provenance>,
+    ) -> Result<Option<Provenance>, FetchError> {
+        part.resumed = part.can_go_on(self.address);
+        if !part.resumed {
             part.cut()?;
         }
         let (mut failures, mut anew) = (0, 0);
         while !(part.is_whole() && part.can_go_on(self.address)) {
             let before = part.length;
-            match self.ask(&mut part, present.as_ref())? {
+            match self.ask(part, present.as_ref())? {
                 Came::Whole => break,
+                Came::Unchanged if present.is_some() => return Ok(present),
                 Came::Unchanged => {
-                    part.remove();
-                    let found = present
-                        .ok_or_else(|| self.refused("the server answers 304 to an unconditional request"))?;
-                    return Ok((State::Unchanged, found, vec!["bytes as fetched".to_owned()]));
+                    return Err(self.refused("the server answers 304 to an unconditional request"));
                 }
                 Came::Anew => {
                     anew += 1;
@@ -213,7 +238,7 @@ impl Download<'_> {
                 }
             }
         }
-        self.settle(part, if resumed { State::Resumed } else { State::Fetched })
+        Ok(None)
     }
 
     /// The provenance of the file that is there, where it is whole and came from the same address.
@@ -263,9 +288,6 @@ impl Download<'_> {
             }
             _ => {}
         }
-        if let Some(total) = version.total {
-            size_fits(total, self.source).map_err(|reason| self.refused(&reason))?;
-        }
         self.progress.start(&format!("fetching {}", self.source.file), version.total, "bytes");
         let came = self.take(part, &mut response, version);
         self.progress.finish();
@@ -280,7 +302,12 @@ impl Download<'_> {
             match response.next_bytes() {
                 Ok(Some(bytes)) => {
                     if !started {
-                        beginning_fits(&bytes, self.source).map_err(|reason| self.refused(&reason))?;
+                        // A page first: that it is one says more than that it is small.
+                        let fits = beginning_fits(&bytes, self.source);
+                        let fits = fits.and_then(|()| {
+                            version.total.map_or(Ok(()), |total| size_fits(total, self.source))
+                        });
+                        fits.map_err(|reason| self.refused(&reason))?;
                         part.begin(version.clone())?;
                         started = true;
                     }

@@ -214,7 +214,8 @@ fn what_is_not_the_file_is_refused_and_the_old_one_stays() {
         (cut, "its gzip ends in the middle"),
         (html, "the server sends a page, \"Sign in\", in place of the file"),
         (table(), "the answer is not gzip"),
-        (vec![0x1f; 999], "it has 999 bytes, expected 1000 to 10000000"),
+        (b"<html><title>No</title>".to_vec(), "the server sends a page, \"No\""),
+        (good[..999].to_vec(), "it has 999 bytes, expected 1000 to 10000000"),
         (broken, "its gzip cannot be unpacked"),
         ([other, vec![0; 9_000]].concat(), "its gzip cannot be unpacked"),
         (packed(&vec![b'x'; 9_000_000]), "its first line is \"xxx"),
@@ -329,6 +330,7 @@ fn one_that_fails_does_not_keep_the_others_from_coming() {
     let report = case.run(&FetchOptions { sources: vec![&TABLE, &PACKED], ..case.options(&TABLE, &server) });
     assert!(report.failed[0].error.ends_with("/dir/table.txt: the server answers 404 Not Found: Not Found"));
     assert_eq!(report.files[0].name, "gene_info");
+    assert_eq!(case.files(), ["table.gz", "table.gz.source.json"]);
 }
 
 #[test]

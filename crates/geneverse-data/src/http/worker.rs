@@ -209,7 +209,10 @@ fn send(agent: &ureq::Agent, request: Request) -> Result<ureq::http::Response<ur
 }
 
 fn in_words(error: &ureq::Error) -> String {
+    // What the system's resolver says is different on each, and has no kind of its own.
+    let no_name = |e: &std::io::Error| e.to_string().contains("lookup address");
     match error {
+        ureq::Error::Io(error) if no_name(error) => in_words(&ureq::Error::HostNotFound),
         ureq::Error::HostNotFound => {
             "no such host is known; is there a connection to the network?".to_owned()
         }

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::stage::{FileError, Found, hash_bytes, hash_file, look};
 use crate::store::GeneStore;
 
-/// A question about a gene, with the seed of its first attempt.
+/// A gene and the question about it.
 #[derive(Debug, Clone)]
 pub(super) struct Job {
     pub(super) gene: GeneRecord,
@@ -46,6 +46,10 @@ pub enum Planned {
 /// Chooses the genes, makes the questions, and looks what is there.
 pub fn plan(options: Synthesis, progress: &dyn Progress) -> Result<Planned, SynthesisError> {
     let store = GeneStore::open(&options.db)?;
+    if options.out.is_dir() || options.out.extension().is_none() {
+        let reason = "expected the name of a file to write, with an ending, such as synthetic.jsonl";
+        return Err(FileError::whole(&options.out, reason).into());
+    }
     let key = key(&options)?;
     if let Found::Done(manifest) = look(&options.out, STAGE, &key)?
         && options.out.is_file()
@@ -53,10 +57,6 @@ pub fn plan(options: Synthesis, progress: &dyn Progress) -> Result<Planned, Synt
         let report: SynthesisReport = serde_json::from_value(manifest.facts)
             .map_err(|e| FileError::whole(&options.out, format!("its manifest cannot be read: {e}")))?;
         return Ok(Planned::Done(Box::new(SynthesisReport { already_done: true, ..report })));
-    }
-    if options.out.is_dir() {
-        let reason = "is a folder, expected the name of a file to write, such as synthetic.jsonl";
-        return Err(FileError::whole(&options.out, reason).into());
     }
     progress.start("reading genes", None, "genes");
     let selected = select(&store, options.symbols.as_deref(), &options.hold_out, options.only_with_summary)?;
@@ -70,6 +70,10 @@ pub fn plan(options: Synthesis, progress: &dyn Progress) -> Result<Planned, Synt
     };
     leave_out("held out", held_out.len());
     for gene in &skipped {
+        // Of genes that were named, each that is left out is told.
+        if options.symbols.is_some() {
+            progress.note(&format!("note: {}: {}", gene.symbol, gene.reason));
+        }
         leave_out(gene.reason.split([';', ',']).next().unwrap_or_default(), 1);
     }
     let mut genes = Vec::new();

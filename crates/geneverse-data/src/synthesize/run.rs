@@ -24,6 +24,8 @@ use crate::stage::{FileError, atomic_write, finish};
 
 /// So many questions in a row without an answer, and the endpoint is taken to be down.
 const ROW: usize = 8;
+/// So many failed attempts are told of.
+const NOTES: usize = 20;
 /// How often it is looked whether to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -124,8 +126,11 @@ struct Desk<'a> {
     under_way: usize,
     /// Whether the server has answered, now or in an earlier run.
     answered: bool,
+    /// Whether it has said anything in this one.
+    met: bool,
     failed_in_a_row: usize,
     last_failure: String,
+    notes: usize,
     meter: Meter,
     outcomes: Vec<Outcome>,
     rejected: Vec<(usize, RejectedText)>,
@@ -151,8 +156,10 @@ impl<'a> Desk<'a> {
             open,
             under_way: 0,
             answered: false,
+            met: false,
             failed_in_a_row: 0,
             last_failure: String::new(),
+            notes: 0,
             meter,
             outcomes,
             rejected: Vec::new(),
@@ -184,9 +191,10 @@ impl<'a> Desk<'a> {
                 return Ok(false);
             }
             match heard.recv_timeout(LOOK_EVERY) {
-                Ok(Said::Note(line)) => self.progress.note(&format!("note: {line}")),
+                Ok(Said::Note(line)) => self.note(&line),
                 Ok(Said::Answer { errand, answer }) => {
                     self.under_way -= 1;
+                    self.met = true;
                     self.meter.release(errand.reserved);
                     match *answer {
                         Err(ChatError::Stopped) => return Ok(true),
@@ -231,7 +239,7 @@ impl<'a> Desk<'a> {
 
     /// Gives out as many questions as may be under way.
     fn give_out(&mut self) -> Result<(), SynthesisError> {
-        let most = if self.answered { self.plan.options.concurrency } else { 1 };
+        let most = if self.met { self.plan.options.concurrency } else { 1 };
         while self.under_way < most
             && let Some(&(place, attempt)) = self.open.front()
         {
@@ -341,6 +349,17 @@ impl<'a> Desk<'a> {
     fn close(&mut self, place: usize, outcome: Outcome) {
         self.outcomes[place] = outcome;
         self.done += 1;
+    }
+
+    /// A failed attempt. Where a server is busy for hours the first of them say enough.
+    fn note(&mut self, line: &str) {
+        self.notes += 1;
+        if self.notes <= NOTES {
+            self.progress.note(&format!("note: {line}"));
+        }
+        if self.notes == NOTES {
+            self.progress.note("note: further failed attempts are not told");
+        }
     }
 
     fn tell(&self) {

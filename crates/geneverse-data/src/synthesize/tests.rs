@@ -282,6 +282,12 @@ fn how_many_at_once_and_in_how_many_runs_does_not_matter() {
     assert_eq!(files(one.path()), files(parts.path()));
     let error = run(&Synthesis { model: "larger".into(), ..options }, &interrupting).unwrap_err().to_string();
     assert!(error.contains("model: then \"org/small-model\", now \"larger\""), "{error}");
+    let nameless = Synthesis { out: one.path().join("synthetic"), ..many(one.path(), 24) };
+    let error = run(&nameless, &interrupting).unwrap_err().to_string();
+    assert!(
+        error.ends_with("with an ending, such as synthetic.jsonl"),
+        "its manifest would have no place: {error}"
+    );
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub(crate) struct FetchArgs {
     /// Fetch even what has not changed
     #[arg(long, conflicts_with = "offline")]
     force: bool,
-    /// Another place: NAME=ADDRESS of one file, or the ADDRESS of a folder with all of them. NAME.sha256 or NAME.md5
+    /// Another place: NAME=ADDRESS of one file, or the ADDRESS of a folder with all of them. FILE.sha256 or FILE.md5
     /// beside a file there is compared. May be repeated
     #[arg(long, value_name = "[NAME=]ADDRESS")]
     mirror: Vec<String>,

@@ -106,7 +106,10 @@ fn ctrl_c_leaves_what_has_come_for_the_same_command() {
     let mirror = server.url("");
     let args = ["hgnc", "--cache", "files", "--mirror", &mirror];
     let mut command = geneverse(path, &[&["genes", "fetch"], &args[..]].concat());
-    command.stderr(std::process::Stdio::piped()).env("NO_PROXY", "127.0.0.1");
+    command
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .env("NO_PROXY", "127.0.0.1");
     let child = command.spawn().unwrap();
     while server.seen().len() < 2 {
         std::thread::sleep(std::time::Duration::from_millis(5));

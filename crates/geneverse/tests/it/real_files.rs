@@ -4,7 +4,7 @@ use super::{json, root, succeed, train_args};
 
 #[test]
 fn the_public_files_become_a_database_a_dataset_and_an_adapter() {
-    let shared = root().join("../shared/data/genes");
+    let shared = root().join("../shared/data");
     if !shared.exists() {
         eprintln!("skipped: ../shared/data is not here");
         return;
@@ -12,8 +12,9 @@ fn the_public_files_become_a_database_a_dataset_and_an_adapter() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let file = |name: &str| shared.join(name).display().to_string();
-    let (hgnc, gene_info) = (file("hgnc_complete_set.txt.gz"), file("Homo_sapiens.gene_info.gz"));
-    let summaries = file("refseq_summaries.tsv.gz");
+    let (hgnc, gene_info) = (file("genes/hgnc_complete_set.txt.gz"), file("genes/Homo_sapiens.gene_info.gz"));
+    let summaries = file("genes/refseq_summaries.tsv.gz");
+    let (terms, annotations) = (file("go/go_terms.tsv.gz"), file("go/gene_GO_terms.tsv.gz"));
     let import = [
         "genes",
         "import",
@@ -25,10 +26,20 @@ fn the_public_files_become_a_database_a_dataset_and_an_adapter() {
         &gene_info,
         "--summaries",
         &summaries,
+        "--go",
+        &terms,
+        "--go-annotations",
+        &annotations,
         "--json",
     ];
     let report = json(&succeed(path, &import));
     assert!(report["genes"].as_u64().unwrap() > 43_882);
+    assert!(report["go"]["annotated_genes"].as_u64().unwrap() > 19_000, "{}", report["go"]);
+    let found =
+        json(&succeed(path, &["genes", "search", "cystic", "fibrosis", "chloride", "channel", "--json"]));
+    let symbols: Vec<_> =
+        found["hits"].as_array().unwrap().iter().map(|hit| hit["symbol"].as_str()).collect();
+    assert!(symbols.len() == 10 && symbols.contains(&Some("CFTR")), "{symbols:?}");
     let dataset = [
         "dataset",
         "genes",

@@ -45,7 +45,7 @@ fn every_format_says_the_same_with_and_without_its_header() {
         for text in
             [format!("{header}{row}"), row.to_owned(), format!("\u{feff}{header}{row}").replace('\n', "\r\n")]
         {
-            assert_eq!(check(&text).unwrap().0, [expected.clone()], "{text:?}");
+            assert_eq!(check(&text).unwrap().0, std::slice::from_ref(&expected), "{text:?}");
         }
     }
     let columns = "tax_id\tGeneID\tGO_ID\tEvidence\tQualifier\tGO_term\tPubMed\tCategory\n";
