@@ -22,3 +22,5 @@ pub mod sources;
 pub mod stage;
 pub mod store;
 pub mod synthesize;
+#[cfg(test)]
+mod testing;

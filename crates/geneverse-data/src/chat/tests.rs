@@ -5,10 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::http::{Clock, SystemClock};
 
-#[allow(clippy::duplicate_mod, reason = "a server for tests")]
-#[path = "../../tests/support/server.rs"]
-mod server;
-use server::{Answer, Server};
+use crate::testing::server::{Answer, Server};
 
 fn client(server: &Server, key: Option<&str>) -> ChatClient {
     let settings =

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::Path;
 
 use super::compare::{Finding, Leakage};
 use super::describe::Description;
@@ -23,7 +24,7 @@ pub(super) fn card(
     sources: &[Source],
     report: &GenesReport,
 ) -> String {
-    let mut card = front_matter(formats, sources, report);
+    let mut card = front_matter(&options.out, formats, sources, report);
     let _ = write!(
         card,
         "\n# Gene descriptions\n\nInstruction data for one task: asked to summarize the major function of a human gene, \
@@ -59,7 +60,7 @@ fn splits(report: &GenesReport) -> impl Iterator<Item = (&'static str, &Descript
     SPLITS.into_iter().filter_map(|split| report.splits.get(split).map(|description| (split, description)))
 }
 
-fn front_matter(formats: &[Format], sources: &[Source], report: &GenesReport) -> String {
+fn front_matter(out: &Path, formats: &[Format], sources: &[Source], report: &GenesReport) -> String {
     let all = report.train + report.validation + report.test;
     let size = match all {
         0..1_000 => "n<1K",
@@ -111,7 +112,10 @@ fn front_matter(formats: &[Format], sources: &[Source], report: &GenesReport) ->
         }
         yaml.push_str("  splits:\n");
         for (split, description) in splits(report) {
-            let _ = writeln!(yaml, "  - name: {split}\n    num_examples: {}", description.examples);
+            // The hub reads sizes only together; its own count of bytes is of another form of the same rows.
+            let bytes = std::fs::metadata(out.join(format.file(split))).map_or(0, |file| file.len());
+            let examples = description.examples;
+            let _ = writeln!(yaml, "  - name: {split}\n    num_bytes: {bytes}\n    num_examples: {examples}");
         }
     }
     yaml.push_str("---\n");
@@ -335,7 +339,7 @@ fn command(options: &GenesDataset) -> String {
         most_alike,
         formats,
     } = options;
-    let name = |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let list = |genes: &[String]| {
         if genes.len() <= NAMED_GENES { genes.join(",") } else { format!("(a list of {})", genes.len()) }
     };

@@ -10,17 +10,12 @@ use flate2::write::GzEncoder;
 
 use super::*;
 use crate::fetch::table::{Checksum, FirstLine};
-use crate::http::{Clock, Settings};
+use crate::http::Settings;
 use crate::progress::Silent;
 use crate::stage::hash_bytes;
 
-#[path = "../../tests/support/clock.rs"]
-mod clock;
-#[path = "../../tests/support/server.rs"]
-mod server;
-
-use clock::FakeClock;
-use server::{Answer, Server};
+use crate::testing::clock::FakeClock;
+use crate::testing::server::{self, Answer, Server};
 
 const PLAIN: Source = Source {
     name: "hgnc",

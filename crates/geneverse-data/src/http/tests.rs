@@ -8,13 +8,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
-#[path = "../../tests/support/clock.rs"]
-mod clock_that_does_not_wait;
-#[path = "../../tests/support/server.rs"]
-mod server;
-
-use clock_that_does_not_wait::FakeClock;
-use server::{Answer, Server};
+use crate::testing::clock::{self, FakeClock};
+use crate::testing::server::{Answer, Server};
 
 fn client(change: impl FnOnce(&mut Settings)) -> (Client, Arc<FakeClock>) {
     let clock = Arc::new(FakeClock::default());
@@ -69,7 +64,7 @@ fn what_the_server_asks_to_wait_is_waited() {
 }
 
 fn clock_date() -> std::time::SystemTime {
-    std::time::UNIX_EPOCH + clock_that_does_not_wait::BEGUN
+    std::time::UNIX_EPOCH + clock::BEGUN
 }
 
 #[test]

@@ -15,10 +15,7 @@ use crate::http::{Clock, Settings, SystemClock};
 use crate::progress::Silent;
 use crate::store::GeneStore;
 
-#[allow(clippy::duplicate_mod, reason = "a server for tests")]
-#[path = "../../tests/support/server.rs"]
-mod server;
-use server::{Answer, Seen, Server};
+use crate::testing::server::{Answer, Seen, Server};
 
 const KEY: &str = "sk-not-to-be-seen-anywhere";
 

@@ -7,10 +7,7 @@ use std::process::Command;
 
 use super::{geneverse, json};
 
-#[path = "../../../geneverse-data/tests/support/server.rs"]
-mod server;
-
-use server::{Answer, Server};
+use super::server::{Answer, Server};
 
 /// Where the publisher's would be of 44,000 genes: as large as one that is believed, and one that can be imported.
 fn hgnc() -> Vec<u8> {

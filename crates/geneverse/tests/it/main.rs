@@ -8,6 +8,8 @@ mod fetch;
 mod inspect;
 mod pipeline;
 mod real_files;
+#[path = "../../../geneverse-data/tests/support/server.rs"]
+mod server;
 mod synthesize;
 mod training;
 

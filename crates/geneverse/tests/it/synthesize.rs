@@ -11,9 +11,7 @@ use serde_json::{Value, json as value};
 
 use super::{geneverse, json, root, succeed};
 
-#[path = "../../../geneverse-data/tests/support/server.rs"]
-mod server;
-use server::{Answer, Server};
+use super::server::{Answer, Server};
 
 const KEY: &str = "sk-not-to-be-seen-anywhere";
 const GENES: &str = "CASP10,EGFR,FGF7,GLI1,KDR,PTEN,TP53,VWF,MIR21";

@@ -9,13 +9,8 @@ use crate::gene::GeneKind;
 use crate::http::Clock;
 use crate::progress::Silent;
 
-#[path = "../../../tests/support/clock.rs"]
-mod clock;
-#[path = "../../../tests/support/server.rs"]
-mod server;
-
-use clock::FakeClock;
-use server::{Answer, Seen, Server};
+use crate::testing::clock::FakeClock;
+use crate::testing::server::{Answer, Seen, Server};
 
 const KEY: &str = "0123456789abcdef";
 const EMAIL: &str = "someone@example.org";
