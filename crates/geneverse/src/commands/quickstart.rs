@@ -124,7 +124,7 @@ pub(crate) fn run(args: &QuickstartArgs, ui: &Ui) -> Result<ExitCode> {
                 prompts: prompts.clone(),
                 out: out.join(run).join(format!("answers.{split}.jsonl")),
                 prompt: Some("plain".into()),
-                max_new_tokens: 512,
+                max_new_tokens: 768,
                 no_repeat_ngram: 0,
                 stream: false,
                 batch: 32,
