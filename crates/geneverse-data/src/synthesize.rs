@@ -8,8 +8,8 @@
 //! - `FILE.rejected.jsonl`, a line for each answer that may not, with the reason;
 //! - `FILE.manifest.json` last.
 //!
-//! Every answer goes into a cache as it comes ([`cache`]), so that the same command goes on after whatever ended it, and
-//! pays for nothing twice. What answers may cost is limited ([`budget`]) and estimated before the first request. The
+//! Every answer goes into a cache as it comes (`cache.rs`), so that the same command goes on after whatever ended it, and
+//! pays for nothing twice. What answers may cost is limited (`budget.rs`) and estimated before the first request. The
 //! output is a function of the answers: how many were asked for at once, and in how many runs, does not matter.
 
 mod budget;
