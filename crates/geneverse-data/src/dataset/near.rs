@@ -1,8 +1,8 @@
 //! Near-duplicates among many texts: MinHash and banding find candidates, the exact Jaccard index decides.
 //!
 //! The least of all numbers that a hash function gives the shingles of a text is the same for two texts with a
-//! probability that equals their Jaccard index (Broder 1997). [`HASHES`] functions make a signature. It is cut into
-//! bands of [`ROWS`] numbers; two texts that agree in a whole band are compared. With Jaccard index s that happens
+//! probability that equals their Jaccard index (Broder 1997). `HASHES` functions make a signature. It is cut into
+//! bands of `ROWS` numbers; two texts that agree in a whole band are compared. With Jaccard index s that happens
 //! with probability 1 − (1 − s^ROWS)^BANDS: 0.9997 at [`NEAR`], 0.996 at 0.5, 0.29 at 0.2, so hardly a pair is missed and
 //! few are compared in vain. Texts that are equal are one before it begins, so that two thousand copies cost what
 //! one does. Everything is a function of the texts: seeds and the number of threads do not matter.
