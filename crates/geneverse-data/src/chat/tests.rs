@@ -1,32 +1,18 @@
+//! The client against a local server that answers in the forms of several makers.
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::*;
-use crate::http::{Clock, SystemClock};
 
+use crate::testing::NoWait;
 use crate::testing::server::{Answer, Server};
 
 fn client(server: &Server, key: Option<&str>) -> ChatClient {
-    let settings =
-        Settings { clock: Arc::new(NoWait(SystemClock::default())), attempts: 2, ..Settings::default() };
+    let settings = Settings { clock: Arc::new(NoWait::default()), attempts: 2, ..Settings::default() };
     let key = key.and_then(|key| Key::new("MY_KEY", key).unwrap());
     ChatClient::new(settings, Address::parse(&server.url("/v1")).unwrap(), key).unwrap()
-}
-
-/// A clock on which every wait is over at once.
-struct NoWait(SystemClock);
-
-impl Clock for NoWait {
-    fn now(&self) -> Duration {
-        self.0.now()
-    }
-    fn date(&self) -> std::time::SystemTime {
-        self.0.date()
-    }
-    fn wait(&self, _how_long: Duration, stop: &dyn Fn() -> bool) -> bool {
-        !stop()
-    }
 }
 
 fn question() -> ChatRequest {

@@ -11,35 +11,21 @@ use serde_json::{Value, json};
 use super::*;
 use crate::chat::{Address, ChatClient, Key};
 use crate::gene::GeneSymbol;
-use crate::http::{Clock, Settings, SystemClock};
+use crate::http::Settings;
 use crate::progress::Silent;
 use crate::store::GeneStore;
 
+use crate::testing::NoWait;
 use crate::testing::server::{Answer, Seen, Server};
 
 const KEY: &str = "sk-not-to-be-seen-anywhere";
-
-/// A clock on which every wait is over at once.
-struct NoWait(SystemClock);
-
-impl Clock for NoWait {
-    fn now(&self) -> Duration {
-        self.0.now()
-    }
-    fn date(&self) -> std::time::SystemTime {
-        self.0.date()
-    }
-    fn wait(&self, _how_long: Duration, stop: &dyn Fn() -> bool) -> bool {
-        !stop()
-    }
-}
 
 fn client(server: &Server, stop: &Arc<AtomicBool>) -> ChatClient {
     let stopped = stop.clone();
     let settings = Settings {
         attempts: 3,
         stop: Arc::new(move || stopped.load(Ordering::SeqCst)),
-        clock: Arc::new(NoWait(SystemClock::default())),
+        clock: Arc::new(NoWait::default()),
         ..Settings::default()
     };
     let key = Key::new("MY_KEY", KEY).unwrap();

@@ -1,3 +1,5 @@
+//! Each reason to reject a text, and texts that pass.
+
 use geneverse_data::gene::{GeneKind, GeneRecord, GeneSymbol, HgncId};
 use geneverse_data::synthesize::{Mode, Reason};
 
