@@ -1,5 +1,6 @@
 //! Answers to numbers. No tensors, no network.
 
+pub mod clusters;
 pub mod facts;
 pub mod form;
 pub mod grade;
