@@ -56,6 +56,9 @@ pub(crate) enum Command {
     Postprocess(commands::postprocess::PostprocessArgs),
     /// Grade answers: truth, form, BLEU, ROUGE-1, identifiers
     Evaluate(commands::evaluate::EvaluateArgs),
+    /// What a set of texts is made of: clusters, labels, a plane
+    #[command(subcommand)]
+    Analyze(commands::analyze::Command),
     /// Tables, curves and every answer as one HTML page
     Report(commands::report::ReportArgs),
 }
