@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
 
 use super::{fail, json, root, run, succeed, with_dataset};
 
