@@ -30,7 +30,7 @@ fn settings() -> Settings {
         neighbors: 10,
         metric: Metric::Cosine,
         method: Method::Auto,
-        leiden: Leiden { quality: Quality::Modularity, resolution: 0.1, ..Leiden::default() },
+        leiden: Leiden { quality: Quality::Modularity, resolution: 0.01, ..Leiden::default() },
         umap: Umap { epochs: Some(50), ..Umap::default() },
     }
 }
