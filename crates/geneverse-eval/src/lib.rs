@@ -1,5 +1,6 @@
 //! Answers to numbers. No tensors, no network.
 
+pub mod agreement;
 pub mod facts;
 pub mod form;
 pub mod grade;
@@ -12,5 +13,6 @@ pub mod report;
 pub mod retrieval;
 pub mod scores;
 pub mod screen;
+pub mod stats;
 pub mod terms;
 pub mod text;
