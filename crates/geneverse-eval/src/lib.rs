@@ -1,11 +1,13 @@
 //! Answers to numbers. No tensors, no network.
 
 pub mod agreement;
+pub mod compare;
 pub mod facts;
 pub mod form;
 pub mod grade;
 pub mod identifier;
 pub mod index;
+pub mod measure;
 pub mod ngram;
 pub mod postprocess;
 pub mod prose;

@@ -5,13 +5,15 @@ use std::path::Path;
 use geneverse_data::answers::{self, Answer, Task};
 use geneverse_data::gene::{GeneKind, GeneRecord, GeneSymbol, Summary};
 use geneverse_data::stage::{FileError, write_json};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::GeneGrader;
 use crate::form::grade_form;
 use crate::identifier::{find, own_values};
 use crate::index::{GeneIndex, Resolved};
-use crate::text::{corpus_bleu, rouge1, sentence_bleu};
+use crate::measure::Intervals;
+use crate::text::{Bleu, BleuCounts, Rouge};
 
 /// Why answers were not graded.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +53,15 @@ pub struct Scores {
     pub rouge1: f64,
     /// Each answer.
     pub items: Vec<Item>,
+    /// Mean ROUGE-2 F1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rouge2: Option<f64>,
+    /// Mean ROUGE-L F1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rouge_l: Option<f64>,
+    /// How far the scores above may be off with as few answers as these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intervals: Option<Intervals>,
     /// Identifiers written in the answers.
     pub identifiers: usize,
     /// The share of them that is the gene's own, or right for the gene named beside it; `None` without any.
@@ -61,7 +72,7 @@ pub struct Scores {
 }
 
 /// The scores of one answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Item {
     /// The answer's id.
     pub id: String,
@@ -76,6 +87,15 @@ pub struct Item {
     pub bleu: Option<f64>,
     /// ROUGE-1 F1.
     pub rouge1: f64,
+    /// ROUGE-2 F1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rouge2: Option<f64>,
+    /// ROUGE-L F1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rouge_l: Option<f64>,
+    /// What corpus BLEU adds up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bleu_counts: Option<BleuCounts>,
     /// Why the grades are what they are; "the answer" is understood.
     pub reasons: Vec<String>,
     /// Identifiers in this answer.
@@ -102,7 +122,9 @@ pub fn evaluate(answers: &[Answer], index: GeneIndex) -> Result<Scores, ScoreErr
     let index = if stand_ins.is_empty() { index } else { index.with(stand_ins) };
     let grader = GeneGrader::new(index);
     let items: Vec<Item> =
-        answers.iter().zip(&known).map(|(answer, &known)| grade_item(answer, known, &grader)).collect();
+        answers.par_iter().zip(&known).map(|(answer, &known)| grade_item(answer, known, &grader)).collect();
+    let mut bleu_counts = BleuCounts::default();
+    items.iter().flat_map(|item| &item.bleu_counts).for_each(|counts| bleu_counts.add(counts));
     let mean = |of: fn(&Item) -> f64| items.iter().map(of).sum::<f64>() / items.len() as f64;
     let (factual, structural) = (mean(|item| item.factual), mean(|item| item.structural));
     let identifiers: usize = items.iter().map(|item| item.identifiers).sum();
@@ -113,8 +135,11 @@ pub fn evaluate(answers: &[Answer], index: GeneIndex) -> Result<Scores, ScoreErr
         factual,
         structural,
         average: f64::midpoint(factual, structural),
-        bleu: corpus_bleu(answers.iter().map(|a| (&a.answer, &a.reference))),
+        bleu: Bleu::default().score(&bleu_counts).score,
         rouge1: mean(|item| item.rouge1),
+        rouge2: Some(mean(|item| item.rouge2.unwrap_or_default())),
+        rouge_l: Some(mean(|item| item.rouge_l.unwrap_or_default())),
+        intervals: Intervals::of(&items),
         identifiers,
         identifiers_right: (identifiers > 0).then(|| right as f64 / identifiers as f64),
         model: first.model.clone(),
@@ -131,14 +156,19 @@ pub fn evaluate_file(index: GeneIndex, input: &Path, out: &Path) -> Result<Score
 
 fn grade_item(answer: &Answer, known: bool, grader: &GeneGrader) -> Item {
     let form = grade_form(&answer.answer);
+    let counts = Bleu::default().count(&answer.answer, &[&answer.reference]);
+    let rouge = Rouge::default().scores(&answer.answer, &answer.reference);
     let mut reasons = Vec::new();
     let mut item = Item {
         id: answer.id.clone(),
         subject: answer.subject.clone(),
         factual: 0.0,
         structural: form.score,
-        bleu: Some(sentence_bleu(&answer.answer, &answer.reference)),
-        rouge1: rouge1(&answer.answer, &answer.reference),
+        bleu: Some(Bleu::sentence().score(&counts).score),
+        rouge1: rouge.rouge1.f1,
+        rouge2: Some(rouge.rouge2.f1),
+        rouge_l: Some(rouge.rouge_l.f1),
+        bleu_counts: Some(counts),
         reasons: Vec::new(),
         identifiers: 0,
         identifiers_right: 0,
@@ -244,6 +274,7 @@ mod tests {
         let json = serde_json::to_value(&scores).unwrap();
         let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).take(8).collect();
         assert_eq!(keys, ["task", "n", "factual", "structural", "average", "bleu", "rouge1", "items"]);
+        assert!(scores.intervals.as_ref().unwrap().factual == [0.0, 1.0] && scores.rouge_l.unwrap() > 0.5);
         assert_eq!(serde_json::from_value::<Scores>(json).unwrap(), scores);
     }
 

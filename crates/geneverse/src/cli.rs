@@ -54,8 +54,11 @@ pub(crate) enum Command {
     Inspect(commands::inspect::Command),
     /// Put identifiers and aliases in answers right from the database
     Postprocess(commands::postprocess::PostprocessArgs),
-    /// Grade answers: truth, form, BLEU, ROUGE-1, identifiers
+    /// Grade answers: truth, form, BLEU, ROUGE, identifiers
     Evaluate(commands::evaluate::EvaluateArgs),
+    /// What scores and sets of texts are made of
+    #[command(subcommand)]
+    Analyze(commands::analyze::Command),
     /// Tables, curves and every answer as one HTML page
     Report(commands::report::ReportArgs),
 }
