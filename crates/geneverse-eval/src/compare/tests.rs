@@ -181,6 +181,10 @@ fn older_files_are_compared_by_what_they_have_and_work_can_be_stopped() {
     assert_eq!(found.not_compared, [Metric::Bleu, Metric::Rouge2, Metric::RougeL]);
     assert_eq!(found.runs[1].scores.len(), 4);
 
+    let newer = run("newer", &[1.0, 0.0, 1.0], 1);
+    let mixed = compared(&[runs[0].clone(), newer], &settings(100));
+    assert_eq!(mixed.not_compared, found.not_compared);
+
     let asked = Cell::new(0);
     let second_time = || {
         asked.set(asked.get() + 1);

@@ -154,5 +154,10 @@ fn associations(text: &mut String, all: &[Association]) {
 
 /// Enough digits to see on which side of a limit it is.
 fn p_value(p: f64) -> String {
-    if p >= 0.001 || p == 0.0 { format!("{p:.3}") } else { format!("{p:.0e}") }
+    match p {
+        // A double holds no smaller one.
+        0.0 => "< 1e-300".to_owned(),
+        _ if p < 0.001 => format!("{p:.0e}"),
+        _ => format!("{p:.3}"),
+    }
 }
