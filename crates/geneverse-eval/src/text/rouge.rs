@@ -55,22 +55,30 @@ pub struct Rouge {
 impl Rouge {
     /// The words that are counted.
     pub fn words(self, text: &str) -> Vec<String> {
+        split(&self.line(text)).map(str::to_owned).collect()
+    }
+
+    /// A text with nothing but the words that are counted, and what is not counted between them.
+    fn line(self, text: &str) -> String {
         let lower = text.to_lowercase();
-        let words = lower
-            .split(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit())
-            .filter(|word| !word.is_empty());
-        if self.stem {
-            let stem = |word: &str| if word.len() > 3 { porter::stem(word) } else { word.to_owned() };
-            words.map(stem).collect()
-        } else {
-            words.map(str::to_owned).collect()
+        if !self.stem {
+            return lower;
         }
+        let mut line = String::with_capacity(lower.len());
+        for word in split(&lower) {
+            if word.len() > 3 {
+                line.push_str(&porter::stem(word));
+            } else {
+                line.push_str(word);
+            }
+            line.push(' ');
+        }
+        line
     }
 
     /// ROUGE-1, ROUGE-2 and ROUGE-L, for the cost of cutting the texts once.
     pub fn scores(self, answer: &str, reference: &str) -> RougeScores {
-        let (answer, reference) = (self.words(answer), self.words(reference));
-        let (answer, reference) = numbered(&answer, &reference);
+        let (answer, reference) = numbered(&self.line(answer), &self.line(reference));
         let shared = matches(&answer, &[&reference], 2);
         let n_grams = |n: usize| {
             let count = |words: &[u32]| (words.len() + 1).saturating_sub(n);
@@ -86,8 +94,7 @@ impl Rouge {
     /// ROUGE-N for n-grams of any length above 0.
     pub fn n_grams(self, answer: &str, reference: &str, n: usize) -> RougeScore {
         let n = n.max(1);
-        let (answer, reference) = (self.words(answer), self.words(reference));
-        let (answer, reference) = numbered(&answer, &reference);
+        let (answer, reference) = numbered(&self.line(answer), &self.line(reference));
         let count = |words: &[u32]| (words.len() + 1).saturating_sub(n);
         let shared = matches(&answer, &[&reference], n)[n - 1];
         RougeScore::new(shared as usize, count(&answer), count(&reference))
@@ -95,13 +102,13 @@ impl Rouge {
 
     /// ROUGE-Lsum: lines are sentences.
     pub fn summary(self, answer: &str, reference: &str) -> RougeScore {
-        let lines = |text: &str| -> Vec<Vec<String>> {
-            text.split('\n').filter(|line| !line.is_empty()).map(|line| self.words(line)).collect()
+        let lines = |text: &str| -> Vec<String> {
+            text.split('\n').filter(|line| !line.is_empty()).map(|line| self.line(line)).collect()
         };
         let (answer, reference) = (lines(answer), lines(reference));
         let mut vocabulary = Vocabulary::default();
-        let answer: Vec<Vec<u32>> = answer.iter().map(|line| vocabulary.ids(words_of(line))).collect();
-        let reference: Vec<Vec<u32>> = reference.iter().map(|line| vocabulary.ids(words_of(line))).collect();
+        let answer: Vec<Vec<u32>> = answer.iter().map(|line| vocabulary.ids(split(line))).collect();
+        let reference: Vec<Vec<u32>> = reference.iter().map(|line| vocabulary.ids(split(line))).collect();
         let count = |lines: &[Vec<u32>]| {
             let mut counts = vec![0_usize; vocabulary.len()];
             lines.iter().flatten().for_each(|&word| counts[word as usize] += 1);
@@ -147,14 +154,16 @@ impl Rouge {
     }
 }
 
-fn words_of(words: &[String]) -> impl Iterator<Item = &str> {
-    words.iter().map(String::as_str)
+/// Runs of `[a-z0-9]`.
+fn split(lower: &str) -> impl Iterator<Item = &str> {
+    lower.split(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit()).filter(|word| !word.is_empty())
 }
 
-/// Two texts' words as numbers, the same number for the same word.
-fn numbered(answer: &[String], reference: &[String]) -> (Vec<u32>, Vec<u32>) {
+/// The words of two lines as numbers, the same number for the same word.
+fn numbered(answer: &str, reference: &str) -> (Vec<u32>, Vec<u32>) {
     let mut vocabulary = Vocabulary::default();
-    (vocabulary.ids(words_of(answer)), vocabulary.ids(words_of(reference)))
+    let reference = vocabulary.ids(split(reference));
+    (vocabulary.ids(split(answer)), reference)
 }
 
 /// Unigram F1 of an answer against its reference, in [0, 1], without stemming.

@@ -11,6 +11,8 @@ use std::sync::LazyLock;
 
 use regex_syntax::hir::{Class, HirKind};
 
+use Side::{After, Before};
+
 /// How a text is cut before n-grams are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tokenizer {
@@ -59,23 +61,52 @@ fn mteval_13a(text: &str) -> String {
     if line.contains('&') {
         line = line.replace("&quot;", "\"").replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">");
     }
-    let mut spaced = String::with_capacity(line.len() * 2);
-    spaced.push(' ');
-    for c in line.chars() {
-        if matches!(c, '{'..='~' | '['..='`' | ' '..='&' | '('..='+' | ':'..='@' | '/') {
-            spaced.extend([' ', c, ' ']);
+    // Bytes serve: what is looked for is ASCII, and all a character beyond it has to be is something else.
+    let mut spaced = Vec::with_capacity(line.len() * 2);
+    spaced.push(b' ');
+    for byte in line.bytes() {
+        if matches!(byte, b'{'..=b'~' | b'['..=b'`' | b' '..=b'&' | b'('..=b'+' | b':'..=b'@' | b'/') {
+            spaced.extend([b' ', byte, b' ']);
         } else {
-            spaced.push(c);
+            spaced.push(byte);
         }
     }
-    spaced.push(' ');
-    let digit = |c: char| c.is_ascii_digit();
-    let stop = |c: char| matches!(c, '.' | ',');
-    let spaced =
-        rewrite_pairs(&spaced, |a, b| !digit(a) && stop(b), |a, b, out| out.extend([a, ' ', b, ' ']));
-    let spaced =
-        rewrite_pairs(&spaced, |a, b| stop(a) && !digit(b), |a, b, out| out.extend([' ', a, ' ', b]));
-    rewrite_pairs(&spaced, |a, b| digit(a) && b == '-', |a, b, out| out.extend([a, ' ', b, ' ']))
+    spaced.push(b' ');
+    let digit = |byte: u8| byte.is_ascii_digit();
+    let stop = |byte: u8| matches!(byte, b'.' | b',');
+    let spaced = part_pairs(&spaced, |a, b| !digit(a) && stop(b), After);
+    let spaced = part_pairs(&spaced, |a, b| stop(a) && !digit(b), Before);
+    let spaced = part_pairs(&spaced, |a, b| digit(a) && b == b'-', After);
+    String::from_utf8_lossy(&spaced).into_owned()
+}
+
+/// On which side a pair that is parted gets a blank besides.
+enum Side {
+    Before,
+    After,
+}
+
+/// Puts a blank into each pair of neighbours that `matches`, and one on a side of it; from the left and without overlap, as
+/// `re.sub` does. Where a pair ends within a character beyond ASCII, its other bytes match nothing.
+fn part_pairs(text: &[u8], matches: impl Fn(u8, u8) -> bool, side: Side) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + text.len() / 4);
+    let mut place = 0;
+    while place < text.len() {
+        match text.get(place + 1) {
+            Some(&second) if matches(text[place], second) => {
+                match side {
+                    Before => out.extend([b' ', text[place], b' ', second]),
+                    After => out.extend([text[place], b' ', second, b' ']),
+                }
+                place += 2;
+            }
+            _ => {
+                out.push(text[place]);
+                place += 1;
+            }
+        }
+    }
+    out
 }
 
 /// By mteval-v14's three rewrites. A point after a last number stays with it, as it does there.

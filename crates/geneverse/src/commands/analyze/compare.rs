@@ -39,7 +39,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "TEST", value_enum, default_value_t = TestArg::Randomization)]
     test: TestArg,
     /// Resamples for intervals, and trials for p
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
     samples: u64,
     /// What the draws are made from
     #[arg(long, value_name = "N", default_value_t = SEED)]
