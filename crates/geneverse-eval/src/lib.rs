@@ -1,6 +1,8 @@
 //! Answers to numbers. No tensors, no network.
 
+pub mod enrich;
 pub mod facts;
+pub mod figure;
 pub mod form;
 pub mod grade;
 pub mod identifier;

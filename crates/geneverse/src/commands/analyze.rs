@@ -1,0 +1,27 @@
+//! `analyze`: what a set of texts is made of.
+
+mod enrich;
+mod figures;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::ui::Ui;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// GO terms that a set of genes, or each cluster of genes, has more of than chance would give
+    Enrich(Box<enrich::EnrichArgs>),
+    /// Pictures with their data beside them: points, losses, scores, sweeps
+    #[command(subcommand)]
+    Figures(figures::Command),
+}
+
+/// Runs `analyze`.
+pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Enrich(args) => enrich::run(&args, ui),
+        Command::Figures(command) => figures::run(command, ui),
+    }
+}
