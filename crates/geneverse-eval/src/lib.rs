@@ -1,5 +1,6 @@
 //! Answers to numbers. No tensors, no network.
 
+pub mod agreement;
 pub mod enrich;
 pub mod facts;
 pub mod figure;
@@ -14,5 +15,6 @@ pub mod report;
 pub mod retrieval;
 pub mod scores;
 pub mod screen;
+pub mod stats;
 pub mod terms;
 pub mod text;

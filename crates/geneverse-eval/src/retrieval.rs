@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use crate::facts::{COVERAGE, GeneGrader, NEAREST};
 use crate::index::Resolved;
 use crate::terms::{TermIndex, terms};
-use crate::text::{corpus_bleu, rouge_tokens, rouge1};
+use crate::text::{Rouge, corpus_bleu, rouge1};
 
 /// Examples of a set that are scored at most.
 pub const SAMPLE: usize = 500;
@@ -132,7 +132,7 @@ struct WordIndex {
 impl WordIndex {
     fn new(train: &[Example]) -> Self {
         let tokens: Vec<Vec<String>> =
-            train.par_iter().map(|example| rouge_tokens(&example.output)).collect();
+            train.par_iter().map(|example| Rouge::default().words(&example.output)).collect();
         let mut index = Self { ids: HashMap::new(), postings: Vec::new(), lengths: Vec::new() };
         for (place, words) in tokens.into_iter().enumerate() {
             index.lengths.push(words.len() as u32);
@@ -151,7 +151,7 @@ impl WordIndex {
 
     /// The answer with the highest ROUGE-1 against `reference`; of equals the first, `None` where none shares a word.
     fn best(&self, reference: &str) -> Option<usize> {
-        let words = rouge_tokens(reference);
+        let words = Rouge::default().words(reference);
         let mut counts: HashMap<usize, u32> = HashMap::new();
         for word in &words {
             if let Some(&id) = self.ids.get(word) {
