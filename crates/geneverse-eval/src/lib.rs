@@ -9,6 +9,7 @@ pub mod facts;
 pub mod figure;
 pub mod form;
 pub mod grade;
+pub mod h5ad;
 pub mod identifier;
 pub mod index;
 pub mod leiden;

@@ -153,8 +153,14 @@ pub(crate) fn run(args: &EnrichArgs, ui: &Ui) -> Result<ExitCode> {
     let begun = Instant::now();
     let genes = genes(args)?;
     let store = args.db.as_deref().map(GeneStore::open).transpose()?;
-    let input = Input { genes, propagation, test, top: args.top, top_clusters: args.top_clusters };
-    let Some((outcome, table)) = input.run(args, store.as_ref(), begun, ui)? else {
+    let source = match (&store, &args.obo, &args.associations) {
+        (Some(store), ..) => Source::Store(store),
+        (None, Some(obo), Some(associations)) => Source::Files { obo, associations, taxon: args.tax_id },
+        _ => bail!("no annotations: say --db, or --obo and --associations"),
+    };
+    let EnrichArgs { top, top_clusters, all, .. } = *args;
+    let input = Input { genes, propagation, test, top, top_clusters, all };
+    let Some((outcome, table)) = input.run(source, begun, ui)? else {
         ui.finish();
         ui.note("stopped; nothing was written");
         return Ok(stop::exit());
@@ -230,29 +236,50 @@ fn genes(args: &EnrichArgs) -> Result<Genes> {
     Ok(Genes::Study { study, population })
 }
 
+/// Where terms and annotations are.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Store(&'a GeneStore),
+    Files { obo: &'a Path, associations: &'a Path, taxon: u32 },
+}
+
 struct Input {
     genes: Genes,
     propagation: Propagation,
     test: Test,
     top: usize,
     top_clusters: usize,
+    all: bool,
+}
+
+/// The terms of clusters of genes, written into a folder as `analyze enrich --clusters` does, but without a manifest;
+/// nothing where the database has no annotations, or it was stopped.
+pub(super) fn of_clusters(
+    out: &Path,
+    members: Vec<Membership>,
+    store: &GeneStore,
+    ui: &Ui,
+) -> Result<Option<Vec<ClusterTerms>>> {
+    if store.go_terms_of_genes()?.is_empty() {
+        return Ok(None);
+    }
+    let (propagation, test) = (Propagation::default(), Test::default());
+    let genes = Genes::Clusters(members);
+    let input = Input { genes, propagation, test, top: 10, top_clusters: 10, all: false };
+    let Some((outcome, rows)) = input.run(Source::Store(store), Instant::now(), ui)? else { return Ok(None) };
+    write(out, &outcome, &rows, true)?;
+    Ok(Some(outcome.studies))
 }
 
 impl Input {
     /// The outcome and the rows of the table; nothing where it was stopped.
-    fn run(
-        mut self,
-        args: &EnrichArgs,
-        store: Option<&GeneStore>,
-        begun: Instant,
-        ui: &Ui,
-    ) -> Result<Option<(Outcome, String)>> {
+    fn run(mut self, source: Source<'_>, begun: Instant, ui: &Ui) -> Result<Option<(Outcome, String)>> {
         ui.start("terms and annotations", None, "files");
         let mut left_out = Vec::new();
-        if let Some(store) = store {
+        if let Source::Store(store) = source {
             self.approve(store, &mut left_out)?;
         }
-        let knowledge = self.knowledge(args, store)?;
+        let knowledge = self.knowledge(source)?;
         let annotated = knowledge.annotations.keys().map(String::as_str);
         let population: Vec<&str> = match &self.genes {
             Genes::Study { population: Some(genes), .. } => genes.iter().map(String::as_str).collect(),
@@ -313,9 +340,10 @@ impl Input {
         };
         let tests = studies.first().map_or(0, |study| study.tested.len());
         for study in &studies {
-            let name = if args.clusters.is_some() { format!("{}\t", study.cluster) } else { String::new() };
+            let clustered = matches!(self.genes, Genes::Clusters(_));
+            let name = if clustered { format!("{}\t", study.cluster) } else { String::new() };
             for term in &study.tested {
-                if args.all || term.study_count > 0 || term.p <= RARER {
+                if self.all || term.study_count > 0 || term.p <= RARER {
                     let _ = writeln!(rows, "{name}{}", row(term));
                 }
             }
@@ -356,20 +384,21 @@ impl Input {
         Ok(())
     }
 
-    fn knowledge(&self, args: &EnrichArgs, store: Option<&GeneStore>) -> Result<Knowledge> {
-        match (store, &args.obo, &args.associations) {
-            (Some(store), ..) => Ok(Knowledge::from_store(store)?),
-            (None, Some(obo), Some(associations)) => {
+    fn knowledge(&self, source: Source<'_>) -> Result<Knowledge> {
+        Ok(match source {
+            Source::Store(store) => Knowledge::from_store(store)?,
+            Source::Files { obo, associations, taxon } => {
                 let wanted: Option<HashSet<String>> = match &self.genes {
                     Genes::Study { population, .. } => {
                         population.as_ref().map(|genes| genes.iter().cloned().collect())
                     }
-                    Genes::Clusters(members) => Some(members.iter().map(|member| member.id.clone()).collect()),
+                    Genes::Clusters(members) => {
+                        Some(members.iter().map(|member| member.id.clone()).collect())
+                    }
                 };
-                Ok(Knowledge::from_files(obo, associations, args.tax_id, wanted.as_ref())?)
+                Knowledge::from_files(obo, associations, taxon, wanted.as_ref())?
             }
-            _ => bail!("no annotations: say --db, or --obo and --associations"),
-        }
+        })
     }
 }
 

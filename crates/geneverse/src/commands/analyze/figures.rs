@@ -7,13 +7,18 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use geneverse_data::progress::Progress;
 use geneverse_data::stage::read_json;
-use geneverse_eval::figure::axis::Kind;
+use geneverse_data::store::GeneStore;
+use geneverse_eval::clusters::Clustering;
+use geneverse_eval::enrich::clusters::Membership;
+use geneverse_eval::figure::axis::{Kind, count};
 use geneverse_eval::figure::bars::{Bars, grouped};
 use geneverse_eval::figure::lines::{Losses, Reading, Series, losses, sweep};
 use geneverse_eval::figure::scatter::{Scatter, scatter};
 use geneverse_eval::figure::table::{Cell, ScoreTable, scores};
 use geneverse_eval::figure::Figure;
+use geneverse_eval::h5ad;
 use geneverse_eval::report::read_curve;
 use geneverse_eval::scores::{Item, Scores};
 use geneverse_eval::stats::resample::mean_interval;
@@ -273,6 +278,44 @@ fn run_sweep(args: SweepArgs) -> Result<Drawn> {
     let title = title.unwrap_or_else(|| format!("{score} against {setting}"));
     let kind = if log { Kind::Log } else { Kind::Linear };
     Ok((out, vec![("sweep".to_owned(), sweep(&title, &setting, &score, kind, &all))]))
+}
+
+/// What belongs to clusters that have been found: `figures/umap-cluster` and a figure for each labelling, the clusters' GO
+/// terms in `enrichment/` where there is a database with annotations, and `clusters.h5ad` for scanpy.
+pub(super) fn of_clusters(
+    out: &Path,
+    clustering: &Clustering,
+    store: Option<&GeneStore>,
+    ui: &Ui,
+) -> Result<()> {
+    let names: Vec<String> = clustering.clusters.iter().map(ToString::to_string).collect();
+    let mut words = Vec::new();
+    if let Some(store) = store {
+        let member = |(id, cluster): (&String, &String)| Membership { id: id.clone(), cluster: cluster.clone() };
+        let members = clustering.subjects.iter().zip(&names).map(member).collect();
+        let found = super::enrich::of_clusters(&out.join("enrichment"), members, store, ui)?;
+        // A cluster is called by its most significant process or function: where its products are says less.
+        for study in found.unwrap_or_default() {
+            let telling = study.top.iter().find(|term| term.namespace != "CC").or(study.top.first());
+            words.extend(telling.map(|term| (study.cluster.clone(), term.name.clone())));
+        }
+    }
+    let folder = out.join("figures");
+    let draw = |group: &str, groups: &[String], words: &[(String, String)]| {
+        let title = format!("{} items by {group}", count(clustering.ids.len()));
+        let (ids, places) = (&clustering.ids, &clustering.coordinates);
+        scatter(&Scatter { title: &title, axes: "UMAP", group, ids, places, groups, words })
+            .write(&folder, &format!("umap-{}", file_name(group)))
+    };
+    ui.start("figures", Some(clustering.labels.len() as u64 + 1), "figures");
+    draw("cluster", &names, &words)?;
+    for (at, (name, labels)) in clustering.labels.iter().enumerate() {
+        ui.set(at as u64 + 1);
+        draw(name, labels, &[])?;
+    }
+    ui.finish();
+    h5ad::write(&out.join("clusters.h5ad"), clustering)?;
+    Ok(())
 }
 
 /// A column's name as a file's.
