@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `.npy` | NumPy's format 1 to 3 (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>): an array of two dimensions, `<f4` or `<f8`, row after row |
 //! | `.safetensors` | one tensor of two dimensions, or the one named `embeddings`; F32 or F64 |
-//! | `.csv`, `.tsv` | an id and the numbers on each line; a first line whose second field is no number is a header |
+//! | `.csv`, `.tsv` | an id and the numbers on each line; a first line is a header if its first field is empty or `id`, or its second no number |
 //!
 //! The first two say nothing of ids: these lie beside, in `FILE.ids.txt`, an id on each line.
 

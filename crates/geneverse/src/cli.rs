@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Postprocess(commands::postprocess::PostprocessArgs),
     /// Grade answers: truth, form, BLEU, ROUGE-1, identifiers
     Evaluate(commands::evaluate::EvaluateArgs),
-    /// What genes and texts have in common: enriched GO terms, figures
+    /// What texts and genes have in common: clusters, enriched GO terms, figures
     #[command(subcommand)]
     Analyze(commands::analyze::Command),
     /// Tables, curves and every answer as one HTML page

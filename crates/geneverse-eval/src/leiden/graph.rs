@@ -1,5 +1,7 @@
 //! Undirected weighted graphs as lists of neighbours.
 
+use crate::sparse::Sparse;
+
 /// A graph. An edge from a node to itself is kept apart from the others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
@@ -30,6 +32,21 @@ impl Graph {
             }
         }
         Self::gathered(nodes, both, own, vec![1.0; nodes])
+    }
+
+    /// The graph of a symmetric matrix; what is on its diagonal or not above zero is left out.
+    pub fn of_matrix(matrix: &Sparse) -> Self {
+        let n = matrix.height();
+        let mut graph =
+            Self { starts: vec![0], ends: vec![], weights: vec![], own: vec![0.0; n], masses: vec![1.0; n] };
+        for node in 0..n {
+            for (to, weight) in matrix.row(node).filter(|(to, w)| *to as usize != node && *w > 0.0) {
+                graph.ends.push(to);
+                graph.weights.push(weight);
+            }
+            graph.starts.push(graph.ends.len());
+        }
+        graph
     }
 
     /// From edges said in both directions.
@@ -94,6 +111,11 @@ impl Graph {
     /// The weight of all edges.
     pub fn weight(&self) -> f64 {
         self.own.iter().sum::<f64>() + self.weights.iter().sum::<f64>() / 2.0
+    }
+
+    /// How many parts there are between which there is no edge.
+    pub fn components(&self) -> usize {
+        self.pieces(&vec![0; self.len()]).1
     }
 
     /// The connected pieces of communities: the piece of each node, and how many there are.

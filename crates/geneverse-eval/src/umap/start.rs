@@ -26,8 +26,7 @@ const FEWEST: usize = 5;
 /// The first place of each node.
 pub(super) fn start(graph: &Sparse, vectors: Vectors<'_>, seed: u64) -> Vec<[f32; 2]> {
     let n = graph.height();
-    let pairs = Graph::new(n, edges(graph));
-    let (part, parts) = pairs.pieces(&vec![0; n]);
+    let (part, parts) = Graph::of_matrix(graph).pieces(&vec![0; n]);
     let mut members: Vec<Vec<u32>> = vec![Vec::new(); parts];
     part.iter().enumerate().for_each(|(node, part)| members[*part as usize].push(node as u32));
     let largest = (0..parts).max_by_key(|part| (members[*part].len(), parts - part));
@@ -63,16 +62,6 @@ pub(super) fn start(graph: &Sparse, vectors: Vectors<'_>, seed: u64) -> Vec<[f32
         place.map(|x| (x + NOISE * draw.normal()) as f32)
     };
     places.iter().enumerate().map(noisy).collect()
-}
-
-/// Each pair of a symmetric matrix once.
-pub(crate) fn edges(graph: &Sparse) -> impl Iterator<Item = (u32, u32, f64)> + '_ {
-    (0..graph.height()).flat_map(|node| {
-        graph
-            .row(node)
-            .filter(move |(to, _)| (*to as usize) > node)
-            .map(move |(to, weight)| (node as u32, to, weight))
-    })
 }
 
 /// The graph of some of the nodes, which are in ascending order.

@@ -1,5 +1,6 @@
-//! `analyze`: what a set of texts is made of.
+//! `analyze`: what a set of texts or genes is made of.
 
+mod clusters;
 mod enrich;
 mod figures;
 
@@ -11,6 +12,8 @@ use crate::ui::Ui;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Texts or vectors into clusters and onto a plane: neighbours, Leiden, UMAP
+    Clusters(Box<clusters::ClustersArgs>),
     /// GO terms that a set of genes, or each cluster of genes, has more of than chance would give
     Enrich(Box<enrich::EnrichArgs>),
     /// Pictures with their data beside them: points, losses, scores, sweeps
@@ -21,6 +24,7 @@ pub(crate) enum Command {
 /// Runs `analyze`.
 pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Clusters(args) => clusters::run(&args, ui),
         Command::Enrich(args) => enrich::run(&args, ui),
         Command::Figures(command) => figures::run(command, ui),
     }
