@@ -237,7 +237,11 @@ fn above(ontology: &Ontology, place: usize, how: Propagation) -> Vec<usize> {
 /// The longest way to a root by `is_a`, for terms with genes. The ontology has no circles.
 fn depths(ontology: &Ontology, counts: &[u32]) -> Vec<u32> {
     let parents = |place: usize| {
-        ontology.relations(place).iter().filter(|(kind, _)| *kind == RelationKind::IsA).map(|(_, parent)| *parent)
+        ontology
+            .relations(place)
+            .iter()
+            .filter(|(kind, _)| *kind == RelationKind::IsA)
+            .map(|(_, parent)| *parent)
     };
     let mut depths: Vec<Option<u32>> = vec![None; counts.len()];
     for start in (0..counts.len()).filter(|place| counts[*place] > 0) {
@@ -321,12 +325,13 @@ pub fn enrich(background: &Background, study: &[u32], test: &Test) -> Vec<Tested
             let (seen, with) = (genes[term].len(), background.terms[term].genes);
             // Many terms have the same table.
             *known.entry((seen, with)).or_insert_with(|| {
-                Table::new(seen as u64, drawn, with.into(), all).map_or(0.0, |table| table.ln_p(test.alternative))
+                Table::new(seen as u64, drawn, with.into(), all)
+                    .map_or(0.0, |table| table.ln_p(test.alternative))
             })
         })
         .collect();
-    let [bonferroni, holm, fdr_bh] =
-        [Correction::Bonferroni, Correction::Holm, Correction::FdrBh].map(|correction| correction.correct(&ln_p));
+    let [bonferroni, holm, fdr_bh] = [Correction::Bonferroni, Correction::Holm, Correction::FdrBh]
+        .map(|correction| correction.correct(&ln_p));
     let deciding = match test.correction {
         Correction::Bonferroni => &bonferroni,
         Correction::Holm => &holm,

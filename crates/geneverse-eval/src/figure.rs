@@ -47,8 +47,7 @@ impl Figure {
 
     /// The picture as PNG, at 288 pixels to the inch.
     pub fn png(&self) -> std::io::Result<Vec<u8>> {
-        let mut canvas =
-            raster::Canvas::new(self.scene.width, self.scene.height, DOTS, Some(palette::WHITE));
+        let mut canvas = raster::Canvas::new(self.scene.width, self.scene.height, DOTS, Some(palette::WHITE));
         canvas.draw(&self.scene);
         png::encode(&canvas, false, DOTS)
     }

@@ -25,7 +25,11 @@ fn json(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(golden(name)).unwrap()).unwrap()
 }
 
-fn run(files: [&Path; 4], how: Propagation, alternative: Alternative) -> (BTreeMap<String, TestedTerm>, Tally) {
+fn run(
+    files: [&Path; 4],
+    how: Propagation,
+    alternative: Alternative,
+) -> (BTreeMap<String, TestedTerm>, Tally) {
     let [obo, study, population, associations] = files;
     let population = read_genes(population).unwrap();
     let wanted: HashSet<String> = population.iter().cloned().collect();
@@ -108,9 +112,11 @@ fn corrections_equal_statsmodels() {
             list[key].as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
         };
         let ln_p: Vec<f64> = numbers("p").iter().map(|p| p.ln()).collect();
-        for (key, correction) in
-            [("bonferroni", Correction::Bonferroni), ("holm", Correction::Holm), ("fdr_bh", Correction::FdrBh)]
-        {
+        for (key, correction) in [
+            ("bonferroni", Correction::Bonferroni),
+            ("holm", Correction::Holm),
+            ("fdr_bh", Correction::FdrBh),
+        ] {
             for (found, wanted) in correction.correct(&ln_p).iter().zip(numbers(key)) {
                 assert!((found.exp() - wanted).abs() <= 1e-12 * wanted, "{key}: {} {wanted}", found.exp());
             }
@@ -122,7 +128,8 @@ fn corrections_equal_statsmodels() {
 fn obo_of_terms(table: &Path, out: &Path) {
     use std::fmt::Write;
     let mut tsv = geneverse_data::sources::tsv::Tsv::open(table).unwrap();
-    let columns = ["go_id", "name", "aspect", "is_obsolete", "parents"].map(|name| tsv.need(&[name]).unwrap());
+    let columns =
+        ["go_id", "name", "aspect", "is_obsolete", "parents"].map(|name| tsv.need(&[name]).unwrap());
     let mut text = "format-version: 1.2\n".to_owned();
     while let Some(row) = tsv.next_row().unwrap() {
         let [id, name, aspect, obsolete, parents] = columns.map(|column| row.get(column));
@@ -170,7 +177,11 @@ fn goatools_own_study_comes_out_as_goatools_has_it() {
         let fields: Vec<&str> = line.split('\t').collect();
         let term = &found[fields[0]];
         let whole = |at: usize| fields[at].parse::<u32>().unwrap();
-        assert_eq!((term.study_count, term.population_count, term.depth), (whole(1), whole(2), whole(3)), "{line}");
+        assert_eq!(
+            (term.study_count, term.population_count, term.depth),
+            (whole(1), whole(2), whole(3)),
+            "{line}"
+        );
         let values = [term.p, term.p_bonferroni, term.p_holm, term.p_fdr_bh];
         for (at, value) in values.into_iter().enumerate() {
             let wanted: f64 = fields[4 + at].parse().unwrap();

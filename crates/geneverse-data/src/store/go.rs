@@ -127,7 +127,17 @@ impl GeneStore {
                 let Term { id, name, aspect, obsolete } = term_of(row)?;
                 let (successors, alternatives, relations) = (Vec::new(), Vec::new(), Vec::new());
                 let kinds = &RelationKind::ALL;
-                Ok(TermRow { line: 0, id, name, aspect, obsolete, successors, alternatives, relations, kinds })
+                Ok(TermRow {
+                    line: 0,
+                    id,
+                    name,
+                    aspect,
+                    obsolete,
+                    successors,
+                    alternatives,
+                    relations,
+                    kinds,
+                })
             })?;
         let places: HashMap<GoId, usize> = rows.iter().enumerate().map(|(at, row)| (row.id, at)).collect();
         let relations: Vec<(u32, i64, u32)> =
@@ -169,7 +179,8 @@ impl GeneStore {
 
     /// The approved symbols of all genes, in their order.
     pub fn symbols(&self) -> Result<Vec<GeneSymbol>, StoreError> {
-        let symbols: Vec<String> = self.all("SELECT symbol FROM gene ORDER BY symbol", [], |row| row.get(0))?;
+        let symbols: Vec<String> =
+            self.all("SELECT symbol FROM gene ORDER BY symbol", [], |row| row.get(0))?;
         Ok(symbols.iter().filter_map(|symbol| GeneSymbol::parse(symbol).ok()).collect())
     }
 

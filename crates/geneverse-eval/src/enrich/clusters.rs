@@ -97,9 +97,7 @@ pub fn enrich_clusters<'a>(
         .collect();
     // Of equal size the one with the smaller number: names are mostly numbers.
     let number = |name: &str| name.parse::<u64>().unwrap_or(u64::MAX);
-    studies.sort_by(|a, b| {
-        b.1.len().cmp(&a.1.len()).then(number(a.0).cmp(&number(b.0))).then(a.0.cmp(b.0))
-    });
+    studies.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then(number(a.0).cmp(&number(b.0))).then(a.0.cmp(b.0)));
     studies.truncate(clusters);
     let mut done = Vec::with_capacity(studies.len());
     for (cluster, study) in studies {

@@ -179,7 +179,9 @@ fn ln_binomial(x: u64, n: u64, p: f64, q: f64) -> f64 {
         (_, 0) if q < 0.1 => all * (-q).ln_1p(),
         (_, 0) => all * p.ln(),
         _ => {
-            stirling_error(n) - stirling_error(x) - stirling_error(n - x)
+            stirling_error(n)
+                - stirling_error(x)
+                - stirling_error(n - x)
                 - deviance(count, all * p)
                 - deviance(other, all * q)
                 + 0.5 * (all / (std::f64::consts::TAU * count * other)).ln()
@@ -226,14 +228,17 @@ mod tests {
 
     fn ways(table: Table, k: u64) -> f64 {
         let choose = |n: u64, k: u64| (0..k).fold(1.0, |c, i| c * (n - i) as f64 / (i + 1) as f64);
-        choose(table.with, k) * choose(table.all - table.with, table.drawn - k) / choose(table.all, table.drawn)
+        choose(table.with, k) * choose(table.all - table.with, table.drawn - k)
+            / choose(table.all, table.drawn)
     }
 
     #[test]
     fn every_small_table_equals_the_sum_over_all_tables() {
         for all in 1..=14_u64 {
             for (drawn, with) in (0..=all).flat_map(|n: u64| (0..=all).map(move |k: u64| (n, k))) {
-                let Some(any) = Table::new((drawn + with).saturating_sub(all), drawn, with, all) else { panic!() };
+                let Some(any) = Table::new((drawn + with).saturating_sub(all), drawn, with, all) else {
+                    panic!()
+                };
                 for k in any.least()..=any.most() {
                     let table = Table::new(k, drawn, with, all).unwrap();
                     let sum = |is: &dyn Fn(u64) -> bool| -> f64 {
@@ -246,7 +251,10 @@ mod tests {
                         (Alternative::TwoSided, sum(&|j| ways(table, j) <= seen)),
                     ] {
                         let found = table.ln_p(alternative).exp();
-                        assert!((found - wanted).abs() < 1e-12, "{table:?} {alternative:?}: {found} {wanted}");
+                        assert!(
+                            (found - wanted).abs() < 1e-12,
+                            "{table:?} {alternative:?}: {found} {wanted}"
+                        );
                     }
                 }
             }

@@ -75,8 +75,11 @@ impl Knowledge {
 
     /// From a database; genes are approved symbols.
     pub fn from_store(store: &GeneStore) -> Result<Self, EnrichError> {
-        let annotations: BTreeMap<String, Vec<GoId>> =
-            store.go_terms_of_genes()?.into_iter().map(|(symbol, terms)| (symbol.to_string(), terms)).collect();
+        let annotations: BTreeMap<String, Vec<GoId>> = store
+            .go_terms_of_genes()?
+            .into_iter()
+            .map(|(symbol, terms)| (symbol.to_string(), terms))
+            .collect();
         if annotations.is_empty() {
             let reason = "has no GO annotations; import it with --go and --go-annotations";
             return Err(FileError::whole(store.path(), reason).into());
@@ -88,12 +91,14 @@ impl Knowledge {
 /// Genes of a file: the first column of each line, separated by a tab, a comma or not at all. Lines that begin with `#`
 /// are passed over, and so is a first line that names the column.
 pub fn read_genes(path: &Path) -> Result<Vec<String>, FileError> {
-    const HEADINGS: [&str; 8] = ["gene", "genes", "symbol", "id", "gene_id", "geneid", "gene_symbol", "hgnc_id"];
+    const HEADINGS: [&str; 8] =
+        ["gene", "genes", "symbol", "id", "gene_id", "geneid", "gene_symbol", "hgnc_id"];
     let mut lines = Lines::open(path)?;
     let mut genes = Vec::new();
     let mut first = true;
     while let Some(line) = lines.advance()? {
-        let text = lines.text().ok_or_else(|| FileError::row(path, line, "not UTF-8 text, expected a gene"))?;
+        let text =
+            lines.text().ok_or_else(|| FileError::row(path, line, "not UTF-8 text, expected a gene"))?;
         if text.starts_with('#') {
             continue;
         }
@@ -129,9 +134,9 @@ pub fn resolve<'a>(
         if approved.contains(gene) {
             resolved.symbols.insert(gene.to_owned(), gene.to_owned());
         } else if !resolved.symbols.contains_key(gene) {
-            match store.resolve(gene)?.into_record() {
-                Some(record) => {
-                    resolved.symbols.insert(gene.to_owned(), record.symbol.to_string());
+            match store.symbol_of(gene)? {
+                Some(symbol) => {
+                    resolved.symbols.insert(gene.to_owned(), symbol.to_string());
                 }
                 None => resolved.unresolved.push(gene.to_owned()),
             }

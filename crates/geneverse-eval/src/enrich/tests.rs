@@ -25,8 +25,13 @@ fn ontology() -> Ontology {
 
 fn background(how: Propagation) -> (Background, Tally) {
     let ids = |ids: &[u32]| ids.iter().map(|id| GoId(*id)).collect::<Vec<_>>();
-    let given =
-        [("a", ids(&[3])), ("b", ids(&[33, 3])), ("c", ids(&[4, 5, 77])), ("elsewhere", ids(&[3])), ("d", ids(&[2]))];
+    let given = [
+        ("a", ids(&[3])),
+        ("b", ids(&[33, 3])),
+        ("c", ids(&[4, 5, 77])),
+        ("elsewhere", ids(&[3])),
+        ("d", ids(&[2])),
+    ];
     let annotations = given.iter().map(|(gene, terms)| (*gene, terms.as_slice()));
     Background::new(&ontology(), ["a", "b", "c", "d", "e", "a"], annotations, how)
 }
@@ -53,15 +58,25 @@ fn counts_are_of_the_study_within_the_population() {
     assert_eq!((study.len(), strangers), (2, 1));
     let terms = enrich(&all, &study, &Test::default());
     let first = &terms[0];
-    assert_eq!((first.term, first.study_count, first.population_count, first.enrichment), (GoId(3), 2, 2, 'e'));
+    assert_eq!(
+        (first.term, first.study_count, first.population_count, first.enrichment),
+        (GoId(3), 2, 2, 'e')
+    );
     assert_eq!((first.study_size, first.population_size, first.depth), (2, 5, 2));
     assert_eq!(first.genes, ["a", "b"]);
     // Two of two among five: one way of ten.
     assert!((first.p - 0.1).abs() < 1e-14 && (first.p_bonferroni - 0.4).abs() < 1e-14);
     assert_eq!(terms.len(), 4);
-    assert_eq!(terms.iter().filter(|term| term.enrichment == 'p').count(), 1, "the one with none of the study");
+    assert_eq!(
+        terms.iter().filter(|term| term.enrichment == 'p').count(),
+        1,
+        "the one with none of the study"
+    );
     let rows = tsv(&terms);
-    assert!(rows.lines().nth(1).unwrap().starts_with("GO:0000003\tfar\tBP\te\t2\t2\t2\t5\t2.5000\t1.0"), "{rows}");
+    assert!(
+        rows.lines().nth(1).unwrap().starts_with("GO:0000003\tfar\tBP\te\t2\t2\t2\t5\t2.5000\t1.0"),
+        "{rows}"
+    );
     assert!(rows.lines().all(|line| line.split('\t').count() == 16));
 }
 
@@ -115,5 +130,22 @@ fn genes_of_a_file_may_have_a_heading_and_further_columns() {
     std::fs::write(&path, "Symbol,score\n# a remark\nGLI1,3\n\"PTCH1\"\n\nID\n").unwrap();
     assert_eq!(inputs::read_genes(&path).unwrap(), ["GLI1", "PTCH1", "ID"]);
     std::fs::write(&path, "gene\n").unwrap();
-    assert!(inputs::read_genes(&path).unwrap_err().to_string().ends_with("found no gene, expected one to a line"));
+    assert!(
+        inputs::read_genes(&path).unwrap_err().to_string().ends_with("found no gene, expected one to a line")
+    );
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn no_file_makes_a_reader_panic(bytes: Vec<u8>, text in "(id|cluster|[\",;\t\n\r #]|[a-z0-9]{1,3}){0,40}") {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        for content in [bytes.as_slice(), text.as_bytes()] {
+            std::fs::write(&path, content).unwrap();
+            let _ = clusters::read_clusters(&path);
+            let _ = inputs::read_genes(&path);
+        }
+    }
 }

@@ -64,7 +64,12 @@ impl Axis {
             let value = (first + at as f64) * step;
             (value, number(value, step))
         };
-        Self { kind: Kind::Linear, low: first * step, high: last * step, ticks: (0..=count).map(tick).collect() }
+        Self {
+            kind: Kind::Linear,
+            low: first * step,
+            high: last * step,
+            ticks: (0..=count).map(tick).collect(),
+        }
     }
 
     /// A logarithmic axis that holds all values above 0.
@@ -86,10 +91,16 @@ impl Axis {
             }
         }
         // No emptier at its ends than to the next tick.
-        let low_end =
-            ticks.iter().map(|tick| tick.0).filter(|tick| *tick <= low * (1.0 + 1e-9)).fold(f64::NAN, f64::max);
-        let high_end =
-            ticks.iter().map(|tick| tick.0).filter(|tick| *tick >= high * (1.0 - 1e-9)).fold(f64::NAN, f64::min);
+        let low_end = ticks
+            .iter()
+            .map(|tick| tick.0)
+            .filter(|tick| *tick <= low * (1.0 + 1e-9))
+            .fold(f64::NAN, f64::max);
+        let high_end = ticks
+            .iter()
+            .map(|tick| tick.0)
+            .filter(|tick| *tick >= high * (1.0 - 1e-9))
+            .fold(f64::NAN, f64::min);
         let low = if low_end.is_nan() { 10_f64.powi(first) } else { low_end };
         let high = if high_end.is_nan() { 10_f64.powi(last) } else { high_end };
         let high = if high <= low { low * 10.0 } else { high };
@@ -132,8 +143,8 @@ impl Axis {
 /// The least and the largest of finite values; 0 and 1 where there are none.
 fn range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     let finite = values.into_iter().filter(|value| value.is_finite());
-    let (low, high) =
-        finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    let (low, high) = finite
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
     if low <= high { (low, high) } else { (0.0, 1.0) }
 }
 
@@ -154,9 +165,9 @@ pub fn number(value: f64, step: f64) -> String {
     }
     let digits = (-(step * (1.0 + 1e-9)).log10().floor()).clamp(0.0, 6.0) as usize;
     let text = format!("{:.digits$}", value.abs());
-    let (whole, rest) = text.split_once('.').map_or((text.as_str(), String::new()), |(whole, rest)| {
-        (whole, format!(".{rest}"))
-    });
+    let (whole, rest) = text
+        .split_once('.')
+        .map_or((text.as_str(), String::new()), |(whole, rest)| (whole, format!(".{rest}")));
     let grouped = if whole.len() > 4 { group(whole) } else { whole.to_owned() };
     let sign = if value < 0.0 { "−" } else { "" };
     format!("{sign}{grouped}{rest}")
@@ -257,7 +268,8 @@ impl Frame {
     /// The vertical axis, its title turned along it.
     pub fn vertical(&self, scene: &mut Scene, axis: &Axis, title: &str, grid: bool) {
         let Self { left, top, right, bottom } = *self;
-        let widest = axis.ticks.iter().map(|(_, label)| font::width(label, TICK_SIZE, false)).fold(0.0, f64::max);
+        let widest =
+            axis.ticks.iter().map(|(_, label)| font::width(label, TICK_SIZE, false)).fold(0.0, f64::max);
         for (value, label) in &axis.ticks {
             let y = axis.place(*value, bottom, top);
             if grid {
@@ -296,7 +308,15 @@ mod tests {
 
     #[test]
     fn any_values_give_an_axis() {
-        for values in [vec![], vec![f64::NAN], vec![2.0], vec![0.0, 0.0], vec![-1e300, 1e300], vec![5e-324], vec![1e308]] {
+        for values in [
+            vec![],
+            vec![f64::NAN],
+            vec![2.0],
+            vec![0.0, 0.0],
+            vec![-1e300, 1e300],
+            vec![5e-324],
+            vec![1e308],
+        ] {
             for axis in [Axis::linear(values.clone(), 5.0), Axis::log(values.clone())] {
                 assert!(axis.low() < axis.high() && axis.ticks.len() < 100, "{values:?}: {axis:?}");
                 assert!(axis.place(axis.low(), 0.0, 1.0).abs() < 1e-6, "{values:?}: {axis:?}");

@@ -56,14 +56,21 @@ pub fn grouped(title: &str, measure: &str, groups: &[String], series: &[Bars]) -
             let x = first + bar * at as f64;
             let value = values.get(place).and_then(Option::as_ref).filter(|(value, _)| value.is_finite());
             let Some((value, interval)) = value else {
-                scene.text(Text::new((x + bar / 2.0, frame.bottom - 5.0), "–", TICK_SIZE).anchor(Anchor::Middle));
+                scene.text(
+                    Text::new((x + bar / 2.0, frame.bottom - 5.0), "–", TICK_SIZE).anchor(Anchor::Middle),
+                );
                 continue;
             };
             let end = y.place(value.clamp(0.0, y.high()), frame.bottom, frame.top);
-            scene.hatched((x + 1.5, end, bar - 3.0, frame.bottom - end), category(at), Hatch::of_category(at));
+            scene.hatched(
+                (x + 1.5, end, bar - 3.0, frame.bottom - end),
+                category(at),
+                Hatch::of_category(at),
+            );
             let mut label = end;
             if let Some((low, high)) = interval {
-                let [low, high] = [*low, *high].map(|value| y.place(value.clamp(0.0, y.high()), frame.bottom, frame.top));
+                let [low, high] =
+                    [*low, *high].map(|value| y.place(value.clamp(0.0, y.high()), frame.bottom, frame.top));
                 let x = x + bar / 2.0;
                 // A dark line is lost on a dark bar: it stands on a white one.
                 for (colour, width) in [(super::palette::WHITE, 3.6), (INK, 1.3)] {

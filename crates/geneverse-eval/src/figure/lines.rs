@@ -67,7 +67,10 @@ pub fn losses(title: &str, runs: &[Losses]) -> Figure {
     for (at, (name, train, validation)) in runs.iter().enumerate() {
         let colour = category(at);
         let place = |points: &[Point]| -> Vec<Point> {
-            thin(points).into_iter().map(|(a, b)| frame.place(&x, &y, (a, b.clamp(y.low(), y.high())))).collect()
+            thin(points)
+                .into_iter()
+                .map(|(a, b)| frame.place(&x, &y, (a, b.clamp(y.low(), y.high()))))
+                .collect()
         };
         let held_out = if one { category(1) } else { colour };
         if !train.is_empty() {
@@ -197,9 +200,14 @@ fn name_ends(scene: &mut Scene, frame: Frame, mut ends: Vec<(String, Point, Colo
     }
     for ((name, end, colour), place) in ends.into_iter().zip(places) {
         let right = frame.right;
-        if (place - end.1).abs() > 3.0 || right - end.0 > 8.0 {
+        if (place - end.1).abs() > 3.0 || right - end.0 > 40.0 {
             let from = (end.0 + 5.0, end.1);
-            scene.dashed(&[from, ((right + 2.0).max(from.0), end.1), (right + 9.0, place)], colour, 0.8, &[1.5, 1.5]);
+            scene.dashed(
+                &[from, ((right + 2.0).max(from.0), end.1), (right + 9.0, place)],
+                colour,
+                0.8,
+                &[1.5, 1.5],
+            );
         }
         let name = font::shorten(&name, TICK_SIZE, true, 215.0);
         // A colour as light as yellow is hard to read: names are darker than their lines.
@@ -216,9 +224,9 @@ fn running_mean(points: &[Point]) -> Vec<Point> {
         sums.push(sums[sums.len() - 1] + y);
     }
     let mean = |at: usize| {
-        // As far to the left as to the right, so that the ends do not lean.
-        let reach = reach.min(at).min(points.len() - 1 - at);
-        (sums[at + reach + 1] - sums[at - reach]) / (2 * reach + 1) as f64
+        // A loss falls fastest at its start, where the mean must not lean to what comes; at the end it may, to be steady.
+        let (from, to) = (at - reach.min(at), at + reach.min(at).min(points.len() - 1 - at));
+        (sums[to + 1] - sums[from]) / (to + 1 - from) as f64
     };
     points.iter().enumerate().map(|(at, (x, _))| (*x, mean(at))).collect()
 }
@@ -227,5 +235,10 @@ fn running_mean(points: &[Point]) -> Vec<Point> {
 fn thin(points: &[Point]) -> Vec<Point> {
     let every = points.len().div_ceil(POINTS).max(1);
     let last = points.len().saturating_sub(1);
-    points.iter().enumerate().filter(|(at, _)| at % every == 0 || *at == last).map(|(_, point)| *point).collect()
+    points
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| at % every == 0 || *at == last)
+        .map(|(_, point)| *point)
+        .collect()
 }

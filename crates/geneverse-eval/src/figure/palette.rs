@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn twenty_four_categories_differ_in_colour_or_form() {
-        let all: std::collections::HashSet<_> = (0..24).map(|at| (category(at), Shape::of_category(at))).collect();
+        let all: std::collections::HashSet<_> =
+            (0..24).map(|at| (category(at), Shape::of_category(at))).collect();
         assert_eq!(all.len(), 24);
         assert!(CATEGORIES.iter().all(|colour| colour.lightness() < 0.72), "all are seen on white");
     }

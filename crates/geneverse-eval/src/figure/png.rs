@@ -80,11 +80,8 @@ mod tests {
             assert_eq!(rows.len(), 2 * (1 + 3 * channels));
             // The second pixel of the second row, which is the difference to the one above.
             let pixel = &rows[1 + 3 * channels + 1 + channels..][..channels];
-            let wanted: Vec<u8> = if transparent {
-                vec![199 - 1, 100 - 2, 253, 129]
-            } else {
-                vec![99, 48, 253]
-            };
+            let wanted: Vec<u8> =
+                if transparent { vec![199 - 1, 100 - 2, 253, 129] } else { vec![99, 48, 253] };
             assert_eq!(pixel, wanted);
         }
     }

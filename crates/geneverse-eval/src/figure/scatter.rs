@@ -72,7 +72,13 @@ pub fn scatter(input: &Scatter<'_>) -> Figure {
             edge: None,
         })
         .collect();
-    styles.push(MarkStyle { shape: Shape::Circle, colour: PALE, radius: radius * 0.85, opacity: 0.8, edge: None });
+    styles.push(MarkStyle {
+        shape: Shape::Circle,
+        colour: PALE,
+        radius: radius * 0.85,
+        opacity: 0.8,
+        edge: None,
+    });
     let mut drawn: Vec<(bool, u64, Point, usize)> = points
         .iter()
         .map(|(at, point)| {
@@ -89,8 +95,11 @@ pub fn scatter(input: &Scatter<'_>) -> Figure {
     let middles: Vec<Point> = groups[..groups.len().min(named)]
         .iter()
         .map(|(name, _)| {
-            let own: Vec<Point> =
-                points.iter().filter(|(at, _)| input.groups[*at] == *name).map(|(_, point)| place(*point)).collect();
+            let own: Vec<Point> = points
+                .iter()
+                .filter(|(at, _)| input.groups[*at] == *name)
+                .map(|(_, point)| place(*point))
+                .collect();
             middle(&own)
         })
         .collect();
@@ -100,7 +109,8 @@ pub fn scatter(input: &Scatter<'_>) -> Figure {
     scene.height = scene.height.max(bottom + 40.0);
     let mut data = csv::line(["id", "x", "y", input.group]);
     for (at, (x, y)) in &points {
-        let _ = write!(data, "{},{x:.5},{y:.5},{}", csv::field(&input.ids[*at]), csv::field(&input.groups[*at]));
+        let _ =
+            write!(data, "{},{x:.5},{y:.5},{}", csv::field(&input.ids[*at]), csv::field(&input.groups[*at]));
         data.push('\n');
     }
     Figure { scene, data }
@@ -199,7 +209,8 @@ fn numbers(scene: &mut Scene, middles: &[Point], keys: &[String], (left, top): P
         }
     }
     for (number, (place, key)) in at.iter().zip(keys).enumerate() {
-        let text = Text::new((place.0, place.1 + size(number) * 0.36), key, size(number)).anchor(Anchor::Middle);
+        let text =
+            Text::new((place.0, place.1 + size(number) * 0.36), key, size(number)).anchor(Anchor::Middle);
         let text = if number < GROUPS { text.bold() } else { text.colour(SOFT) };
         scene.text(Text { halo: true, ..text });
     }

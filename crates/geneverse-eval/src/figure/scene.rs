@@ -168,7 +168,13 @@ impl Scene {
             self.line(&[from, to], WHITE, 1.4);
         }
         let (left, top, width, height) = place;
-        let corners = [(left, top), (left + width, top), (left + width, top + height), (left, top + height), (left, top)];
+        let corners = [
+            (left, top),
+            (left + width, top),
+            (left + width, top + height),
+            (left, top + height),
+            (left, top),
+        ];
         self.line(&corners, colour.mix(INK, 0.35), 0.8);
     }
 
@@ -212,11 +218,11 @@ pub(super) fn mark_outline(shape: Shape, (x, y): Point, radius: f64) -> Vec<Poin
         Shape::Circle => disc((x, y), radius),
         // Sizes such that all forms cover about the same area.
         Shape::Square => scaled(&[(-0.89, -0.89), (0.89, -0.89), (0.89, 0.89), (-0.89, 0.89)]),
-        Shape::Triangle => scaled(&[(0.0, -1.27), (1.2, 0.82), (-1.2, 0.82)]),
-        Shape::Wedge => scaled(&[(-1.2, -0.82), (1.2, -0.82), (0.0, 1.27)]),
+        Shape::Triangle => scaled(&[(0.0, -1.35), (1.28, 0.88), (-1.28, 0.88)]),
+        Shape::Wedge => scaled(&[(-1.28, -0.88), (1.28, -0.88), (0.0, 1.35)]),
         Shape::Diamond => scaled(&[(0.0, -1.3), (1.15, 0.0), (0.0, 1.3), (-1.15, 0.0)]),
         Shape::Plus => {
-            let (long, short) = (1.25, 0.42);
+            let (long, short) = (1.2, 0.36);
             scaled(&[
                 (-short, -long),
                 (short, -long),

@@ -85,8 +85,10 @@ fn mark(out: &mut String, at: (f64, f64), style: MarkStyle) {
 /// Many points as a PNG at their place.
 fn picture(out: &mut String, places: &[((f64, f64), usize)], styles: &[MarkStyle]) -> std::io::Result<()> {
     let margin = styles.iter().fold(0.0_f64, |most, style| most.max(style.radius)) * 1.4 + 1.0;
-    let least = |of: fn(&(f64, f64)) -> f64| places.iter().map(|(at, _)| of(at)).fold(f64::INFINITY, f64::min);
-    let most = |of: fn(&(f64, f64)) -> f64| places.iter().map(|(at, _)| of(at)).fold(f64::NEG_INFINITY, f64::max);
+    let least =
+        |of: fn(&(f64, f64)) -> f64| places.iter().map(|(at, _)| of(at)).fold(f64::INFINITY, f64::min);
+    let most =
+        |of: fn(&(f64, f64)) -> f64| places.iter().map(|(at, _)| of(at)).fold(f64::NEG_INFINITY, f64::max);
     let corner = ((least(|at| at.0) - margin).floor(), (least(|at| at.1) - margin).floor());
     let (width, height) =
         ((most(|at| at.0) + margin - corner.0).ceil(), (most(|at| at.1) + margin - corner.1).ceil());

@@ -35,12 +35,16 @@ pub struct ScoreTable {
 /// The figure. Higher is better in every column; values are written with three digits.
 pub fn scores(table: &ScoreTable) -> Figure {
     let ScoreTable { title, rows_are, columns, rows, note } = table;
-    let name_width =
-        rows.iter().map(|(name, _)| font::width(name, SIZE, false)).fold(font::width(rows_are, SIZE, true), f64::max);
+    let name_width = rows
+        .iter()
+        .map(|(name, _)| font::width(name, SIZE, false))
+        .fold(font::width(rows_are, SIZE, true), f64::max);
     let name_width = name_width.min(320.0) + 24.0;
-    let has_intervals = rows.iter().flat_map(|(_, cells)| cells.iter().flatten()).any(|cell| cell.interval.is_some());
+    let has_intervals =
+        rows.iter().flat_map(|(_, cells)| cells.iter().flatten()).any(|cell| cell.interval.is_some());
     let least = if has_intervals { 98.0 } else { 76.0 };
-    let widths: Vec<f64> = columns.iter().map(|name| (font::width(name, SIZE, true) + 22.0).max(least)).collect();
+    let widths: Vec<f64> =
+        columns.iter().map(|name| (font::width(name, SIZE, true) + 22.0).max(least)).collect();
     let left = 20.0;
     let width = left * 2.0 + name_width + widths.iter().sum::<f64>();
     let mut scene = Scene::new(width.max(320.0), 0.0, title.clone());
@@ -61,7 +65,8 @@ pub fn scores(table: &ScoreTable) -> Figure {
     scene.line(&[(left, top + 28.0), (right, top + 28.0)], INK, 0.8);
     let best: Vec<f64> = (0..columns.len())
         .map(|column| {
-            let values = rows.iter().filter_map(|(_, cells)| cells.get(column)?.as_ref().map(|cell| cell.value));
+            let values =
+                rows.iter().filter_map(|(_, cells)| cells.get(column)?.as_ref().map(|cell| cell.value));
             values.fold(f64::NEG_INFINITY, f64::max)
         })
         .collect();
@@ -109,7 +114,11 @@ fn data(table: &ScoreTable) -> String {
         for cell in cells {
             let interval = cell.as_ref().and_then(|cell| cell.interval);
             fields.push(cell.as_ref().map(|cell| cell.value.to_string()).unwrap_or_default());
-            fields.extend(interval.map_or([String::new(), String::new()], |(low, high)| [low.to_string(), high.to_string()]));
+            fields.extend(
+                interval.map_or([String::new(), String::new()], |(low, high)| {
+                    [low.to_string(), high.to_string()]
+                }),
+            );
         }
         data.push_str(&csv::line(fields.iter().map(String::as_str)));
     }

@@ -82,7 +82,8 @@ pub fn bars(title: &str, terms: &[TestedTerm], correction: &str, alpha: f64) -> 
     let axis = Axis::linear(terms.iter().map(strength).chain([0.0, 2.0]), 6.0);
     bars_in(&mut scene, frame, terms, &axis, alpha, &axis_title(correction));
     if terms.is_empty() {
-        let words = Text::new((frame.left + 12.0, frame.top + 15.0), "no term passes the threshold", TICK_SIZE);
+        let words =
+            Text::new((frame.left + 12.0, frame.top + 15.0), "no term passes the threshold", TICK_SIZE);
         scene.text(words.colour(SOFT));
     }
     scene.height = frame.bottom + 52.0;
@@ -103,8 +104,7 @@ pub fn panels(title: &str, clusters: &[ClusterTerms], correction: &str, alpha: f
         scene.text(Text::new((left + 20.0, top + 18.0), of, 13.0).bold());
         let top = top + 30.0;
         let count = cluster.top.len().max(1) as f64;
-        let frame =
-            Frame { left: left + NAMES, top, right: left + PANEL - 46.0, bottom: top + ROW * count };
+        let frame = Frame { left: left + NAMES, top, right: left + PANEL - 46.0, bottom: top + ROW * count };
         let axis = Axis::linear(cluster.top.iter().map(strength).chain([0.0, 2.0]), 5.0);
         bars_in(&mut scene, frame, &cluster.top, &axis, alpha, &axis_title(correction));
         if cluster.top.is_empty() {
@@ -188,12 +188,9 @@ pub fn dots<'a>(
             }
         }
     }
-    scene.line(
-        &[(frame.left, frame.top), (frame.left, frame.bottom), (frame.right, frame.bottom)],
-        INK,
-        1.0,
-    );
-    let title = Text::new((frame.left.midpoint(frame.right), frame.bottom + 54.0), "cluster, and its genes", 13.0);
+    scene.line(&[(frame.left, frame.top), (frame.left, frame.bottom), (frame.right, frame.bottom)], INK, 1.0);
+    let title =
+        Text::new((frame.left.midpoint(frame.right), frame.bottom + 54.0), "cluster, and its genes", 13.0);
     scene.text(title.colour(SOFT).anchor(Anchor::Middle));
     let x = frame.right + 30.0;
     let bottom = dot_key(&mut scene, (x, frame.top + 8.0), most_genes, strongest, step, correction, &dot);
@@ -270,7 +267,11 @@ fn table_row(study: &str, term: &TestedTerm) -> String {
     row
 }
 
-fn dot_table(clusters: &[ClusterTerms], chosen: &[&TestedTerm], cells: &[Vec<Option<&TestedTerm>>]) -> String {
+fn dot_table(
+    clusters: &[ClusterTerms],
+    chosen: &[&TestedTerm],
+    cells: &[Vec<Option<&TestedTerm>>],
+) -> String {
     let mut data = table(&[]);
     for (_, row) in chosen.iter().zip(cells) {
         for (cluster, term) in clusters.iter().zip(row) {

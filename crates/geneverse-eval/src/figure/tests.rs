@@ -118,8 +118,10 @@ fn all() -> Vec<(&'static str, Figure)> {
             })
             .collect(),
     };
-    let cell = |value: f64, wide: bool| Some(Cell { value, interval: wide.then_some((value - 0.04, value + 0.05)) });
-    let table = |wide: bool| ScoreTable {
+    let cell =
+        |value: f64, wide: bool| Some(Cell { value, interval: wide.then_some((value - 0.04, value + 0.05)) });
+    let table = |wide: bool| {
+        ScoreTable {
         title: "Genes held out (n = 20)".to_owned(),
         rows_are: "Model".to_owned(),
         columns: ["Factual", "Structural", "Average", "BLEU", "ROUGE-1"].map(str::to_owned).to_vec(),
@@ -135,6 +137,7 @@ fn all() -> Vec<(&'static str, Figure)> {
         note: "All from 0 to 1, higher is better; the best of a column is bold. Below each value its 95 % interval \
             from 1,000 bootstrap samples of the questions."
             .to_owned(),
+    }
     };
     let models = ["base", "finetuned", "finetuned + repaired"];
     let bars: Vec<Bars> = models
@@ -158,17 +161,36 @@ fn all() -> Vec<(&'static str, Figure)> {
         ("scatter-labels", points(900, 8, |group| NAMES[group].to_owned())),
         ("bars", terms::bars("Terms of the study", &clusters[0].top, "Benjamini-Hochberg", 0.05)),
         ("bars-none", terms::bars("Terms of the study", &[], "Holm", 0.05)),
-        ("panels", terms::panels("Top terms of the ten largest clusters", &clusters, "Benjamini-Hochberg", 0.05)),
-        ("dots", terms::dots("Top terms of the ten largest clusters", &clusters, 3, "Benjamini-Hochberg", 0.05)),
+        (
+            "panels",
+            terms::panels("Top terms of the ten largest clusters", &clusters, "Benjamini-Hochberg", 0.05),
+        ),
+        (
+            "dots",
+            terms::dots("Top terms of the ten largest clusters", &clusters, 3, "Benjamini-Hochberg", 0.05),
+        ),
         ("losses", losses("Finetuning", &[run(0, 600)])),
         ("losses-runs", losses("Finetuning", &[run(0, 600), run(1, 600), run(2, 500)])),
-        ("sweep", sweep("Score against the adapter's rank", "rank", "average score", Kind::Log, &[
-            series("finetuned", 1, &sweeps),
-            series("finetuned + repaired", 50, &sweeps),
-        ])),
-        ("sweep-rate", sweep("Score against the learning rate", "learning rate", "average score", Kind::Log, &[
-            series("LoRA", 9, &[1e-5, 3e-5, 1e-4, 3e-4, 1e-3]),
-        ])),
+        (
+            "sweep",
+            sweep(
+                "Score against the adapter's rank",
+                "rank",
+                "average score",
+                Kind::Log,
+                &[series("finetuned", 1, &sweeps), series("finetuned + repaired", 50, &sweeps)],
+            ),
+        ),
+        (
+            "sweep-rate",
+            sweep(
+                "Score against the learning rate",
+                "learning rate",
+                "average score",
+                Kind::Log,
+                &[series("LoRA", 9, &[1e-5, 3e-5, 1e-4, 3e-4, 1e-3])],
+            ),
+        ),
         ("grouped", grouped("Scores of three models", "score", &metrics, &bars)),
         ("table", scores(&table(true))),
         ("table-plain", scores(&table(false))),
@@ -203,7 +225,8 @@ fn no_text_lies_on_another_or_outside() {
             .collect();
         for (at, text) in texts.iter().enumerate() {
             let (left, top, right, bottom) = box_of(text);
-            let inside = left >= 0.0 && top >= 0.0 && right <= figure.scene.width && bottom <= figure.scene.height;
+            let inside =
+                left >= 0.0 && top >= 0.0 && right <= figure.scene.width && bottom <= figure.scene.height;
             assert!(inside, "{name}: {:?} of {} × {}", text, figure.scene.width, figure.scene.height);
             for other in &texts[at + 1..] {
                 let (l, t, r, b) = box_of(other);
@@ -243,11 +266,13 @@ fn svg_keeps_text_and_few_points_and_makes_a_picture_of_many() {
 
 #[test]
 fn nothing_and_odd_numbers_are_drawn_without_a_panic() {
-    let empty = Scatter { title: "", axes: "UMAP", group: "cluster", ids: &[], places: &[], groups: &[], words: &[] };
+    let empty =
+        Scatter { title: "", axes: "UMAP", group: "cluster", ids: &[], places: &[], groups: &[], words: &[] };
     let (ids, groups) = (["a".to_owned(), "b".to_owned()], [String::new(), "1".to_owned()]);
     let odd = Scatter { ids: &ids, places: &[[f32::NAN, 1.0], [2.0, 2.0]], groups: &groups, ..empty };
     let nan = Losses { name: "x".to_owned(), train: vec![(1.0, f64::NAN), (2.0, 3.0)], validation: vec![] };
-    let lone = Series { name: "y".to_owned(), readings: vec![Reading { x: 0.0, y: f64::INFINITY, interval: None }] };
+    let lone =
+        Series { name: "y".to_owned(), readings: vec![Reading { x: 0.0, y: f64::INFINITY, interval: None }] };
     let bars = [Bars { name: "z".to_owned(), values: vec![Some((f64::NAN, Some((0.0, 9.0))))] }];
     let figures = [
         scatter(&empty),

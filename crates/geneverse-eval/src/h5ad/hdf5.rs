@@ -151,7 +151,8 @@ impl File {
         let needed = 16 + text.len().next_multiple_of(8);
         // Sixteen bytes stay for the object that says how much is free.
         if self.heap.as_ref().is_none_or(|heap| heap.next + needed + 16 > heap.end) {
-            let size = if self.heap.is_none() { FIRST_HEAP } else { HEAP }.max((needed + 64).next_multiple_of(8));
+            let size =
+                if self.heap.is_none() { FIRST_HEAP } else { HEAP }.max((needed + 64).next_multiple_of(8));
             self.close_heap();
             let start = self.bytes.len();
             self.bytes.extend(b"GCOL\x01\0\0\0");
@@ -199,9 +200,7 @@ fn space(shape: Option<&[u64]>) -> Vec<u8> {
 /// The datatype of elements.
 fn datatype(values: &Values) -> Vec<u8> {
     // Class and version, three bytes of flags, size; then what the class needs.
-    let whole = |size: u8, signed: u8| {
-        vec![0x10, signed, 0, 0, size, 0, 0, 0, 0, 0, size * 8, 0]
-    };
+    let whole = |size: u8, signed: u8| vec![0x10, signed, 0, 0, size, 0, 0, 0, 0, 0, size * 8, 0];
     match values {
         // A sequence that is a string in UTF-8, of bytes.
         Values::Texts(_) => [vec![0x19, 1, 1, 0, 16, 0, 0, 0], whole(1, 0)].concat(),
@@ -210,7 +209,8 @@ fn datatype(values: &Values) -> Vec<u8> {
             [&[0x11, 0x20, 31, 0, 4, 0, 0, 0, 0, 0, 32, 0, 23, 8, 0, 23][..], &127_u32.to_le_bytes()].concat()
         }
         Values::Double(_) => {
-            [&[0x11, 0x20, 63, 0, 8, 0, 0, 0, 0, 0, 64, 0, 52, 11, 0, 52][..], &1023_u32.to_le_bytes()].concat()
+            [&[0x11, 0x20, 63, 0, 8, 0, 0, 0, 0, 0, 64, 0, 52, 11, 0, 52][..], &1023_u32.to_le_bytes()]
+                .concat()
         }
         Values::Truth(_) => {
             [&[0x18, 2, 0, 0, 1, 0, 0, 0][..], &whole(1, 8), b"FALSE\0\0\0TRUE\0\0\0\0", &[0, 1]].concat()
@@ -226,19 +226,24 @@ fn checksum(bytes: &[u8]) -> u32 {
     while let Some(block) = blocks.next() {
         let mut padded = [0; 12];
         padded[..block.len()].copy_from_slice(block);
-        let word = |at: usize| u32::from_le_bytes([padded[at], padded[at + 1], padded[at + 2], padded[at + 3]]);
+        let word =
+            |at: usize| u32::from_le_bytes([padded[at], padded[at + 1], padded[at + 2], padded[at + 3]]);
         a = a.wrapping_add(word(0));
         b = b.wrapping_add(word(4));
         c = c.wrapping_add(word(8));
         if blocks.peek().is_some() {
-            for (x, y, z, turn) in [(0, 2, 1, 4), (1, 0, 2, 6), (2, 1, 0, 8), (0, 2, 1, 16), (1, 0, 2, 19), (2, 1, 0, 4)] {
+            for (x, y, z, turn) in
+                [(0, 2, 1, 4), (1, 0, 2, 6), (2, 1, 0, 8), (0, 2, 1, 16), (1, 0, 2, 19), (2, 1, 0, 4)]
+            {
                 let mut abc = [a, b, c];
                 abc[x] = abc[x].wrapping_sub(abc[y]) ^ abc[y].rotate_left(turn);
                 abc[y] = abc[y].wrapping_add(abc[z]);
                 [a, b, c] = abc;
             }
         } else {
-            for (x, y, turn) in [(2, 1, 14), (0, 2, 11), (1, 0, 25), (2, 1, 16), (0, 2, 4), (1, 0, 14), (2, 1, 24)] {
+            for (x, y, turn) in
+                [(2, 1, 14), (0, 2, 11), (1, 0, 25), (2, 1, 16), (0, 2, 4), (1, 0, 14), (2, 1, 24)]
+            {
                 let mut abc = [a, b, c];
                 abc[x] = (abc[x] ^ abc[y]).wrapping_sub(abc[y].rotate_left(turn));
                 [a, b, c] = abc;
@@ -261,7 +266,8 @@ mod tests {
 
     #[test]
     fn strings_fill_heap_after_heap_and_each_is_found_again() {
-        let texts: Vec<String> = (0..9000).map(|at| "g".repeat(at % 40)).chain(["x".repeat(100_000)]).collect();
+        let texts: Vec<String> =
+            (0..9000).map(|at| "g".repeat(at % 40)).chain(["x".repeat(100_000)]).collect();
         let mut file = File { bytes: vec![0; 48], heap: None };
         let places = file.encode(&Values::Texts(texts.clone()));
         file.close_heap();

@@ -12,7 +12,16 @@ fn golden(name: &str) -> String {
 fn with_files(more: &[&str]) -> Vec<String> {
     let (study, population) = (golden("study.txt"), golden("population.txt"));
     let (associations, obo) = (golden("associations.tsv"), golden("go.obo"));
-    let args = ["analyze", "enrich", "--study", &study, "--population", &population, "--associations", &associations];
+    let args = [
+        "analyze",
+        "enrich",
+        "--study",
+        &study,
+        "--population",
+        &population,
+        "--associations",
+        &associations,
+    ];
     args.iter().chain(&["--obo", &obo]).chain(more).map(|arg| (*arg).to_owned()).collect()
 }
 
@@ -35,7 +44,16 @@ fn a_study_from_files_gives_the_table_that_goatools_gives() {
         let id = row["term"].as_str().unwrap();
         let found = table.lines().find(|line| line.starts_with(id)).unwrap();
         let fields: Vec<&str> = found.split('\t').collect();
-        assert_eq!(fields[15], row["genes"].as_array().unwrap().iter().map(|gene| gene.as_str().unwrap()).collect::<Vec<_>>().join(";"));
+        assert_eq!(
+            fields[15],
+            row["genes"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|gene| gene.as_str().unwrap())
+                .collect::<Vec<_>>()
+                .join(";")
+        );
         for (at, key) in [(9, "p"), (11, "bonferroni"), (12, "holm"), (13, "fdr_bh")] {
             let (found, wanted): (f64, f64) = (fields[at].parse().unwrap(), row[key].as_f64().unwrap());
             assert!((found - wanted).abs() <= 1e-9 * wanted, "{id} {key}: {found} {wanted}");
@@ -51,7 +69,8 @@ fn a_study_from_files_gives_the_table_that_goatools_gives() {
     let other = with_files(&["--out", "enriched", "--all", "--part-of"]);
     let error = fail(path, &other.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(error.contains("propagation.part_of: then false, now true"), "{error}");
-    let shorter = run(path, &with_files(&["--out", "greater", "--alternative", "greater", "--correction", "holm"]));
+    let shorter =
+        run(path, &with_files(&["--out", "greater", "--alternative", "greater", "--correction", "holm"]));
     assert!(shorter.contains("terms enriched (Holm ≤ 0.05)"), "{shorter}");
 }
 
@@ -62,26 +81,61 @@ fn clusters_are_described_from_a_database() {
     let genes: Vec<String> = (0..40).map(|at| format!("G{at:03}")).collect();
     let records: String = genes
         .iter()
-        .map(|gene| format!("{{\"symbol\":\"{gene}\",\"name\":\"gene {gene}\",\"kind\":\"protein_coding\"}}\n"))
+        .map(|gene| {
+            format!("{{\"symbol\":\"{gene}\",\"name\":\"gene {gene}\",\"kind\":\"protein_coding\"}}\n")
+        })
         .collect();
     fs::write(path.join("genes.jsonl"), records).unwrap();
     let (obo, associations) = (golden("go.obo"), golden("associations.tsv"));
-    let import = ["genes", "import", "--records", "genes.jsonl", "--go", &obo, "--go-annotations", &associations];
+    let import =
+        ["genes", "import", "--records", "genes.jsonl", "--go", &obo, "--go-annotations", &associations];
     succeed(path, &[&import[..], &["--out", "genes.db"]].concat());
     // Every third gene lacks what the others were given.
     let clusters: String =
         genes.iter().enumerate().map(|(at, gene)| format!("{},{gene}\n", usize::from(at % 3 == 0))).collect();
     fs::write(path.join("clusters.csv"), format!("cluster,id\n{clusters}1,NOBODY\n")).unwrap();
-    let args = ["analyze", "enrich", "--clusters", "clusters.csv", "--db", "genes.db", "--out", "out", "--alpha", "0.2"];
+    let args = [
+        "analyze",
+        "enrich",
+        "--clusters",
+        "clusters.csv",
+        "--db",
+        "genes.db",
+        "--out",
+        "out",
+        "--alpha",
+        "0.2",
+    ];
     let said = json(&succeed(path, &[&args[..], &["--json"]].concat()));
     assert_eq!(said["left_out"], json("[\"NOBODY\"]"));
-    assert_eq!((said["studies"][0]["cluster"].as_str(), &said["studies"][0]["size"]), (Some("0"), &json("26")));
+    assert_eq!(
+        (said["studies"][0]["cluster"].as_str(), &said["studies"][0]["size"]),
+        (Some("0"), &json("26"))
+    );
     let best = &said["studies"][0]["top"][0];
     assert_eq!((best["namespace"].as_str(), best["enrichment"].as_str()), (Some("BP"), Some("e")), "{best}");
     let table = fs::read_to_string(path.join("out/terms.tsv")).unwrap();
     assert!(table.starts_with("cluster\tterm\t") && table.contains("\n1\tGO:"), "{table}");
-    assert!(fs::read_to_string(path.join("out/dots.svg")).unwrap().contains("Enriched GO terms of the 2 largest clusters"));
-    let error = fail(path, &["analyze", "enrich", "--clusters", "clusters.csv", "--population", "x", "--db", "genes.db", "--out", "o"]);
+    assert!(
+        fs::read_to_string(path.join("out/dots.svg"))
+            .unwrap()
+            .contains("Enriched GO terms of the 2 largest clusters")
+    );
+    let error = fail(
+        path,
+        &[
+            "analyze",
+            "enrich",
+            "--clusters",
+            "clusters.csv",
+            "--population",
+            "x",
+            "--db",
+            "genes.db",
+            "--out",
+            "o",
+        ],
+    );
     assert!(error.starts_with("--population has no effect with --clusters"), "{error}");
 }
 
@@ -91,12 +145,39 @@ fn what_cannot_be_compared_is_said() {
     let path = folder.path();
     fs::write(path.join("others"), "BRCA1\nTP53\n").unwrap();
     let (study, associations, obo) = (golden("study.txt"), golden("associations.tsv"), golden("go.obo"));
-    let files = ["analyze", "enrich", "--study", &study, "--associations", &associations, "--obo", &obo, "--out", "o"];
+    let files = [
+        "analyze",
+        "enrich",
+        "--study",
+        &study,
+        "--associations",
+        &associations,
+        "--obo",
+        &obo,
+        "--out",
+        "o",
+    ];
     assert_eq!(fail(path, &files), "--population is missing: say which genes the study was taken from");
     let error = fail(path, &[&files[..], &["--population", "others"]].concat());
     assert!(error.contains("none of its genes is in the population; its first is \"G000\""), "{error}");
     let population = golden("population.txt");
-    let error = fail(path, &["analyze", "enrich", "--study", "others", "--population", &population, "--associations", &associations, "--obo", &obo, "--out", "o"]);
+    let error = fail(
+        path,
+        &[
+            "analyze",
+            "enrich",
+            "--study",
+            "others",
+            "--population",
+            &population,
+            "--associations",
+            &associations,
+            "--obo",
+            &obo,
+            "--out",
+            "o",
+        ],
+    );
     assert_eq!(error, "none of 2 genes of the study is in the population of 230; the first is \"BRCA1\"");
     assert!(!path.join("o").exists(), "nothing is written");
 }
@@ -105,15 +186,26 @@ fn what_cannot_be_compared_is_said() {
 fn figures_are_drawn_from_tables_runs_and_scores() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    fs::write(path.join("umap.csv"), "id,x,y,cluster,kind\nA,0.5,1,0,\"one, or two\"\nB,2,3,1,\nC,2.5,3,1,x\n").unwrap();
+    fs::write(
+        path.join("umap.csv"),
+        "id,x,y,cluster,kind\nA,0.5,1,0,\"one, or two\"\nB,2,3,1,\nC,2.5,3,1,x\n",
+    )
+    .unwrap();
     let said = json(&succeed(path, &["analyze", "figures", "scatter", "umap.csv", "--out", "f", "--json"]));
     assert_eq!(said["figures"].as_array().unwrap().len(), 6);
     let svg = fs::read_to_string(path.join("f/kind.svg")).unwrap();
     assert!(svg.contains("one, or two") && svg.contains("UMAP 2"), "{svg}");
-    assert_eq!(fs::read_to_string(path.join("f/cluster.csv")).unwrap().lines().nth(1), Some("A,0.50000,1.00000,0"));
+    assert_eq!(
+        fs::read_to_string(path.join("f/cluster.csv")).unwrap().lines().nth(1),
+        Some("A,0.50000,1.00000,0")
+    );
 
     fs::create_dir(path.join("run")).unwrap();
-    fs::write(path.join("run/metrics.jsonl"), "{\"step\":1,\"loss\":3.0}\n{\"step\":2,\"loss\":2.5}\n{\"step\":2,\"eval_loss\":2.6}\n").unwrap();
+    fs::write(
+        path.join("run/metrics.jsonl"),
+        "{\"step\":1,\"loss\":3.0}\n{\"step\":2,\"loss\":2.5}\n{\"step\":2,\"eval_loss\":2.6}\n",
+    )
+    .unwrap();
     succeed(path, &["analyze", "figures", "losses", "run", "--out", "f"]);
     assert_eq!(
         fs::read_to_string(path.join("f/losses.csv")).unwrap(),
@@ -121,7 +213,9 @@ fn figures_are_drawn_from_tables_runs_and_scores() {
     );
 
     let item = |factual: f64| {
-        format!("{{\"id\":\"a\",\"subject\":\"A\",\"factual\":{factual},\"structural\":1.0,\"rouge1\":0.5,\"reasons\":[]}}")
+        format!(
+            "{{\"id\":\"a\",\"subject\":\"A\",\"factual\":{factual},\"structural\":1.0,\"rouge1\":0.5,\"reasons\":[]}}"
+        )
     };
     let items: Vec<String> = (0..20).map(|at| item(f64::from(at % 4 / 3))).collect();
     let scores = format!(
@@ -139,7 +233,8 @@ fn figures_are_drawn_from_tables_runs_and_scores() {
     assert!(fs::read_to_string(path.join("f/table.svg")).unwrap().contains("0.625"));
 
     fs::write(path.join("sweep.csv"), "rank,score,model\n8,0.2,a\n16,0.3,a\n8,0.1,b\n").unwrap();
-    let sweep = ["analyze", "figures", "sweep", "sweep.csv", "--setting", "rank", "--score", "score", "--out", "f"];
+    let sweep =
+        ["analyze", "figures", "sweep", "sweep.csv", "--setting", "rank", "--score", "score", "--out", "f"];
     succeed(path, &[&sweep[..], &["--series", "model", "--log"]].concat());
     assert!(fs::read(path.join("f/sweep.png")).unwrap().starts_with(b"\x89PNG"));
     let error = fail(path, &[&sweep[..], &["--series", "nothing"]].concat());

@@ -193,7 +193,9 @@ fn settings(args: &EnrichArgs) -> Result<(Test, Propagation)> {
         bail!("--population is missing: say which genes the study was taken from");
     }
     if args.clusters.is_some() && args.population.is_some() {
-        bail!("--population has no effect with --clusters: clusters are compared with all that were clustered");
+        bail!(
+            "--population has no effect with --clusters: clusters are compared with all that were clustered"
+        );
     }
     let alternative = match args.alternative {
         AlternativeArg::TwoSided => Alternative::TwoSided,
@@ -211,8 +213,9 @@ fn settings(args: &EnrichArgs) -> Result<(Test, Propagation)> {
 
 /// What the result depends on.
 fn key(args: &EnrichArgs, test: &Test, propagation: Propagation) -> Result<Value> {
-    let EnrichArgs { study, clusters, population, db, associations, obo, tax_id, top, top_clusters, all, .. } =
-        args;
+    let EnrichArgs {
+        study, clusters, population, db, associations, obo, tax_id, top, top_clusters, all, ..
+    } = args;
     let hash = |path: &Option<PathBuf>| path.as_deref().map(hash_file).transpose();
     Ok(json!({
         "study": hash(study)?, "clusters": hash(clusters)?, "population": hash(population)?, "db": hash(db)?,
@@ -253,14 +256,17 @@ struct Input {
 }
 
 /// The terms of clusters of genes, written into a folder as `analyze enrich --clusters` does, but without a manifest;
-/// nothing where the database has no annotations, or it was stopped.
+/// nothing where the database has no annotations or not one of the genes, or it was stopped.
 pub(super) fn of_clusters(
     out: &Path,
     members: Vec<Membership>,
     store: &GeneStore,
     ui: &Ui,
 ) -> Result<Option<Vec<ClusterTerms>>> {
-    if store.go_terms_of_genes()?.is_empty() {
+    let annotated: HashSet<String> =
+        store.go_terms_of_genes()?.into_iter().map(|(symbol, _)| symbol.to_string()).collect();
+    let resolved = resolve(store, members.iter().map(|member| member.id.as_str()))?;
+    if !resolved.symbols.values().any(|symbol| annotated.contains(symbol)) {
         return Ok(None);
     }
     let (propagation, test) = (Propagation::default(), Test::default());
@@ -329,8 +335,7 @@ impl Input {
                     ui.set(done as u64);
                     !stop::asked()
                 };
-                let done =
-                    enrich_clusters(&background, pairs, self.top_clusters, self.top, &self.test, each);
+                let done = enrich_clusters(&background, pairs, self.top_clusters, self.top, &self.test, each);
                 ui.finish();
                 if stop::asked() {
                     return Ok(None);
@@ -351,8 +356,7 @@ impl Input {
         left_out.sort_unstable();
         left_out.dedup();
         let (test, propagation, seconds) = (self.test, self.propagation, begun.elapsed().as_secs_f64());
-        let outcome =
-            Outcome { annotations: tally, test, propagation, left_out, tests, studies, seconds };
+        let outcome = Outcome { annotations: tally, test, propagation, left_out, tests, studies, seconds };
         Ok(Some((outcome, rows)))
     }
 
@@ -408,7 +412,11 @@ fn write(out: &Path, outcome: &Outcome, rows: &str, clustered: bool) -> Result<(
     let (correction, alpha) = (outcome.test.correction.name(), outcome.test.alpha);
     if clustered {
         let count = outcome.studies.len();
-        let of = if count == 1 { "the largest cluster".to_owned() } else { format!("the {count} largest clusters") };
+        let of = if count == 1 {
+            "the largest cluster".to_owned()
+        } else {
+            format!("the {count} largest clusters")
+        };
         let title = format!("Enriched GO terms of {of}");
         terms::panels(&title, &outcome.studies, correction, alpha).write(out, "enrichment")?;
         terms::dots(&title, &outcome.studies, DOTS_EACH, correction, alpha).write(out, "dots")?;
@@ -438,7 +446,12 @@ fn text(args: &EnrichArgs, outcome: &Outcome) -> String {
     if !left_out.is_empty() {
         let some: Vec<&str> = left_out.iter().take(5).map(String::as_str).collect();
         let more = if left_out.len() > some.len() { ", …" } else { "" };
-        let _ = writeln!(text, "  left out, as the population does not have them: {} ({}{more})", left_out.len(), some.join(", "));
+        let _ = writeln!(
+            text,
+            "  left out, as the population does not have them: {} ({}{more})",
+            left_out.len(),
+            some.join(", ")
+        );
     }
     for (count, what) in
         [(tally.obsolete, "whose term is out of use"), (tally.unknown, "whose term is not in the ontology")]
@@ -448,7 +461,8 @@ fn text(args: &EnrichArgs, outcome: &Outcome) -> String {
         }
     }
     for study in studies {
-        let name = if args.clusters.is_some() { format!("cluster {}: ", study.cluster) } else { String::new() };
+        let name =
+            if args.clusters.is_some() { format!("cluster {}: ", study.cluster) } else { String::new() };
         let _ = writeln!(
             text,
             "{name}{} genes, {} terms enriched ({} ≤ {})",

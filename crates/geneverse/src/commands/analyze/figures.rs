@@ -12,12 +12,12 @@ use geneverse_data::stage::read_json;
 use geneverse_data::store::GeneStore;
 use geneverse_eval::clusters::Clustering;
 use geneverse_eval::enrich::clusters::Membership;
+use geneverse_eval::figure::Figure;
 use geneverse_eval::figure::axis::{Kind, count};
 use geneverse_eval::figure::bars::{Bars, grouped};
 use geneverse_eval::figure::lines::{Losses, Reading, Series, losses, sweep};
 use geneverse_eval::figure::scatter::{Scatter, scatter};
 use geneverse_eval::figure::table::{Cell, ScoreTable, scores};
-use geneverse_eval::figure::Figure;
 use geneverse_eval::h5ad;
 use geneverse_eval::report::read_curve;
 use geneverse_eval::scores::{Item, Scores};
@@ -175,8 +175,15 @@ fn run_scatter(args: ScatterArgs) -> Result<Drawn> {
     let mut figures = Vec::new();
     for name in columns {
         let groups = table.texts(&name)?;
-        let input =
-            Scatter { title: &title, axes: &axes, group: &name, ids: &ids, places: &places, groups: &groups, words: &[] };
+        let input = Scatter {
+            title: &title,
+            axes: &axes,
+            group: &name,
+            ids: &ids,
+            places: &places,
+            groups: &groups,
+            words: &[],
+        };
         figures.push((file_name(&name), scatter(&input)));
     }
     Ok((out, figures))
@@ -188,7 +195,10 @@ fn run_losses(args: LossesArgs) -> Result<Drawn> {
     for run in &runs {
         let path = if run.is_dir() { run.join("metrics.jsonl") } else { run.clone() };
         let folder = if run.is_dir() { run.as_path() } else { run.parent().unwrap_or(run) };
-        let name = folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+        let name = folder
+            .canonicalize()
+            .ok()
+            .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
         let curve = read_curve(&name.unwrap_or_else(|| run.display().to_string()), &path)?;
         if curve.train.is_empty() && curve.validation.is_empty() {
             bail!("{}: found no loss, expected lines such as {{\"step\": 1, \"loss\": 2.3}}", path.display());
@@ -291,7 +301,8 @@ pub(super) fn of_clusters(
     let names: Vec<String> = clustering.clusters.iter().map(ToString::to_string).collect();
     let mut words = Vec::new();
     if let Some(store) = store {
-        let member = |(id, cluster): (&String, &String)| Membership { id: id.clone(), cluster: cluster.clone() };
+        let member =
+            |(id, cluster): (&String, &String)| Membership { id: id.clone(), cluster: cluster.clone() };
         let members = clustering.subjects.iter().zip(&names).map(member).collect();
         let found = super::enrich::of_clusters(&out.join("enrichment"), members, store, ui)?;
         // A cluster is called by its most significant process or function: where its products are says less.

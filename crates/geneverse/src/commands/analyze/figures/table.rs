@@ -22,7 +22,8 @@ impl Table {
             let text = lines.text().with_context(|| format!("{}:{line}: not UTF-8 text", path.display()))?;
             if table.columns.is_empty() {
                 separator = if text.contains('\t') { '\t' } else { ',' };
-                table.columns = csv::split(text, separator).iter().map(|name| name.trim().to_owned()).collect();
+                table.columns =
+                    csv::split(text, separator).iter().map(|name| name.trim().to_owned()).collect();
                 continue;
             }
             let fields: Vec<String> = csv::split(text, separator).into_iter().map(Into::into).collect();
@@ -53,7 +54,11 @@ impl Table {
     fn place(&self, name: &str) -> Result<usize> {
         let place = self.columns.iter().position(|column| column == name);
         place.ok_or_else(|| {
-            anyhow!("{}: found no column `{name}`; its columns are: {}", self.path.display(), self.columns.join(", "))
+            anyhow!(
+                "{}: found no column `{name}`; its columns are: {}",
+                self.path.display(),
+                self.columns.join(", ")
+            )
         })
     }
 
@@ -67,7 +72,9 @@ impl Table {
         let number = |(line, fields): &(usize, Vec<String>)| {
             let text = fields[at].trim();
             let read = text.parse::<f64>().ok().filter(|number| number.is_finite());
-            read.ok_or_else(|| anyhow!("{}:{line}: found {name} {text:?}, expected a number", self.path.display()))
+            read.ok_or_else(|| {
+                anyhow!("{}:{line}: found {name} {text:?}, expected a number", self.path.display())
+            })
         };
         self.rows.iter().map(number).collect()
     }
