@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use geneverse_data::gene::HUMAN;
 use geneverse_data::progress::Progress;
-use geneverse_data::stage::{Found, atomic_write, finish, hash_file, look, read_json, write_json};
+use geneverse_data::stage::{Found, Manifest, atomic_write, finish, hash_file, look, read_json, write_json};
 use geneverse_data::store::GeneStore;
 use geneverse_eval::enrich::clusters::{ClusterTerms, Membership, enrich_clusters, read_clusters};
 use geneverse_eval::enrich::inputs::{Knowledge, read_genes, resolve};
@@ -135,7 +135,6 @@ struct Outcome {
     tests: usize,
     /// The study, or each cluster.
     studies: Vec<ClusterTerms>,
-    seconds: f64,
 }
 
 /// Runs `analyze enrich`.
@@ -143,11 +142,10 @@ pub(crate) fn run(args: &EnrichArgs, ui: &Ui) -> Result<ExitCode> {
     let (test, propagation) = settings(args)?;
     let key = key(args, &test, propagation)?;
     let json_path = args.out.join("enrichment.json");
-    if let Found::Done(_) = look(&args.out, STAGE, &key)?
+    if let Found::Done(manifest) = look(&args.out, STAGE, &key)?
         && json_path.is_file()
     {
-        let outcome: Outcome = read_json(&json_path)?;
-        return said(args, &outcome, ui);
+        return said(args, &read_json(&json_path)?, &manifest, ui);
     }
     stop::listen();
     let begun = Instant::now();
@@ -160,7 +158,7 @@ pub(crate) fn run(args: &EnrichArgs, ui: &Ui) -> Result<ExitCode> {
     };
     let EnrichArgs { top, top_clusters, all, .. } = *args;
     let input = Input { genes, propagation, test, top, top_clusters, all };
-    let Some((outcome, table)) = input.run(source, begun, ui)? else {
+    let Some((outcome, table)) = input.run(source, ui)? else {
         ui.finish();
         ui.note("stopped; nothing was written");
         return Ok(stop::exit());
@@ -168,10 +166,11 @@ pub(crate) fn run(args: &EnrichArgs, ui: &Ui) -> Result<ExitCode> {
     write(&args.out, &outcome, &table, args.clusters.is_some())?;
     let facts = json!({
         "tests": outcome.tests, "studies": outcome.studies.len(), "left_out": outcome.left_out.len(),
-        "seconds": outcome.seconds,
+        "seconds": begun.elapsed().as_secs_f64(),
     });
-    finish(&args.out, STAGE, key, facts)?;
-    said(args, &outcome, ui)
+    let manifest = finish(&args.out, STAGE, key, facts)?;
+    // What was written is said, so that a second run says the same to the last digit.
+    said(args, &read_json(&json_path)?, &manifest, ui)
 }
 
 fn settings(args: &EnrichArgs) -> Result<(Test, Propagation)> {
@@ -272,14 +271,14 @@ pub(super) fn of_clusters(
     let (propagation, test) = (Propagation::default(), Test::default());
     let genes = Genes::Clusters(members);
     let input = Input { genes, propagation, test, top: 10, top_clusters: 10, all: false };
-    let Some((outcome, rows)) = input.run(Source::Store(store), Instant::now(), ui)? else { return Ok(None) };
+    let Some((outcome, rows)) = input.run(Source::Store(store), ui)? else { return Ok(None) };
     write(out, &outcome, &rows, true)?;
     Ok(Some(outcome.studies))
 }
 
 impl Input {
     /// The outcome and the rows of the table; nothing where it was stopped.
-    fn run(mut self, source: Source<'_>, begun: Instant, ui: &Ui) -> Result<Option<(Outcome, String)>> {
+    fn run(mut self, source: Source<'_>, ui: &Ui) -> Result<Option<(Outcome, String)>> {
         ui.start("terms and annotations", None, "files");
         let mut left_out = Vec::new();
         if let Source::Store(store) = source {
@@ -355,8 +354,8 @@ impl Input {
         }
         left_out.sort_unstable();
         left_out.dedup();
-        let (test, propagation, seconds) = (self.test, self.propagation, begun.elapsed().as_secs_f64());
-        let outcome = Outcome { annotations: tally, test, propagation, left_out, tests, studies, seconds };
+        let (test, propagation) = (self.test, self.propagation);
+        let outcome = Outcome { annotations: tally, test, propagation, left_out, tests, studies };
         Ok(Some((outcome, rows)))
     }
 
@@ -428,15 +427,16 @@ fn write(out: &Path, outcome: &Outcome, rows: &str, clustered: bool) -> Result<(
     Ok(())
 }
 
-fn said(args: &EnrichArgs, outcome: &Outcome, ui: &Ui) -> Result<ExitCode> {
+fn said(args: &EnrichArgs, outcome: &Outcome, manifest: &Manifest, ui: &Ui) -> Result<ExitCode> {
     let mut value = serde_json::to_value(outcome)?;
-    value["out"] = json!(args.out);
-    ui.result(&value, || text(args, outcome))?;
+    let seconds = &manifest.facts["seconds"];
+    (value["out"], value["seconds"]) = (json!(args.out), seconds.clone());
+    ui.result(&value, || text(args, outcome, seconds.as_f64().unwrap_or_default()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(args: &EnrichArgs, outcome: &Outcome) -> String {
-    let Outcome { annotations: tally, test, left_out, tests, studies, seconds, .. } = outcome;
+fn text(args: &EnrichArgs, outcome: &Outcome, seconds: f64) -> String {
+    let Outcome { annotations: tally, test, left_out, tests, studies, .. } = outcome;
     let mut text = format!(
         "{}: {tests} terms tested in a population of {} genes, {} of them annotated ({seconds:.2} s)\n",
         args.out.display(),
