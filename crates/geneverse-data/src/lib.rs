@@ -24,3 +24,4 @@ pub mod store;
 pub mod synthesize;
 #[cfg(test)]
 mod testing;
+pub mod texts;

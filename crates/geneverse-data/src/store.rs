@@ -231,6 +231,13 @@ impl GeneStore {
         resolve::resolve(self, text)
     }
 
+    /// The approved symbol of the gene that a text names; nothing where it names none, or several. Quicker than
+    /// [`GeneStore::resolve`] where it names none.
+    pub fn symbol_of(&self, text: &str) -> Result<Option<GeneSymbol>, StoreError> {
+        let known = resolve::known(self, text)?;
+        Ok(known.and_then(Resolution::into_record).map(|record| record.symbol))
+    }
+
     /// All genes in symbol order.
     pub fn iter(&self) -> Records<'_> {
         Records { store: self, after: String::new(), page: VecDeque::new(), ended: false }

@@ -1,20 +1,33 @@
 //! Answers to numbers. No tensors, no network.
 
 pub mod agreement;
+pub mod clusters;
 pub mod compare;
+mod draw;
+pub mod embedding;
+pub mod enrich;
 pub mod facts;
+pub mod figure;
 pub mod form;
 pub mod grade;
+pub mod h5ad;
 pub mod identifier;
 pub mod index;
+pub mod leiden;
 pub mod measure;
+pub mod neighbors;
 pub mod ngram;
 pub mod postprocess;
+mod product;
 pub mod prose;
 pub mod report;
 pub mod retrieval;
 pub mod scores;
 pub mod screen;
+pub mod sparse;
 pub mod stats;
+pub mod svd;
 pub mod terms;
 pub mod text;
+pub mod umap;
+pub mod vectorize;

@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Postprocess(commands::postprocess::PostprocessArgs),
     /// Grade answers: truth, form, BLEU, ROUGE, identifiers
     Evaluate(commands::evaluate::EvaluateArgs),
-    /// What scores and sets of texts are made of
+    /// Runs beside each other, clusters of texts, enriched GO terms, figures
     #[command(subcommand)]
     Analyze(commands::analyze::Command),
     /// Tables, curves and every answer as one HTML page
