@@ -22,5 +22,6 @@ pub mod sources;
 pub mod stage;
 pub mod store;
 pub mod synthesize;
+pub mod texts;
 #[cfg(test)]
 mod testing;
