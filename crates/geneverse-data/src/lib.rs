@@ -22,6 +22,6 @@ pub mod sources;
 pub mod stage;
 pub mod store;
 pub mod synthesize;
-pub mod texts;
 #[cfg(test)]
 mod testing;
+pub mod texts;

@@ -166,7 +166,11 @@ fn inside(graph: &Graph, communities: &[u32], masses: &[f64]) -> (f64, Vec<f64>)
         sums[own as usize] += masses[node];
         // Every edge is met from both ends.
         weight += graph.own_weight(node)
-            + graph.edges(node).filter(|(other, _)| communities[*other] == own).map(|(_, w)| w / 2.0).sum::<f64>();
+            + graph
+                .edges(node)
+                .filter(|(other, _)| communities[*other] == own)
+                .map(|(_, w)| w / 2.0)
+                .sum::<f64>();
     }
     (weight, sums)
 }

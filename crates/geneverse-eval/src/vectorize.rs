@@ -57,12 +57,7 @@ pub struct Words {
 impl Default for Words {
     /// scikit-learn's: every word, as often as it occurs.
     fn default() -> Self {
-        Self {
-            sublinear: false,
-            without_stop_words: false,
-            least: Limit::Texts(1),
-            most: Limit::Share(1.0),
-        }
+        Self { sublinear: false, without_stop_words: false, least: Limit::Texts(1), most: Limit::Share(1.0) }
     }
 }
 
@@ -94,10 +89,8 @@ pub fn tf_idf<T: AsRef<str> + Sync>(texts: &[T], settings: Words) -> TfIdf {
     }
     let n = texts.len();
     let (least, most) = (settings.least.texts(n), settings.most.texts(n));
-    let mut kept: Vec<(&str, usize)> = texts_with
-        .into_iter()
-        .filter(|(_, texts)| (least..=most).contains(&(*texts as f64)))
-        .collect();
+    let mut kept: Vec<(&str, usize)> =
+        texts_with.into_iter().filter(|(_, texts)| (least..=most).contains(&(*texts as f64))).collect();
     kept.sort_unstable();
     let place: HashMap<&str, u32> =
         kept.iter().enumerate().map(|(place, (word, _))| (*word, place as u32)).collect();
@@ -116,12 +109,7 @@ pub fn tf_idf<T: AsRef<str> + Sync>(texts: &[T], settings: Words) -> TfIdf {
 }
 
 /// A text's vector from its words and how often each occurs.
-fn weigh(
-    counts: &[(u32, u32)],
-    places: &[Option<u32>],
-    idf: &[f64],
-    sublinear: bool,
-) -> Vec<(u32, f64)> {
+fn weigh(counts: &[(u32, u32)], places: &[Option<u32>], idf: &[f64], sublinear: bool) -> Vec<(u32, f64)> {
     let weight = |times: u32| match sublinear {
         true => f64::from(times).ln() + 1.0,
         false => f64::from(times),
@@ -181,8 +169,7 @@ impl Piece {
 
 /// The words of a text, in its order: runs of two or more letters, digits and `_`.
 pub fn words_of(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .filter(|run| run.chars().nth(1).is_some())
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|run| run.chars().nth(1).is_some())
 }
 
 #[cfg(test)]

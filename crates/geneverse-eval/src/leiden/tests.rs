@@ -79,12 +79,8 @@ fn reaches_the_known_optimum_of_small_graphs() {
 #[test]
 fn constant_potts_is_not_improved_by_any_single_move() {
     let graph = karate(false);
-    let leiden = |resolution| Leiden {
-        quality: Quality::ConstantPotts,
-        resolution,
-        runs: 20,
-        ..Leiden::default()
-    };
+    let leiden =
+        |resolution| Leiden { quality: Quality::ConstantPotts, resolution, runs: 20, ..Leiden::default() };
     for resolution in [0.05, 0.2, 0.5] {
         let leiden = leiden(resolution);
         let division = leiden.communities(&graph);

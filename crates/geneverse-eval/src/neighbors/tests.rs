@@ -46,7 +46,10 @@ fn equals_brute_force_in_numpy() {
             let ours = nearest(vectors, golden.count, metric, method, 1);
             assert_eq!(&ours.places, places, "{metric:?} {method:?}");
             for (ours, theirs) in ours.distances.iter().zip(distances) {
-                assert!((f64::from(*ours) - theirs).abs() < 1e-6 * (1.0 + theirs), "{ours}, expected {theirs}");
+                assert!(
+                    (f64::from(*ours) - theirs).abs() < 1e-6 * (1.0 + theirs),
+                    "{ours}, expected {theirs}"
+                );
             }
         }
     }

@@ -76,9 +76,11 @@ fn products(matrix: &Columns) -> Vec<f64> {
 fn times(matrix: &Columns, square: &[f64]) -> Columns {
     let count = matrix.count;
     let mut values = vec![0.0; matrix.values.len()];
-    values.par_chunks_mut(PIECE * count).zip(matrix.values.par_chunks(PIECE * count)).for_each(|(out, rows)| {
-        multiply(View::new(rows, rows.len() / count, count), View::new(square, count, count), out);
-    });
+    values.par_chunks_mut(PIECE * count).zip(matrix.values.par_chunks(PIECE * count)).for_each(
+        |(out, rows)| {
+            multiply(View::new(rows, rows.len() / count, count), View::new(square, count, count), out);
+        },
+    );
     Columns { values, count }
 }
 

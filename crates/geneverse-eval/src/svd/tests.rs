@@ -23,8 +23,7 @@ fn matrix(height: usize, width: usize, entries: &[(usize, u32, f64)]) -> Sparse 
 
 #[test]
 fn singular_values_are_those_of_an_exact_decomposition() {
-    let golden: Golden =
-        serde_json::from_str(include_str!("../../tests/goldens/svd_goldens.json")).unwrap();
+    let golden: Golden = serde_json::from_str(include_str!("../../tests/goldens/svd_goldens.json")).unwrap();
     let matrix = matrix(golden.height, golden.width, &golden.entries);
     let rank = golden.values.len();
     let effort = Effort { powers: 20, ..Effort::default() };

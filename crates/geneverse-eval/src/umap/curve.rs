@@ -38,7 +38,8 @@ pub fn fit(spread: f64, min_dist: f64) -> (f64, f64) {
         let step_a = (-ga * db + gb * ab) / determinant;
         let step_b = (-gb * da + ga * ab) / determinant;
         let (next_a, next_b) = (a + step_a, b + step_b);
-        let next = if next_a > 0.0 && next_b > 0.0 { squares(&points, next_a, next_b) } else { f64::INFINITY };
+        let next =
+            if next_a > 0.0 && next_b > 0.0 { squares(&points, next_a, next_b) } else { f64::INFINITY };
         if next < error {
             let settled = step_a.abs() < 1e-12 * a && step_b.abs() < 1e-12 * b;
             (a, b, error) = (next_a, next_b, next);

@@ -88,10 +88,7 @@ pub fn graph(neighbors: &Neighbors) -> Sparse {
 }
 
 /// p + q − pq of two rows.
-fn joined(
-    one: impl Iterator<Item = (u32, f64)>,
-    other: impl Iterator<Item = (u32, f64)>,
-) -> Vec<(u32, f64)> {
+fn joined(one: impl Iterator<Item = (u32, f64)>, other: impl Iterator<Item = (u32, f64)>) -> Vec<(u32, f64)> {
     let (mut one, mut other) = (one.peekable(), other.peekable());
     let mut row = Vec::new();
     loop {

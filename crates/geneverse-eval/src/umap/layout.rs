@@ -54,7 +54,9 @@ impl Layout {
                     let due = graph.columns[range.clone()]
                         .iter()
                         .zip(&shares[range])
-                        .filter(|(_, share)| (epoch as f64 * **share).floor() > ((epoch - 1) as f64 * **share).floor())
+                        .filter(|(_, share)| {
+                            (epoch as f64 * **share).floor() > ((epoch - 1) as f64 * **share).floor()
+                        })
                         .map(|(to, _)| *to as usize);
                     let draw = Draw::at(self.seed, &[4, epoch as u64, point as u64]);
                     *place = self.moved(point, due, &places, step, draw);

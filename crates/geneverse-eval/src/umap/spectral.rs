@@ -61,7 +61,8 @@ pub(super) fn eigenvectors(graph: &Sparse, count: usize, seed: u64) -> Vec<f64> 
         let worst = (0..count)
             .map(|vector| {
                 let value = values[vector] - 2.0;
-                let pairs = basis.iter().skip(vector).step_by(block).zip(image.iter().skip(vector).step_by(block));
+                let pairs =
+                    basis.iter().skip(vector).step_by(block).zip(image.iter().skip(vector).step_by(block));
                 pairs.map(|(x, y)| (y - value * x).powi(2)).sum::<f64>().sqrt()
             })
             .fold(0.0, f64::max);
@@ -102,7 +103,8 @@ fn without(basis: &mut [f64], first: &[f64], block: usize) {
 /// A block of vectors times a small square matrix.
 fn turned(basis: &[f64], turn: &[f64], block: usize) -> Vec<f64> {
     let row = |row: &[f64]| -> Vec<f64> {
-        let column = |column: usize| row.iter().zip(turn.iter().skip(column).step_by(block)).map(|(x, t)| x * t).sum();
+        let column =
+            |column: usize| row.iter().zip(turn.iter().skip(column).step_by(block)).map(|(x, t)| x * t).sum();
         (0..block).map(column).collect()
     };
     basis.chunks(block).flat_map(row).collect()
