@@ -2,6 +2,7 @@
 
 pub mod clusters;
 mod draw;
+pub mod embedding;
 pub mod facts;
 pub mod form;
 pub mod grade;
