@@ -286,18 +286,20 @@ impl EmbeddingsClient {
     }
 }
 
-/// A vector as it is kept: its numbers in f32, little-endian, in base64.
+/// Numbers as they are kept in a line of JSON: in f32, little-endian, in base64.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-struct Packed(String);
+pub struct Packed(String);
 
 impl Packed {
-    fn of(vector: &[f32]) -> Self {
+    /// Packs numbers.
+    pub fn of(vector: &[f32]) -> Self {
         let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
         Self(STANDARD.encode(bytes))
     }
 
-    fn numbers(&self) -> Option<Vec<f32>> {
+    /// The numbers; `None` for what is no such text.
+    pub fn numbers(&self) -> Option<Vec<f32>> {
         let bytes = STANDARD.decode(&self.0).ok()?;
         let (numbers, []) = bytes.as_chunks::<4>() else { return None };
         Some(numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())

@@ -11,7 +11,7 @@
 mod sentence;
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use geneverse_data::stage::read_json;
 use rayon::prelude::*;
@@ -39,6 +39,23 @@ pub struct Embedder {
     tokens: Tokens,
     folder: SentenceFolder,
     longest: usize,
+}
+
+/// Where the model of a folder lies: in it, or where its `modules.json` says.
+pub fn transformer_folder(folder: &Path) -> Result<PathBuf> {
+    let sentences = SentenceFolder::read(folder)?;
+    Ok(sentences.map_or_else(|| folder.to_owned(), |sentences| sentences.transformer))
+}
+
+/// The files of a folder besides the model's own that its vectors depend on; those that are there.
+pub fn sentence_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let transformer = transformer_folder(folder)?;
+    let mut files: Vec<PathBuf> =
+        ["vocab.txt", "sentence_bert_config.json"].map(|name| transformer.join(name)).into();
+    files.extend(["modules.json", "config_sentence_transformers.json"].map(|name| folder.join(name)));
+    files.extend(sentence::pooling_file(folder)?);
+    files.retain(|file| file.exists());
+    Ok(files)
 }
 
 enum Model {

@@ -56,6 +56,9 @@ pub(crate) enum Command {
     Postprocess(commands::postprocess::PostprocessArgs),
     /// Grade answers: truth, form, BLEU, ROUGE-1, identifiers
     Evaluate(commands::evaluate::EvaluateArgs),
+    /// Texts and answers as vectors, clusters and terms
+    #[command(subcommand)]
+    Analyze(commands::analyze::Command),
     /// Tables, curves and every answer as one HTML page
     Report(commands::report::ReportArgs),
 }

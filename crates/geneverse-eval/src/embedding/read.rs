@@ -23,7 +23,8 @@ pub fn read(path: &Path, ids: Option<&Path>) -> Result<Embedding, FileError> {
             let mut bytes = Vec::new();
             open(path)?.read_to_end(&mut bytes).map_err(|e| FileError::reading(path, e))?;
             let parsed = if extension == "npy" { npy(&bytes) } else { safetensors(&bytes) };
-            let Array { rows, dimensions, values } = parsed.map_err(|reason| FileError::whole(path, reason))?;
+            let Array { rows, dimensions, values } =
+                parsed.map_err(|reason| FileError::whole(path, reason))?;
             let beside = ids_path(path);
             let ids = read_ids(ids.unwrap_or(&beside), path, rows)?;
             Embedding { ids, vectors: values, dimensions }
@@ -47,7 +48,8 @@ fn check(path: &Path, embedding: &Embedding) -> Result<(), FileError> {
     let mut rows = HashMap::new();
     for (row, (id, vector)) in ids.iter().zip(vectors.chunks(*dimensions)).enumerate() {
         if let Some(earlier) = rows.insert(id.as_str(), row + 1) {
-            let reason = format!("vector {} has the id {id:?} of vector {earlier}, expected each once", row + 1);
+            let reason =
+                format!("vector {} has the id {id:?} of vector {earlier}, expected each once", row + 1);
             return Err(FileError::whole(path, reason));
         }
         if let Some(wrong) = vector.iter().find(|x| !x.is_finite()) {
@@ -60,8 +62,10 @@ fn check(path: &Path, embedding: &Embedding) -> Result<(), FileError> {
 
 fn read_ids(path: &Path, of: &Path, rows: usize) -> Result<Vec<String>, FileError> {
     if !path.exists() {
-        let reason =
-            format!("holds no ids, and {} is not there, expected an id a line in it; see --ids", path.display());
+        let reason = format!(
+            "holds no ids, and {} is not there, expected an id a line in it; see --ids",
+            path.display()
+        );
         return Err(FileError::whole(of, reason));
     }
     let lines: Result<Vec<String>, _> = open(path)?.lines().collect();
@@ -90,7 +94,10 @@ impl Array {
     /// From bytes, little-endian.
     fn new(shape: &[usize], width: usize, bytes: &[u8]) -> Result<Self, String> {
         let [rows, dimensions] = *shape else {
-            return Err(format!("found an array of {} dimensions, expected 2: (vectors, numbers)", shape.len()));
+            return Err(format!(
+                "found an array of {} dimensions, expected 2: (vectors, numbers)",
+                shape.len()
+            ));
         };
         let expected = rows.checked_mul(dimensions).and_then(|n| n.checked_mul(width));
         if expected != Some(bytes.len()) {
@@ -129,10 +136,14 @@ pub(super) fn npy(bytes: &[u8]) -> Result<Array, String> {
     let width = match field(header, "descr").map(|d| d.trim_matches(['\'', '"'])) {
         Some("<f4") => 4,
         Some("<f8") => 8,
-        found => return Err(format!("found numbers of type {}, expected <f4 (or <f8)", found.unwrap_or("?"))),
+        found => {
+            return Err(format!("found numbers of type {}, expected <f4 (or <f8)", found.unwrap_or("?")));
+        }
     };
     if field(header, "fortran_order") != Some("False") {
-        return Err("found numbers column after column, expected rows; save numpy.ascontiguousarray(…)".to_owned());
+        return Err(
+            "found numbers column after column, expected rows; save numpy.ascontiguousarray(…)".to_owned()
+        );
     }
     let shape = header.split_once("'shape':").and_then(|(_, rest)| rest.split_once('(')?.1.split_once(')'));
     let (shape, _) = shape.ok_or_else(|| "found no shape in the header".to_owned())?;

@@ -22,7 +22,8 @@ fn read_named(name: &str, bytes: &[u8], ids: Option<&str>) -> Result<Embedding, 
 fn numpy(descr: &str, order: &str, shape: &str, values: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}");
     let header = format!("{header:<117}\n");
-    [b"\x93NUMPY\x01\x00".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes(), values].concat()
+    [b"\x93NUMPY\x01\x00".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes(), values]
+        .concat()
 }
 
 fn doubles(values: &[f64]) -> Vec<u8> {

@@ -72,11 +72,8 @@ struct Module {
 impl SentenceFolder {
     /// Reads `folder`; `None` where it has no `modules.json`.
     pub(crate) fn read(folder: &Path) -> Result<Option<Self>> {
+        let Some(modules) = modules(folder)? else { return Ok(None) };
         let path = folder.join("modules.json");
-        if !path.exists() {
-            return Ok(None);
-        }
-        let modules: Vec<Module> = read_json(&path)?;
         let refuse = |found: String, expected: &str| ModelError::Config {
             path: path.clone(),
             field: "type".into(),
@@ -108,6 +105,18 @@ impl SentenceFolder {
         let (transformer, pooling) = (folder.to_owned(), vec![Pooling::Mean]);
         Ok(Self { transformer, pooling, normalised: false, max_seq_length, lower, prompt: String::new() })
     }
+}
+
+fn modules(folder: &Path) -> Result<Option<Vec<Module>>> {
+    let path = folder.join("modules.json");
+    Ok(if path.exists() { Some(read_json(&path)?) } else { None })
+}
+
+/// The file that says how states are pooled, where the folder has one.
+pub(crate) fn pooling_file(folder: &Path) -> Result<Option<PathBuf>> {
+    let modules = modules(folder)?.unwrap_or_default();
+    let pooling = modules.iter().find(|module| module.kind.ends_with("Pooling"));
+    Ok(pooling.map(|module| folder.join(&module.path).join("config.json")))
 }
 
 /// `max_seq_length` and `do_lower_case` of `sentence_bert_config.json`, where it is.

@@ -4,6 +4,7 @@
 //! standard output (JSON with `--json`), talk and progress on standard error through [`Ui`].
 
 pub(crate) mod adapter;
+pub(crate) mod analyze;
 pub(crate) mod dataset;
 pub(crate) mod evaluate;
 pub(crate) mod fetch;
@@ -37,6 +38,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Inspect(command) => inspect::run(command, ui),
         Command::Postprocess(args) => postprocess::run(&args, ui),
         Command::Evaluate(args) => evaluate::run(&args, ui),
+        Command::Analyze(command) => analyze::run(command, ui),
         Command::Report(args) => report::run(args, ui),
     }
 }

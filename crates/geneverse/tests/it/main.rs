@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod analyze_embed;
 mod bad_input;
 mod dataset;
 mod fetch;
