@@ -241,6 +241,43 @@ fn an_adapter_is_in_the_states() {
     assert!(difference > 1e-2, "{difference}");
 }
 
+/// A decoder that was made into a sentence encoder: its own tokens around a text, the last one's state, length 1.
+#[test]
+fn a_decoder_is_pooled_as_its_sentence_transformers_files_say() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(golden("llama").join(file), folder.path().join(file)).unwrap();
+    }
+    std::fs::copy(golden("bert/tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
+    let write =
+        |file: &str, value: Value| std::fs::write(folder.path().join(file), value.to_string()).unwrap();
+    std::fs::create_dir(folder.path().join("1_Pooling")).unwrap();
+    write("1_Pooling/config.json", json!({"pooling_mode": "lasttoken"}));
+    let modules = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")];
+    write(
+        "modules.json",
+        json!(modules.map(|(path, kind)| json!({"path": path, "type": format!("s.models.{kind}")}))),
+    );
+    let embedder = read(&folder);
+    assert_eq!(
+        embedder.describe(),
+        "llama of 2 layers, last-token pooling, normalised, texts of up to 256 tokens"
+    );
+    let texts = ["a kinase".to_owned(), "a kinase binds the dna".to_owned()];
+    let found = vectors(&embedder, &texts).numbers;
+    let decoder = Decoder::read(&golden("llama")).unwrap();
+    for (text, found) in texts.iter().zip(found.chunks_exact(42)) {
+        let ids = embedder.encode(text).unwrap().ids;
+        assert_eq!((ids.first(), ids.last()), (Some(&2), Some(&3)), "[CLS] and [SEP]");
+        let sequence = Sequence { labels: vec![None; ids.len()], ids };
+        let states = decoder.hidden(&Pack::new([&sequence], decoder.config(), Packing::Apart)).unwrap();
+        let last = &states[states.len() - 42..];
+        let length = last.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let wanted: Vec<f32> = last.iter().map(|x| x / length).collect();
+        assert_close(found, &wanted, 1e-5, text);
+    }
+}
+
 #[test]
 fn packs_hold_neighbours_and_no_more_than_they_may() {
     let encoded = |n: usize| Encoded { ids: vec![0; n], cut: false };

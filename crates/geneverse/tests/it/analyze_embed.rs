@@ -88,8 +88,9 @@ fn an_interrupted_run_goes_on_to_the_same_bytes() {
     let chunk =
         |numbers: &[f32]| value!({"tokens": 1000, "cut": [], "empty": [], "numbers": Packed::of(numbers)});
     let resumed = |key: &str, first: Value, rest: &str| {
-        ["e.npy", "e.npy.manifest.json", "e.npy.ids.txt"]
-            .map(|file| fs::remove_file(path.join(file)).unwrap());
+        for file in ["e.npy", "e.npy.manifest.json", "e.npy.ids.txt"] {
+            fs::remove_file(path.join(file)).unwrap();
+        }
         fs::write(path.join("e.npy.part"), format!("{key}\n{first}\n{rest}")).unwrap();
         let told = json(&succeed(path, &args));
         assert!(!path.join("e.npy.part").exists());
