@@ -13,7 +13,7 @@
 //! output is a function of the answers: how many were asked for at once, and in how many runs, does not matter.
 
 mod budget;
-mod cache;
+pub(crate) mod cache;
 mod plan;
 mod question;
 mod reject;

@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Postprocess(commands::postprocess::PostprocessArgs),
     /// Grade answers: truth, form, BLEU, ROUGE, identifiers
     Evaluate(commands::evaluate::EvaluateArgs),
-    /// Runs beside each other, clusters of texts, enriched GO terms, figures
+    /// Runs beside each other, texts as vectors and clusters, enriched GO terms, figures
     #[command(subcommand)]
     Analyze(commands::analyze::Command),
     /// Tables, curves and every answer as one HTML page

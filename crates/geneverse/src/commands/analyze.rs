@@ -2,6 +2,7 @@
 
 mod clusters;
 mod compare;
+mod embed;
 mod enrich;
 mod figures;
 
@@ -22,6 +23,8 @@ pub(crate) enum Command {
     /// Pictures with their data beside them: points, losses, scores, sweeps
     #[command(subcommand)]
     Figures(figures::Command),
+    /// Texts into vectors: by a sentence encoder, by any model's states, or by an endpoint
+    Embed(embed::EmbedArgs),
 }
 
 /// Runs `analyze`.
@@ -31,5 +34,6 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Clusters(args) => clusters::run(&args, ui),
         Command::Enrich(args) => enrich::run(&args, ui),
         Command::Figures(command) => figures::run(command, ui),
+        Command::Embed(args) => embed::run(&args, ui),
     }
 }

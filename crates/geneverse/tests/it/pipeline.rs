@@ -185,6 +185,8 @@ fn generation_config_is_obeyed_and_flags_beat_it() {
         [&prompts[..], &length, more].concat()
     };
     let answers = |out: &str| fs::read_to_string(path.join(out)).unwrap();
+    // An end that is never said: answers that go on for long repeat themselves.
+    fs::write(model.join("generation_config.json"), r#"{"eos_token_id": 5}"#).unwrap();
     succeed(path, &args("plain.jsonl", &[]));
     let controls = ["--repetition-penalty", "1.4", "--no-repeat-ngram-size", "2"];
     succeed(path, &args("flags.jsonl", &controls));
@@ -192,7 +194,7 @@ fn generation_config_is_obeyed_and_flags_beat_it() {
     assert_eq!((&key["repetition_penalty"], &key["no_repeat_ngram_size"]), (&1.4.into(), &2.into()));
     assert_ne!(answers("flags.jsonl"), answers("plain.jsonl"));
 
-    let config = r#"{"eos_token_id": 2, "repetition_penalty": 1.4, "no_repeat_ngram_size": 2, "do_sample": true,
+    let config = r#"{"eos_token_id": 5, "repetition_penalty": 1.4, "no_repeat_ngram_size": 2, "do_sample": true,
         "temperature": 0.7}"#;
     fs::write(model.join("generation_config.json"), config).unwrap();
     let output = run(path, &args("file.jsonl", &[]));
