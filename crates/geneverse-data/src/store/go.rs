@@ -117,7 +117,7 @@ impl GeneStore {
         Ok(Some(information(genes, self.ok(most)?)))
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         select: &str,
         params: impl Params,
