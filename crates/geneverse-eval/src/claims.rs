@@ -71,7 +71,10 @@ impl ClaimKind {
     /// Whether a record can say of such a claim that it is wrong: it has a field of its own.
     pub fn is_typed(self) -> bool {
         use ClaimKind::*;
-        matches!(self, Symbol | Name | Kind | Location | Identifier | Alias | Group | Organism | Status | Ortholog)
+        matches!(
+            self,
+            Symbol | Name | Kind | Location | Identifier | Alias | Group | Organism | Status | Ortholog
+        )
     }
 }
 
@@ -135,6 +138,71 @@ impl Claims {
     /// How many claims have a verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.list.iter().filter(|claim| claim.verdict == verdict).count()
+    }
+}
+
+/// An answer's claims in `scores.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClaimScores {
+    /// Supported ones.
+    pub supported: usize,
+    /// Contradicted ones.
+    pub contradicted: usize,
+    /// Those of which the record says nothing.
+    pub not_in_record: usize,
+    /// Facts of the record.
+    pub facts: usize,
+    /// How many of them the answer states.
+    pub stated: usize,
+    /// Identifiers that the answer gives.
+    pub identifiers: usize,
+    /// How many of them are hallucinated.
+    pub hallucinated: usize,
+    /// The claims.
+    pub list: Vec<Claim>,
+}
+
+impl ClaimScores {
+    /// Counts claims.
+    pub fn of(claims: Claims) -> Self {
+        Self {
+            supported: claims.count(Verdict::Supported),
+            contradicted: claims.count(Verdict::Contradicted),
+            not_in_record: claims.count(Verdict::NotInRecord),
+            facts: claims.facts,
+            stated: claims.stated,
+            identifiers: claims.identifiers,
+            hallucinated: claims.hallucinated,
+            list: claims.list,
+        }
+    }
+}
+
+/// Shares over all answers; `None` where there is nothing to share.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ClaimTotals {
+    /// Supported claims among those that are decided.
+    pub precision: Option<f64>,
+    /// Supported claims among all.
+    pub support: Option<f64>,
+    /// Facts that the answers state.
+    pub recall: Option<f64>,
+    /// Identifiers that are hallucinated.
+    pub hallucinated: Option<f64>,
+}
+
+impl ClaimTotals {
+    /// Adds answers up.
+    pub fn of<'a>(answers: impl Iterator<Item = &'a ClaimScores> + Clone) -> Self {
+        let sum = |of: fn(&ClaimScores) -> usize| answers.clone().map(of).sum::<usize>();
+        let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
+        let (supported, contradicted) = (sum(|c| c.supported), sum(|c| c.contradicted));
+        Self {
+            precision: share(supported, supported + contradicted),
+            support: share(supported, supported + contradicted + sum(|c| c.not_in_record)),
+            recall: share(sum(|c| c.stated), sum(|c| c.facts)),
+            hallucinated: share(sum(|c| c.hallucinated), sum(|c| c.identifiers)),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) mod contradiction;
 mod names;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use geneverse_data::gene::{GeneKind, GeneRecord};
 use geneverse_data::store::GoKnowledge;
@@ -24,7 +24,7 @@ use crate::form::repetition;
 use crate::grade::Grade;
 use crate::index::GeneIndex;
 use crate::prose::words;
-use crate::statements::{Statement, of_record, statements};
+use crate::statements::{GoStatements, Statement, of_go, of_record, statements};
 use crate::terms::{KeyTerms, TermId, TermIndex, document, function_text, term_of, terms};
 pub(crate) use names::{has_name, name_words, without_names};
 
@@ -49,6 +49,8 @@ const SHOWN: usize = 3;
 pub struct GeneGrader {
     index: GeneIndex,
     terms: TermIndex,
+    /// What GO terms state.
+    go: GoStatements,
     /// Genes by their groups.
     groups: HashMap<String, Vec<usize>>,
     /// What is worked out of a record when it is first graded by.
@@ -62,7 +64,7 @@ pub(crate) struct Prepared {
     function: KeyTerms,
     /// All that it says: the same with names, groups, kind and all GO terms. In the order of ids.
     pub(crate) document: Vec<TermId>,
-    pub(crate) statements: Vec<Statement>,
+    pub(crate) statements: Vec<Arc<Statement>>,
     /// Genes that share a group with it.
     kin: HashSet<usize>,
 }
@@ -94,7 +96,8 @@ impl Measure {
 impl GeneGrader {
     /// Indexes the terms of every record.
     pub fn new(index: GeneIndex) -> Self {
-        let documents: Vec<String> = index.genes().par_iter().map(|gene| whole_document(gene, index.go())).collect();
+        let documents: Vec<String> =
+            index.genes().par_iter().map(|gene| whole_document(gene, index.go())).collect();
         let terms = TermIndex::new(documents);
         let mut groups: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, gene) in index.genes().iter().enumerate() {
@@ -103,7 +106,8 @@ impl GeneGrader {
             }
         }
         let prepared = index.genes().iter().map(|_| OnceLock::new()).collect();
-        Self { index, terms, groups, prepared }
+        let go = of_go(index.go(), &terms);
+        Self { index, terms, go, groups, prepared }
     }
 
     /// The genes.
@@ -119,21 +123,18 @@ impl GeneGrader {
         self.prepared[place].get_or_init(|| {
             let gene = &self.index.genes()[place];
             let kin = gene.groups.iter().filter_map(|group| self.groups.get(group)).flatten().copied();
+            let statements = of_record(gene, self.index.go(), &self.go, &self.terms);
+            let mut whole = self.terms.ids(&terms(&document(gene)));
+            whole.extend(statements.iter().flat_map(|statement| &statement.terms));
+            whole.sort_unstable();
+            whole.dedup();
             Prepared {
                 function: self.terms.key_terms(&terms(&function_text(gene))),
-                document: self.terms.ids(&terms(&self.with_ancestors(gene))),
-                statements: of_record(gene, self.index.go(), &self.terms),
+                document: whole,
+                statements,
                 kin: kin.collect(),
             }
         })
-    }
-
-    /// A record's document with the names of all GO terms that the gene has.
-    fn with_ancestors(&self, gene: &GeneRecord) -> String {
-        let go = self.index.go();
-        let names = go.propagated(&gene.symbol).into_iter().filter_map(|id| go.name(id));
-        let names: Vec<&str> = names.collect();
-        format!("{} . {}", document(gene), names.join(" . "))
     }
 
     /// Grades the truth of an answer about `gene`, a record of this grader's index.
@@ -187,8 +188,7 @@ impl GeneGrader {
         };
         let (coverage, covered) = record.function.coverage(query);
         let focus = crate::statements::share(query, &record.document, &self.terms);
-        let measure =
-            Measure { nearest: over(found.best_other), kin: over(found.best_kin), coverage, focus };
+        let measure = Measure { nearest: over(found.best_other), kin: over(found.best_kin), coverage, focus };
         Compared { measure, covered, other: found.best_other_document, kin: found.best_kin_document }
     }
 
@@ -214,7 +214,8 @@ impl GeneGrader {
         });
         if kin < wanted.kin {
             let (relative, least) = (symbol_of(compared.kin), wanted.kin);
-            verdicts.push(Err(format!("fits its relative {relative} much better ({kin:.2}, expected {least})")));
+            verdicts
+                .push(Err(format!("fits its relative {relative} much better ({kin:.2}, expected {least})")));
         }
         let percent = |share: f64| format!("{:.0} %", share * 100.0);
         verdicts.push(if coverage >= wanted.coverage {
@@ -226,7 +227,9 @@ impl GeneGrader {
         });
         if focus < wanted.focus {
             let (has, least) = (percent(focus), percent(wanted.focus));
-            verdicts.push(Err(format!("says much that the record does not: {has} of its terms by weight are in it, expected {least}")));
+            verdicts.push(Err(format!(
+                "says much that the record does not: {has} of its terms by weight are in it, expected {least}"
+            )));
         }
         verdicts
     }

@@ -12,22 +12,114 @@ const MAX_WORDS: usize = 700;
 
 /// Words of a pathway, process or function: one that starts so has to be there.
 const FUNCTION_STEMS: [&str; 84] = [
-    "pathway", "signal", "cascade", "process", "function", "regulat", "involve", "role", "activ", "cataly", "bind",
-    "bound", "transport", "mediat", "metaboli", "biosynthe", "synthe", "respon", "participat", "control", "modulat",
-    "inhibit", "silenc", "transcri", "translat", "recogni", "phosphorylat", "contribut", "implicat", "associat",
-    "express", "produc", "interact", "degrad", "repair", "replicat", "recombin", "remodel", "secret", "adhes",
-    "differentiat", "develop", "prolifer", "apopto", "immun", "defen", "inflamm", "growth", "receptor", "ligand",
-    "enzyme", "kinase", "hydroly", "cleav", "convert", "oxid", "reduc", "transfer", "channel", "carrier", "conduct",
-    "structur", "assembl", "organiz", "maint", "formation", "stabili", "locali", "target", "import", "export", "splic",
-    "essential", "required", "necessary", "acts", "acting", "induc", "suppress", "repress", "promot", "stimulat",
-    "component", "linked",
+    "pathway",
+    "signal",
+    "cascade",
+    "process",
+    "function",
+    "regulat",
+    "involve",
+    "role",
+    "activ",
+    "cataly",
+    "bind",
+    "bound",
+    "transport",
+    "mediat",
+    "metaboli",
+    "biosynthe",
+    "synthe",
+    "respon",
+    "participat",
+    "control",
+    "modulat",
+    "inhibit",
+    "silenc",
+    "transcri",
+    "translat",
+    "recogni",
+    "phosphorylat",
+    "contribut",
+    "implicat",
+    "associat",
+    "express",
+    "produc",
+    "interact",
+    "degrad",
+    "repair",
+    "replicat",
+    "recombin",
+    "remodel",
+    "secret",
+    "adhes",
+    "differentiat",
+    "develop",
+    "prolifer",
+    "apopto",
+    "immun",
+    "defen",
+    "inflamm",
+    "growth",
+    "receptor",
+    "ligand",
+    "enzyme",
+    "kinase",
+    "hydroly",
+    "cleav",
+    "convert",
+    "oxid",
+    "reduc",
+    "transfer",
+    "channel",
+    "carrier",
+    "conduct",
+    "structur",
+    "assembl",
+    "organiz",
+    "maint",
+    "formation",
+    "stabili",
+    "locali",
+    "target",
+    "import",
+    "export",
+    "splic",
+    "essential",
+    "required",
+    "necessary",
+    "acts",
+    "acting",
+    "induc",
+    "suppress",
+    "repress",
+    "promot",
+    "stimulat",
+    "component",
+    "linked",
 ];
 
 /// Where no function is known, the kind has to be told instead: one of these does.
 const KIND_PHRASES: [&str; 20] = [
-    "pseudogene", "microrna", "mirna", "lncrna", "snorna", "trna", "rrna", "snrna", "y rna", " rna ", "non-coding",
-    "noncoding", "segment", "uncharacterized", "uncharacterised", "not known", "unknown", "fragile site",
-    "not been determined", "provirus",
+    "pseudogene",
+    "microrna",
+    "mirna",
+    "lncrna",
+    "snorna",
+    "trna",
+    "rrna",
+    "snrna",
+    "y rna",
+    " rna ",
+    "non-coding",
+    "noncoding",
+    "segment",
+    "uncharacterized",
+    "uncharacterised",
+    "not known",
+    "unknown",
+    "fragile site",
+    "not been determined",
+    "provirus",
 ];
 
 /// What an assistant says to its user, and what templates leave behind. Lower-cased.
@@ -70,15 +162,55 @@ const SECOND_PERSON: [&str; 5] = ["you", "your", "yours", "yourself", "You"];
 
 /// What an answer begins with that is a label and no prose. Lower-cased.
 const LABELS: [&str; 12] = [
-    "answer:", "response:", "output:", "summary:", "gene summary:", "description:", "gene:", "title:", "function:",
-    "assistant:", "gene name:", "gene symbol:",
+    "answer:",
+    "response:",
+    "output:",
+    "summary:",
+    "gene summary:",
+    "description:",
+    "gene:",
+    "title:",
+    "function:",
+    "assistant:",
+    "gene name:",
+    "gene symbol:",
 ];
 
 /// No sentence ends with one of these.
 const OPEN_ENDS: [&str; 33] = [
-    "the", "an", "of", "and", "or", "to", "by", "with", "for", "from", "in", "on", "at", "as", "that", "which", "is",
-    "are", "was", "were", "be", "been", "its", "their", "this", "these", "into", "between", "including", "than",
-    "has", "have", "such",
+    "the",
+    "an",
+    "of",
+    "and",
+    "or",
+    "to",
+    "by",
+    "with",
+    "for",
+    "from",
+    "in",
+    "on",
+    "at",
+    "as",
+    "that",
+    "which",
+    "is",
+    "are",
+    "was",
+    "were",
+    "be",
+    "been",
+    "its",
+    "their",
+    "this",
+    "these",
+    "into",
+    "between",
+    "including",
+    "than",
+    "has",
+    "have",
+    "such",
 ];
 
 /// Words after "I" that make it a person and not a numeral ("type I collagen").
@@ -181,7 +313,11 @@ fn markup(text: &str) -> Option<&'static str> {
                 && line[..at].bytes().all(|b| b.is_ascii_digit())
                 && line[at + 1..].starts_with(' ')
         });
-        if numbered || ["- ", "* ", "• ", "– ", "+ ", "▪ ", "◦ ", "‣ ", "· ", "— "].iter().any(|bullet| line.starts_with(bullet)) {
+        if numbered
+            || ["- ", "* ", "• ", "– ", "+ ", "▪ ", "◦ ", "‣ ", "· ", "— "]
+                .iter()
+                .any(|bullet| line.starts_with(bullet))
+        {
             return Some("a list");
         }
         if line.starts_with('#') {
@@ -198,7 +334,10 @@ fn markup(text: &str) -> Option<&'static str> {
     if LABELS.iter().any(|label| start.starts_with(label)) {
         return Some("a label before it");
     }
-    if ["<p>", "<br", "<b>", "<i>", "<li>", "<ul>", "<h1", "<h2", "<h3", "</"].iter().any(|tag| text.contains(tag)) {
+    if ["<p>", "<br", "<b>", "<i>", "<li>", "<ul>", "<h1", "<h2", "<h3", "</"]
+        .iter()
+        .any(|tag| text.contains(tag))
+    {
         return Some("HTML");
     }
     (text.contains("**") || text.contains("__")).then_some("markdown emphasis")
@@ -237,7 +376,9 @@ pub(crate) fn repetition(text: &str) -> Option<String> {
     let lower: Vec<String> = written.iter().map(|word| word.to_lowercase()).collect();
     let tokens: Vec<&str> = lower.iter().map(String::as_str).collect();
     // A word alone may follow itself in a name, "MAP kinase kinase kinase kinase"; a symbol may not.
-    let symbol = |word: &str| word.chars().any(|c| c.is_uppercase() || c.is_ascii_digit());
+    let symbol = |word: &str| {
+        word.chars().any(char::is_alphabetic) && word.chars().any(|c| c.is_uppercase() || c.is_ascii_digit())
+    };
     for length in 1..=8 {
         for start in 0..tokens.len() {
             let times = if length == 1 && !symbol(written[start]) { 5 } else { 3 };

@@ -6,6 +6,7 @@ pub mod form;
 pub mod grade;
 pub mod identifier;
 pub mod index;
+pub mod judge;
 pub mod marker;
 pub mod ngram;
 pub mod postprocess;

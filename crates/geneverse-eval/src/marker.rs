@@ -53,7 +53,9 @@ pub fn grade_truth(answer: &str, gene: &str, cell_type: &str, is_marker: bool) -
         Said::No if !is_marker => Grade::pass(format!("{no}, {so}")),
         Said::Yes => Grade::fail(format!("{yes}, {so}")),
         Said::No => Grade::fail(format!("{no}, {so}")),
-        Said::Both => Grade::fail(format!("says both that {gene} is a marker of {cell_type} and that it is not")),
+        Said::Both => {
+            Grade::fail(format!("says both that {gene} is a marker of {cell_type} and that it is not"))
+        }
         Said::Hedge => Grade::fail(format!("leaves open whether {gene} is a marker of {cell_type}")),
         Said::Nothing => Grade::fail(format!("does not say whether {gene} is a marker of {cell_type}")),
     }
@@ -84,7 +86,9 @@ pub fn grade_form(answer: &str, gene: &str, cell_type: &str) -> Grade {
         faults.push("does not state that the gene is or is not a marker".to_owned());
     }
     match faults.is_empty() {
-        true => Grade::pass("is one sentence that says of gene and cell type whether the one marks the other"),
+        true => {
+            Grade::pass("is one sentence that says of gene and cell type whether the one marks the other")
+        }
         false => Grade { score: 0.0, reasons: faults },
     }
 }
@@ -117,15 +121,55 @@ const SKIPPED: [&str; 5] = ["cell", "cells", "type", "types", "positive"];
 
 /// Where a statement ends and the next one begins, apart from full stops.
 const TURNS: [&str; 19] = [
-    ";", "but", "however", "whereas", "while", "although", "though", "yet", "nevertheless", "which", "where",
-    "because", "since", "so", "thus", "therefore", "hence", "—", "–",
+    ";",
+    "but",
+    "however",
+    "whereas",
+    "while",
+    "although",
+    "though",
+    "yet",
+    "nevertheless",
+    "which",
+    "where",
+    "because",
+    "since",
+    "so",
+    "thus",
+    "therefore",
+    "hence",
+    "—",
+    "–",
 ];
 
 /// Words that turn a statement round.
 const NEGATIONS: [&str; 26] = [
-    "not", "no", "never", "neither", "non", "hardly", "scarcely", "fails", "failed", "fail", "lacks", "lack",
-    "lacking", "excluded", "excludes", "false", "incorrect", "wrong", "untrue", "inaccurate", "denied", "rejected",
-    "unsuitable", "without", "nothing", "disqualified",
+    "not",
+    "no",
+    "never",
+    "neither",
+    "non",
+    "hardly",
+    "scarcely",
+    "fails",
+    "failed",
+    "fail",
+    "lacks",
+    "lack",
+    "lacking",
+    "excluded",
+    "excludes",
+    "false",
+    "incorrect",
+    "wrong",
+    "untrue",
+    "inaccurate",
+    "denied",
+    "rejected",
+    "unsuitable",
+    "without",
+    "nothing",
+    "disqualified",
 ];
 
 /// Phrases whose negation is none; they are taken out. Each ends in the word that is not to count.
@@ -143,9 +187,31 @@ const NO_NEGATIONS: [&[&str]; 9] = [
 
 /// Words that leave open what they stand in.
 const HEDGES: [&str; 25] = [
-    "may", "might", "possibly", "perhaps", "maybe", "potentially", "potential", "possible", "probably", "presumably",
-    "likely", "unlikely", "appears", "appear", "seems", "seem", "seemingly", "apparently", "arguably", "sometimes",
-    "partially", "partly", "supposedly", "either", "conceivably",
+    "may",
+    "might",
+    "possibly",
+    "perhaps",
+    "maybe",
+    "potentially",
+    "potential",
+    "possible",
+    "probably",
+    "presumably",
+    "likely",
+    "unlikely",
+    "appears",
+    "appear",
+    "seems",
+    "seem",
+    "seemingly",
+    "apparently",
+    "arguably",
+    "sometimes",
+    "partially",
+    "partly",
+    "supposedly",
+    "either",
+    "conceivably",
 ];
 
 /// Phrases that leave everything open, wherever they stand.
@@ -174,12 +240,8 @@ const OPEN: [&[&str]; 21] = [
 ];
 
 /// Phrases that say both at once.
-const BOTH: [&[&str]; 4] = [
-    &["is", "and", "is", "not"],
-    &["is", "or", "is", "not"],
-    &["yes", "and", "no"],
-    &["yes", "or", "no"],
-];
+const BOTH: [&[&str]; 4] =
+    [&["is", "and", "is", "not"], &["is", "or", "is", "not"], &["yes", "and", "no"], &["yes", "or", "no"]];
 
 /// What an answer says of `gene` and `cell_type`.
 pub fn said(answer: &str, gene: &str, cell_type: &str) -> Said {
@@ -284,14 +346,19 @@ fn statements(clause: &[Token], note: &mut impl FnMut(Said)) {
 
 /// Whether the words behind "marker" name a cell type, which is not the one asked about.
 fn names_another_type(tail: &[Token]) -> bool {
-    let Some(of) = tail.iter().position(|token| token.is_one_of(&["of", "for", "in", "to"])) else { return false };
-    let pointing = ["this", "that", "these", "those", "it", "them", "given", "such", "said", "question", GENE];
+    let Some(of) = tail.iter().position(|token| token.is_one_of(&["of", "for", "in", "to"])) else {
+        return false;
+    };
+    let pointing =
+        ["this", "that", "these", "those", "it", "them", "given", "such", "said", "question", GENE];
     let named: Vec<&Token> = tail[of + 1..].iter().take(4).collect();
     !named.is_empty() && !named.iter().any(|token| token.is_one_of(&pointing))
 }
 
 fn find(tokens: &[Token], phrase: &[&str]) -> Option<usize> {
-    tokens.windows(phrase.len()).position(|window| window.iter().zip(phrase).all(|(token, word)| token.is(word)))
+    tokens
+        .windows(phrase.len())
+        .position(|window| window.iter().zip(phrase).all(|(token, word)| token.is(word)))
 }
 
 /// An answer's words and marks, with the gene and the cell type as one each.
@@ -333,9 +400,36 @@ fn exactly_at(all: &[Token], at: usize, wanted: &[Token]) -> Option<usize> {
 fn type_at(all: &[Token], at: usize, kind: &[Token], before: Option<&Token>) -> Option<usize> {
     // "Prolif Invasive Tumor" is another type than "Invasive Tumor".
     const BEFORE: [&str; 30] = [
-        "of", "for", "in", "the", "a", "an", "type", "types", "cell", "cells", "within", "among", "to", "by", "with",
-        "from", "population", "called", "named", "is", "are", "as", "on", "and", "between", "distinguishing", "marks",
-        "mark", "identifying", "human",
+        "of",
+        "for",
+        "in",
+        "the",
+        "a",
+        "an",
+        "type",
+        "types",
+        "cell",
+        "cells",
+        "within",
+        "among",
+        "to",
+        "by",
+        "with",
+        "from",
+        "population",
+        "called",
+        "named",
+        "is",
+        "are",
+        "as",
+        "on",
+        "and",
+        "between",
+        "distinguishing",
+        "marks",
+        "mark",
+        "identifying",
+        "human",
     ];
     if before.is_some_and(|token| is_word(token) && !token.is_one_of(&BEFORE)) {
         return None;
@@ -388,7 +482,11 @@ fn split(text: &str) -> Vec<Token> {
             ';' => Some(";"),
             '–' | '—' => Some("—"),
             '&' => Some("and"),
-            '-' | '−' if at > 0 && letters[at - 1].is_alphanumeric() && next.is_none_or(|n| !n.is_alphanumeric()) => {
+            '-' | '−'
+                if at > 0
+                    && letters[at - 1].is_alphanumeric()
+                    && next.is_none_or(|n| !n.is_alphanumeric()) =>
+            {
                 Some("negative")
             }
             _ => None,

@@ -174,7 +174,10 @@ fn names_nothing(name: &str) -> bool {
 /// The words that leave the choice, unless the true name has them.
 fn choice(text: &str, name: &str) -> Option<&'static str> {
     let (text, name) = (format!("{} ", text.to_lowercase()), name.to_lowercase());
-    CHOICES.into_iter().chain([" or "]).find(|choice| text.contains(choice) && !name.contains(choice.trim_start()))
+    CHOICES
+        .into_iter()
+        .chain([" or "])
+        .find(|choice| text.contains(choice) && !name.contains(choice.trim_start()))
 }
 
 /// The share of `name` that stands in `text` in one piece.

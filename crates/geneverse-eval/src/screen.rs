@@ -243,7 +243,9 @@ fn other_function(text: &str, gene: &GeneRecord, grader: &GeneGrader) -> Option<
     let wanted = grader.wanted(gene);
     if nearest < wanted.nearest {
         let least = wanted.nearest;
-        return Some(format!("fits another gene's record better: {nearest:.2} of the best, expected {least}"));
+        return Some(format!(
+            "fits another gene's record better: {nearest:.2} of the best, expected {least}"
+        ));
     }
     (coverage < wanted.coverage).then(|| {
         let (has, least) = (coverage * 100.0, wanted.coverage * 100.0);

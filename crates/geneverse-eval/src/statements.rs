@@ -6,10 +6,13 @@
 //! terms it is said of. Two statements contradict each other when one denies what the other says, or when they turn the
 //! same thing in opposite directions.
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
-use geneverse_data::gene::GeneRecord;
+use geneverse_data::gene::{GeneRecord, GoId};
 use geneverse_data::store::GoKnowledge;
+use rayon::prelude::*;
 
 use crate::prose::{sentences, words};
 use crate::terms::{TermId, TermIndex, fold_phrases, terms};
@@ -43,32 +46,112 @@ struct Turn {
 
 /// Starts of words that say that something is raised.
 const UP: [&str; 17] = [
-    "activat", "stimulat", "promot", "enhanc", "increas", "induc", "upregulat", "up-regulat", "potentiat",
-    "facilitat", "trigger", "elevat", "augment", "agonist", "positive", "strengthen", "accelerat",
+    "activat",
+    "stimulat",
+    "promot",
+    "enhanc",
+    "increas",
+    "induc",
+    "upregulat",
+    "up-regulat",
+    "potentiat",
+    "facilitat",
+    "trigger",
+    "elevat",
+    "augment",
+    "agonist",
+    "positive",
+    "strengthen",
+    "accelerat",
 ];
 
 /// Starts of words that say that it is lowered.
 const DOWN: [&str; 18] = [
-    "inhibit", "repress", "suppress", "block", "decreas", "reduces", "reducing", "downregulat", "down-regulat",
-    "attenuat", "antagoni", "prevent", "silenc", "negative", "diminish", "abolish", "inactivat", "deactivat",
+    "inhibit",
+    "repress",
+    "suppress",
+    "block",
+    "decreas",
+    "reduces",
+    "reducing",
+    "downregulat",
+    "down-regulat",
+    "attenuat",
+    "antagoni",
+    "prevent",
+    "silenc",
+    "negative",
+    "diminish",
+    "abolish",
+    "inactivat",
+    "deactivat",
 ];
 
 /// Words that deny what stands behind them.
 const NEGATIONS: [&str; 13] = [
-    "not", "cannot", "never", "neither", "nor", "no", "lacks", "lack", "lacking", "unable", "fails", "incapable",
+    "not",
+    "cannot",
+    "never",
+    "neither",
+    "nor",
+    "no",
+    "lacks",
+    "lack",
+    "lacking",
+    "unable",
+    "fails",
+    "incapable",
     "devoid",
 ];
 
 /// A clause with one of these speaks of what is known, and denies nothing of the gene.
 const OF_KNOWLEDGE: [&str; 20] = [
-    "known", "unknown", "determined", "clear", "understood", "established", "characterized", "reported", "described",
-    "identified", "elucidated", "been", "yet", "only", "fully", "necessarily", "found", "clearly", "observed", "shown",
+    "known",
+    "unknown",
+    "determined",
+    "clear",
+    "understood",
+    "established",
+    "characterized",
+    "reported",
+    "described",
+    "identified",
+    "elucidated",
+    "been",
+    "yet",
+    "only",
+    "fully",
+    "necessarily",
+    "found",
+    "clearly",
+    "observed",
+    "shown",
 ];
 
 /// Behind these a new clause begins, outside of brackets. Longest first.
 const SEPARATORS: [&str; 22] = [
-    ", whereas ", ", although ", ", but also ", " but also ", ", while ", ", which ", ", where ", "; and ", ", and ",
-    " and is ", " and are ", " and plays ", " and acts ", " and may ", " and functions ", " and regulates ", " whereas ", " although ", ", but ", " while ", " but ", "; ",
+    ", whereas ",
+    ", although ",
+    ", but also ",
+    " but also ",
+    ", while ",
+    ", which ",
+    ", where ",
+    "; and ",
+    ", and ",
+    " and is ",
+    " and are ",
+    " and plays ",
+    " and acts ",
+    " and may ",
+    " and functions ",
+    " and regulates ",
+    " whereas ",
+    " although ",
+    ", but ",
+    " while ",
+    " but ",
+    "; ",
 ];
 
 /// A part of fewer words is no clause.
@@ -78,7 +161,8 @@ const SHORTEST: usize = 3;
 const OBJECT: usize = 4;
 
 /// The clauses of a text, as byte ranges.
-pub(crate) fn clauses(text: &str) -> Vec<Range<usize>> {
+#[cfg(test)]
+fn clauses(text: &str) -> Vec<Range<usize>> {
     sentences(text).into_iter().flat_map(|sentence| clauses_of(text, &sentence)).collect()
 }
 
@@ -121,16 +205,26 @@ impl Statement {
         let before = |n: usize| if n == 0 { 0 } else { placed[n - 1].0.end };
         let breaks: Vec<bool> = (0..placed.len()).map(|n| mark(before(n), placed[n].0.start)).collect();
         let all = index.ids(&terms(&lower));
-        Self { text: text.trim().to_owned(), field, terms: all, denied: denied(&written, index), turns: turns(&written, &breaks, index) }
+        Self {
+            text: text.trim().to_owned(),
+            field,
+            terms: all,
+            denied: denied(&written, index),
+            turns: turns(&written, &breaks, index),
+        }
     }
 
     /// The record's statement whose opposite this one says, where none of them says the same.
-    pub(crate) fn contradicted<'a>(&self, record: &'a [Statement], index: &TermIndex) -> Option<&'a Statement> {
+    pub(crate) fn contradicted<'a>(
+        &self,
+        record: &'a [Arc<Statement>],
+        index: &TermIndex,
+    ) -> Option<&'a Statement> {
         self.denies(record, index).or_else(|| self.turned(record, index))
     }
 
     /// The record's statement that this one denies.
-    fn denies<'a>(&self, record: &'a [Statement], index: &TermIndex) -> Option<&'a Statement> {
+    fn denies<'a>(&self, record: &'a [Arc<Statement>], index: &TermIndex) -> Option<&'a Statement> {
         // A word that the database does not have is no evidence.
         let denied: Vec<TermId> = self.denied.iter().copied().filter(|&id| TermIndex::is_known(id)).collect();
         if !says_enough(&denied, index) {
@@ -142,22 +236,27 @@ impl Statement {
                 && (share(&denied, &r.terms, index) >= DENIED
                     || says_enough(&r.terms, index) && share(&r.terms, &denied, index) >= WHOLLY_DENIED)
         };
-        record.iter().find(said).filter(|_| !also_denied)
+        record.iter().map(Arc::as_ref).find(said).filter(|_| !also_denied)
     }
 
     /// The record's statement that turns the same thing the other way.
-    fn turned<'a>(&self, record: &'a [Statement], index: &TermIndex) -> Option<&'a Statement> {
+    fn turned<'a>(&self, record: &'a [Arc<Statement>], index: &TermIndex) -> Option<&'a Statement> {
         let least = ENOUGH_TURNED * index.heaviest();
         self.turns.iter().filter(|turn| index.weight(&turn.object) >= least).find_map(|turn| {
             let of = |other: &Turn| share(&turn.object, &other.object, index);
             let same = |other: &Turn| {
-                other.passive == turn.passive && of(other).min(share(&other.object, &turn.object, index)) >= SAME_OBJECT
+                other.passive == turn.passive
+                    && of(other).min(share(&other.object, &turn.object, index)) >= SAME_OBJECT
             };
-            let confirmed = |r: &Statement| r.turns.iter().any(|other| other.up == turn.up && of(other) >= CLOSE_OBJECT);
-            if record.iter().any(confirmed) {
+            let confirmed =
+                |r: &Statement| r.turns.iter().any(|other| other.up == turn.up && of(other) >= CLOSE_OBJECT);
+            if record.iter().any(|r| confirmed(r)) {
                 return None;
             }
-            record.iter().find(|r| r.turns.iter().any(|other| other.up != turn.up && same(other)))
+            record
+                .iter()
+                .map(Arc::as_ref)
+                .find(|r: &&Statement| r.turns.iter().any(|other| other.up != turn.up && same(other)))
         })
     }
 }
@@ -219,24 +318,59 @@ pub(crate) fn statements(text: &str, field: &'static str, index: &TermIndex) -> 
 /// Whether a clause is one more item of the list before it: it has no verb of its own.
 fn goes_on(clause: &str) -> bool {
     const VERBS: [&str; 22] = [
-        "is", "are", "was", "were", "has", "have", "may", "can", "encodes", "plays", "acts", "binds", "regulates",
-        "functions", "contains", "mediates", "catalyzes", "interacts", "belongs", "but", "whereas", "while",
+        "is",
+        "are",
+        "was",
+        "were",
+        "has",
+        "have",
+        "may",
+        "can",
+        "encodes",
+        "plays",
+        "acts",
+        "binds",
+        "regulates",
+        "functions",
+        "contains",
+        "mediates",
+        "catalyzes",
+        "interacts",
+        "belongs",
+        "but",
+        "whereas",
+        "while",
     ];
     !words(clause).iter().take(4).any(|(_, word)| VERBS.contains(&word.to_lowercase().as_str()))
 }
 
+/// The names of all GO terms as statements: genes share them.
+pub(crate) type GoStatements = HashMap<GoId, Arc<Statement>>;
+
+/// Makes them.
+pub(crate) fn of_go(go: &GoKnowledge, index: &TermIndex) -> GoStatements {
+    let names: Vec<(GoId, &str)> = go.names().collect();
+    let made = names.into_par_iter().map(|(id, name)| (id, Arc::new(Statement::of(name, GO_BEYOND, index))));
+    made.collect()
+}
+
 /// What a record states of a gene's function, and after that the GO terms that the gene has beyond those told in it.
-pub(crate) fn of_record(gene: &GeneRecord, go: &GoKnowledge, index: &TermIndex) -> Vec<Statement> {
+pub(crate) fn of_record(
+    gene: &GeneRecord,
+    go: &GoKnowledge,
+    of_go: &GoStatements,
+    index: &TermIndex,
+) -> Vec<Arc<Statement>> {
     let summary = gene.summary.iter().flat_map(|summary| statements(&summary.text, "summary", index));
-    let mut all: Vec<Statement> = summary.collect();
-    let mut add = |text: &str, field| all.push(Statement::of(text, field, index));
+    let mut all: Vec<Arc<Statement>> = summary.map(Arc::new).collect();
+    let mut add = |text: &str, field| all.push(Arc::new(Statement::of(text, field, index)));
     gene.go_terms.iter().for_each(|term| add(&term.name, "go_terms"));
     gene.pathways.iter().for_each(|name| add(name, "pathways"));
     gene.groups.iter().for_each(|name| add(name, "groups"));
     gene.expression.iter().for_each(|text| add(text, "expression"));
-    let has = go.propagated(&gene.symbol).into_iter().filter_map(|id| go.name(id));
-    let told = |name: &&str| !gene.go_terms.iter().any(|term| term.name == *name);
-    has.filter(told).for_each(|name| add(name, GO_BEYOND));
+    let has = go.propagated(&gene.symbol).into_iter().filter_map(|id| of_go.get(&id));
+    let told = |statement: &&Arc<Statement>| !gene.go_terms.iter().any(|term| term.name == statement.text);
+    all.extend(has.filter(told).cloned());
     all
 }
 

@@ -213,7 +213,8 @@ impl TermIndex {
         let known = self.term_ids.get(term).copied();
         // FNV-1a; two unknown terms of a text that meet in one number cost a little of a share.
         known.unwrap_or_else(|| {
-            let hash = term.bytes().fold(0x811c_9dc5_u32, |hash, b| (hash ^ u32::from(b)).wrapping_mul(0x0100_0193));
+            let hash =
+                term.bytes().fold(0x811c_9dc5_u32, |hash, b| (hash ^ u32::from(b)).wrapping_mul(0x0100_0193));
             hash | UNKNOWN
         })
     }
@@ -277,7 +278,8 @@ impl TermIndex {
             counts.into_iter().map(|(term, n)| (term, self.idf(term) * (1.0 + f64::ln(n)))).collect();
         terms.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
         let whole = terms.iter().take(KEY_TERMS).map(|(_, weight)| weight).sum();
-        let terms = terms.into_iter().map(|(term, weight)| (term.to_owned(), self.id(term), weight)).collect();
+        let terms =
+            terms.into_iter().map(|(term, weight)| (term.to_owned(), self.id(term), weight)).collect();
         KeyTerms { terms, whole }
     }
 }

@@ -1,7 +1,8 @@
-//! Sensitivity and specificity of the gene graders on real records: two independent synopses per gene have to
-//! pass against the record, a random other gene's synopsis under this gene's name has to fail.
+//! Sensitivity and specificity of the gene graders on real records: two independent synopses per gene have to pass
+//! against the record; a random other gene's synopsis under this gene's name, a list of ten genes' functions, a changed kind
+//! or organism, and a function denied or turned round have to fail. So should a relative's synopsis.
 //!
-//! The thresholds are chosen on one half of the genes and measured on the other.
+//! The thresholds are chosen on one half of the genes and measured on the other. `SHOW_FAILURES=1` prints what went wrong.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::expect_used, reason = "tests")]
 
@@ -32,8 +33,8 @@ struct Row {
 }
 
 impl Row {
-    fn passed(&self) -> f64 {
-        self.passed as f64 / self.cases as f64
+    fn right(&self) -> usize {
+        if self.truth { self.passed } else { self.cases - self.passed }
     }
 }
 
@@ -91,9 +92,8 @@ fn truth_is_told_from_what_only_looks_like_it() {
     let own = [of("own narrative"), of("own ontological")];
     let other = [of("another's narrative"), of("another's ontological"), of("ten genes' functions")];
     let relatives = [of("relative's narrative"), of("relative's ontological")];
-    let share = |of: &[Measure], at: &Measure| {
-        of.iter().filter(|m| m.reaches(at)).count() as f64 / of.len() as f64
-    };
+    let share =
+        |of: &[Measure], at: &Measure| of.iter().filter(|m| m.reaches(at)).count() as f64 / of.len() as f64;
     let worst = |at: &Measure| {
         let own = own.iter().map(|of| share(of, at));
         own.chain(other.iter().map(|of| 1.0 - share(of, at))).fold(1.0, f64::min)
@@ -114,12 +114,50 @@ fn truth_is_told_from_what_only_looks_like_it() {
     let best = grid.iter().map(|(worst, ..)| *worst).fold(0.0, f64::max);
     let near = grid.iter().filter(|(worst, ..)| *worst >= best - 0.01);
     let chosen = near.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
-    println!("first half: best worst case {best:.3}; {:.3} and {:.3} of relatives rejected at {:?}", chosen.0, chosen.1, chosen.2);
+    println!(
+        "first half: best worst case {best:.3}; {:.3} and {:.3} of relatives rejected at {:?}",
+        chosen.0, chosen.1, chosen.2
+    );
     println!("first half: {:.3} and {:.3} at the chosen {ENOUGH:?}", worst(&ENOUGH), rejected(&ENOUGH));
 
     let rows = confusion("against the record of a database", &kinds, &grader);
-    let passed = |kind: &str| rows.iter().find(|row| row.kind == kind).unwrap().passed();
-    let _ = passed;
+    // Wanted are 0.95 of each; measured when written: what stands behind.
+    expect(&rows, "own narrative", 0.98); // 0.989
+    expect(&rows, "own ontological", 0.95); // 0.960
+    expect(&rows, "own, under an alias", 0.98); // 0.988
+    expect(&rows, "another's narrative", 0.99); // 0.999
+    expect(&rows, "another's ontological", 0.97); // 0.978
+    expect(&rows, "ten genes' functions", 0.97); // 0.980
+    expect(&rows, "kind changed", 0.99); // 0.999
+    expect(&rows, "organism changed", 0.99); // 0.995
+    expect(&rows, "narrative denied", 0.96); // 0.969
+    expect(&rows, "ontological denied", 0.98); // 0.990
+    expect(&rows, "name alone", 1.0);
+    expect(&rows, "nothing", 1.0);
+    // Short of what is wanted. A record that says both directions cannot tell, and relatives share words and terms.
+    expect(&rows, "narrative turned round", 0.74); // 0.765
+    expect(&rows, "ontological turned round", 0.77); // 0.792
+    expect(&rows, "relative's narrative", 0.72); // 0.744
+    expect(&rows, "relative's ontological", 0.62); // 0.645
+    let whole = |truth: bool, kinds: &[&str]| {
+        let rows =
+            || rows.iter().filter(|row| row.truth == truth && kinds.iter().any(|k| row.kind.starts_with(k)));
+        rows().map(Row::right).sum::<usize>() as f64 / rows().map(|row| row.cases).sum::<usize>() as f64
+    };
+    println!("sensitivity {:.3}", whole(true, &["own"]));
+    println!(
+        "specificity against random genes {:.3}, against relatives {:.3}",
+        whole(false, &["another's"]),
+        whole(false, &["relative's"])
+    );
+    assert!(chosen.0 - worst(&ENOUGH) < 0.01, "choose the thresholds anew");
+}
+
+/// At least this share of a kind of cases is graded right.
+fn expect(rows: &[Row], kind: &str, least: f64) {
+    let row = rows.iter().find(|row| row.kind == kind).unwrap();
+    let right = row.right() as f64 / row.cases as f64;
+    assert!(right >= least, "{kind}: {right:.3} right, expected {least}");
 }
 
 /// The record is one synopsis and the answer the other one, which is of another author and has no GO terms to lean on.
@@ -141,7 +179,11 @@ fn one_synopsis_is_told_by_the_other() {
             .into_iter()
             .filter(|(kind, ..)| *kind == other || kind.starts_with("another's"))
             .collect();
-        confusion(what, &kinds, &grader);
+        let rows = confusion(what, &kinds, &grader);
+        // Of the words of one synopsis the other has few: this is short of 0.95 and stays so without GO terms.
+        expect(&rows, other, 0.65); // 0.674 and 0.695
+        expect(&rows, "another's narrative", 0.96); // 0.996 and 0.967
+        expect(&rows, "another's ontological", 0.945); // 0.953 and 0.976
     }
 }
 
@@ -165,7 +207,27 @@ fn the_form_of_real_summaries_passes() {
     reasons.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     reasons.truncate(12);
     println!("{passed} of {all} RefSeq summaries pass; {reasons:#?}");
-    assert!(f64::from(passed) >= 0.97 * f64::from(all));
+    // Measured: 0.993.
+    assert!(f64::from(passed) >= 0.99 * f64::from(all));
+    // Synopses as they are, without an introduction: many are one short sentence, or cut off.
+    for (what, synopses, least) in
+        [("narrative", &real.narrative, 0.9), ("ontological", &real.ontological, 0.9)]
+    {
+        let mut rules: HashMap<String, usize> = HashMap::new();
+        // Those that the file has whole.
+        let whole = synopses.values().filter(|text| text.ends_with('.') && !text.ends_with(".."));
+        let long: Vec<&String> = whole.filter(|text| text.split_whitespace().count() >= 20).collect();
+        let mut passed = 0;
+        for text in &long {
+            let grade = grade_form(text);
+            passed += usize::from(grade.score == 1.0);
+            if grade.score < 1.0 {
+                grade.reasons.into_iter().for_each(|reason| *rules.entry(reason).or_default() += 1);
+            }
+        }
+        println!("{passed} of {} whole {what} synopses of 20 words or more pass; {rules:?}", long.len());
+        assert!(passed as f64 >= least * long.len() as f64);
+    }
 }
 
 /// The reference sentences of every gene: repair leaves them as they are, and both graders pass them.

@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Postprocess(commands::postprocess::PostprocessArgs),
     /// Grade answers: truth, form, BLEU, ROUGE-1, identifiers
     Evaluate(commands::evaluate::EvaluateArgs),
+    /// Have another model grade answers by a published rubric, and see how far it agrees
+    Judge(commands::judge::JudgeArgs),
     /// Tables, curves and every answer as one HTML page
     Report(commands::report::ReportArgs),
 }

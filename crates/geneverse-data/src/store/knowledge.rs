@@ -19,9 +19,11 @@ impl GeneStore {
     /// Reads all of it.
     pub fn go_knowledge(&self) -> Result<GoKnowledge, StoreError> {
         let mut knowledge = GoKnowledge::default();
-        for (id, name) in self.all("SELECT id, name FROM go_term WHERE obsolete = 0 ORDER BY id", [], |row| {
-            Ok((GoId(row.get(0)?), row.get::<_, String>(1)?))
-        })? {
+        for (id, name) in
+            self.all("SELECT id, name FROM go_term WHERE obsolete = 0 ORDER BY id", [], |row| {
+                Ok((GoId(row.get(0)?), row.get::<_, String>(1)?))
+            })?
+        {
             knowledge.names.insert(id, name);
         }
         let upwards = "SELECT term, parent FROM go_relation WHERE kind IN (0, 1) ORDER BY term, parent";
@@ -29,7 +31,9 @@ impl GeneStore {
             knowledge.parents.entry(term).or_default().push(parent);
         }
         let annotated = "SELECT DISTINCT symbol, term FROM go_annotation JOIN gene ON gene.id = gene ORDER BY symbol, term";
-        for (symbol, term) in self.all(annotated, [], |row| Ok((row.get::<_, String>(0)?, GoId(row.get(1)?))))? {
+        for (symbol, term) in
+            self.all(annotated, [], |row| Ok((row.get::<_, String>(0)?, GoId(row.get(1)?))))?
+        {
             knowledge.genes.entry(symbol).or_default().push(term);
         }
         Ok(knowledge)
@@ -45,6 +49,11 @@ impl GoKnowledge {
     /// A term's name.
     pub fn name(&self, id: GoId) -> Option<&str> {
         self.names.get(&id).map(String::as_str)
+    }
+
+    /// All terms with their names, in no order.
+    pub fn names(&self) -> impl Iterator<Item = (GoId, &str)> {
+        self.names.iter().map(|(id, name)| (*id, name.as_str()))
     }
 
     /// The terms with which a gene is annotated, in the order of ids.

@@ -46,14 +46,26 @@ const OPENINGS: [&str; 8] =
 
 /// Words that tell what a clause is about, the first that fits.
 const CUES: [(ClaimKind, &[&str]); 8] = [
-    (ClaimKind::Disease, &["syndrome", "disease", "disorder", "mutations", "cancer", "deficiency", "dystrophy", "carcinoma"]),
+    (
+        ClaimKind::Disease,
+        &["syndrome", "disease", "disorder", "mutations", "cancer", "deficiency", "dystrophy", "carcinoma"],
+    ),
     (ClaimKind::Expression, &["expressed", "expression in", "transcripts are found", "tissues"]),
     (ClaimKind::Pathway, &["pathway", "signaling", "signalling", "cascade"]),
     (ClaimKind::Interaction, &["interacts", "interaction", "binds to", "complex with", "dimer"]),
-    (ClaimKind::Component, &["located", "localiz", "membrane", "nucleus", "cytoplasm", "mitochondri", "vesicle"]),
+    (
+        ClaimKind::Component,
+        &["located", "localiz", "membrane", "nucleus", "cytoplasm", "mitochondri", "vesicle"],
+    ),
     (ClaimKind::Group, &["member of", "family", "superfamily", "belongs to"]),
-    (ClaimKind::Process, &["involved", "role", "regulat", "process", "develop", "required", "mediates", "participates"]),
-    (ClaimKind::Function, &["encode", "enzyme", "kinase", "receptor", "cataly", "activity", "function", "binds", "protein"]),
+    (
+        ClaimKind::Process,
+        &["involved", "role", "regulat", "process", "develop", "required", "mediates", "participates"],
+    ),
+    (
+        ClaimKind::Function,
+        &["encode", "enzyme", "kinase", "receptor", "cataly", "activity", "function", "binds", "protein"],
+    ),
 ];
 
 /// The claims of a sentence about function, each with what it states.
@@ -98,7 +110,8 @@ fn list<'a>(text: &'a str, lower: &str) -> Option<(ClaimKind, Vec<&'a str>)> {
     // "Involved in A, B and C" lists at once; "biological processes" has a verb before its list.
     let from = match lead.ends_with(' ') {
         true => at,
-        false => at + opening?,
+        // "In the cellular components A and B": no verb stands between.
+        false => at + opening.unwrap_or_else(|| behind.len() - behind.trim_start_matches(['s', 'e']).len()),
     };
     Some((*kind, items(text.get(from..)?)))
 }
@@ -114,7 +127,7 @@ pub(super) fn items(list: &str) -> Vec<&str> {
         let part = part.trim();
         part.strip_prefix("and ").unwrap_or(part).trim()
     });
-    bare.filter(|part| !part.is_empty()).collect()
+    bare.filter(|part| !matches!(*part, "" | "and" | "or")).collect()
 }
 
 fn judge(kind: ClaimKind, statement: &Statement, record: &Prepared, index: &TermIndex) -> Claim {
@@ -123,7 +136,9 @@ fn judge(kind: ClaimKind, statement: &Statement, record: &Prepared, index: &Term
     }
     // What is denied without the record's denying it is not decided.
     let mut best: Option<(f64, &Statement)> = None;
-    for other in record.statements.iter().filter(|other| statement.denied.is_empty() || !other.denied.is_empty()) {
+    for other in
+        record.statements.iter().filter(|other| statement.denied.is_empty() || !other.denied.is_empty())
+    {
         let share = share(&statement.terms, &other.terms, index);
         if best.is_none_or(|(most, _)| share > most) {
             best = Some((share, other));

@@ -51,7 +51,11 @@ pub(super) fn claim(answer: &str, gene: &GeneRecord, index: &GeneIndex, claims: 
 }
 
 /// What a record says of an accession, and whether it is made up; `None` where that cannot be told.
-fn judge(word: &str, gene: &GeneRecord, index: &GeneIndex) -> (ClaimKind, Verdict, &'static str, Option<bool>) {
+fn judge(
+    word: &str,
+    gene: &GeneRecord,
+    index: &GeneIndex,
+) -> (ClaimKind, Verdict, &'static str, Option<bool>) {
     use Verdict::*;
     if gene.go_terms.iter().any(|term| term.id == word) {
         return (ClaimKind::Identifier, Supported, "go_terms", Some(false));

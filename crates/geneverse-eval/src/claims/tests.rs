@@ -59,8 +59,7 @@ fn typed_claims_are_decided_by_their_field() {
          protein-coding gene at 12q13 on chromosome 12 in Homo sapiens (HGNC:4317, MGI:95727). It is also known as GLI. It \
          belongs to the HGNC gene group GLI family zinc fingers.",
     );
-    for kind in
-        ["Symbol", "Name", "Kind", "Location", "Organism", "Identifier", "Ortholog", "Alias", "Group"]
+    for kind in ["Symbol", "Name", "Kind", "Location", "Organism", "Identifier", "Ortholog", "Alias", "Group"]
     {
         assert!(true_ones.contains(&format!("{kind} Supported")), "{kind}: {true_ones}");
     }
@@ -71,8 +70,7 @@ fn typed_claims_are_decided_by_their_field() {
          3p21.1 on chromosome 3 in Mus musculus (HGNC:3685, MGI:123). It is also known as FGF7. It belongs to the HGNC gene \
          group Protein kinases.",
     );
-    for kind in
-        ["Symbol", "Name", "Kind", "Location", "Organism", "Identifier", "Ortholog", "Alias", "Group"]
+    for kind in ["Symbol", "Name", "Kind", "Location", "Organism", "Identifier", "Ortholog", "Alias", "Group"]
     {
         assert!(false_ones.contains(&format!("{kind} Contradicted")), "{kind}: {false_ones}");
     }
@@ -89,14 +87,18 @@ fn what_a_gene_does_is_compared_with_what_the_record_states() {
     assert!(found.contains("Process NotInRecord \"synaptic vesicle fusion\""), "{found}");
     assert!(found.contains("Process NotInRecord \"bone mineralization\""), "{found}");
     assert!(found.contains("Supported \"It is activated by sonic hedgehog"), "{found}");
-    assert!(found.contains("Contradicted \"It is not a zinc finger transcription factor\" summary"), "{found}");
+    assert!(
+        found.contains("Contradicted \"It is not a zinc finger transcription factor\" summary"),
+        "{found}"
+    );
 }
 
 #[test]
 fn identifiers_that_nobody_has_are_hallucinated() {
     let grader = grader();
     let gene = grader.index().resolve("GLI1").gene().unwrap();
-    let found = claims("GLI1 is HGNC:4317, HGNC:99999 and HGNC:3685 with MGI:95727 (PMID:123456).", gene, &grader);
+    let found =
+        claims("GLI1 is HGNC:4317, HGNC:99999 and HGNC:3685 with MGI:95727 (PMID:123456).", gene, &grader);
     assert_eq!((found.identifiers, found.hallucinated), (4, 2), "{:?}", found.list);
     let none = claims("", gene, &grader);
     assert_eq!((none.list.len(), none.stated), (0, 0));

@@ -5,7 +5,7 @@ use geneverse_data::sentences::LINEAGE;
 
 use super::{Claim, ClaimKind, Verdict};
 use crate::facts::contradiction::{self, kind, organism};
-use crate::index::GeneIndex;
+use crate::index::{GeneIndex, Resolved};
 use crate::postprocess::listed_aliases;
 use crate::prose::{contains_word, words};
 
@@ -34,11 +34,18 @@ pub(super) fn aliases(answer: &str, gene: &GeneRecord, index: &GeneIndex) -> Vec
         if own.chain([gene.name.as_str()]).any(|name| name.eq_ignore_ascii_case(item)) {
             return Verdict::Supported;
         }
-        // Another gene's symbol is no alias of this one; a name that nobody has may be missing from the record.
-        if index.approved(item).is_some() { Verdict::Contradicted } else { Verdict::NotInRecord }
+        // What others are called is no alias of this one; a name that nobody has may be missing from the record.
+        match index.resolve(item) {
+            Resolved::Unknown => Verdict::NotInRecord,
+            Resolved::Gene(_) | Resolved::Ambiguous(_) => Verdict::Contradicted,
+        }
     };
     let items = listed_aliases(answer, gene).into_iter().map(|range| &answer[range]);
-    items.map(|item| Claim::new(ClaimKind::Alias, item, verdict(item), "aliases").against("another gene's symbol")).collect()
+    items
+        .map(|item| {
+            Claim::new(ClaimKind::Alias, item, verdict(item), "aliases").against("a symbol of others")
+        })
+        .collect()
 }
 
 fn symbol(sentence: &str, lower: &str, first: bool, gene: &GeneRecord) -> Option<Claim> {
@@ -71,7 +78,13 @@ fn kinds(lower: &str, gene: &GeneRecord) -> Vec<Claim> {
     let mut claimed = kind::claimed(lower, gene);
     claimed.extend(kind::said_in(lower, gene));
     for (said, kind) in claimed {
-        let verdict = if kind::agrees(gene, kind) { Verdict::Supported } else { Verdict::Contradicted };
+        let told = || {
+            let summary =
+                gene.summary.as_ref().map(|summary| summary.text.to_lowercase()).unwrap_or_default();
+            summary.contains(said.trim())
+        };
+        let agrees = kind::agrees(gene, kind) || told();
+        let verdict = if agrees { Verdict::Supported } else { Verdict::Contradicted };
         let text = format!("{} ({})", kind.noun(), said.trim());
         if !found.iter().any(|claim| claim.text.starts_with(kind.noun())) {
             found.push(Claim::new(ClaimKind::Kind, &text, verdict, "kind").against(gene.kind.noun()));
@@ -84,7 +97,8 @@ fn kinds(lower: &str, gene: &GeneRecord) -> Vec<Claim> {
 fn places(sentence: &str, gene: &GeneRecord) -> Vec<Claim> {
     let lower = sentence.to_lowercase();
     // "There is a pseudogene of this gene on chromosome 2"; but "it is a pseudogene on chromosome 2".
-    let of_another = lower.contains("pseudogene") && !lower.contains(" is a ") && !lower.contains(" classified as ");
+    let of_another =
+        lower.contains("pseudogene") && !lower.contains(" is a ") && !lower.contains(" classified as ");
     let pseudogene = gene.locus_type.as_deref().is_some_and(|locus| locus.contains("pseudogene"));
     let others = ["translocation", "deletion", "duplication", "inversion", "cluster", "fusion", "syndrome"];
     if others.iter().any(|word| lower.contains(word)) || (of_another && !pseudogene) {
@@ -96,8 +110,14 @@ fn places(sentence: &str, gene: &GeneRecord) -> Vec<Claim> {
             Some(true) => Verdict::Supported,
             Some(false) => Verdict::Contradicted,
         };
+        // A summary may speak of another place, or of what the gene was once mapped to.
+        let told = verdict == Verdict::Contradicted
+            && gene.summary.as_ref().is_some_and(|summary| contains_word(&summary.text, &text));
         let own = gene.location.as_deref().unwrap_or_default();
-        Claim::new(ClaimKind::Location, &text, verdict, "location").against(own)
+        match told {
+            true => Claim::new(ClaimKind::Location, &text, Verdict::Supported, "summary"),
+            false => Claim::new(ClaimKind::Location, &text, verdict, "location").against(own),
+        }
     };
     let mut found = Vec::new();
     let words: Vec<&str> = words(sentence).into_iter().map(|(_, word)| word).collect();
@@ -133,13 +153,18 @@ fn same_band(own: &str, said: &str) -> bool {
         true => format!("{}{piece}", own.split(['p', 'q']).next().unwrap_or_default()),
         false => piece.to_owned(),
     });
-    let within = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || b.contains(['p', 'q']));
+    let within = |a: &str, b: &str| {
+        a.strip_prefix(b)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || b.contains(['p', 'q']))
+    };
     near.any(|own| within(&own, said) || within(said, &own))
 }
 
 /// The chromosomes of a location: "Xp22.33 and Yp11.2" → X, Y.
 fn chromosomes(own: &str) -> impl Iterator<Item = &str> {
-    own.split([' ', ';', '-', '|', ',']).filter_map(|piece| piece.split(['p', 'q', 'c']).next()).filter(|c| is_chromosome(c))
+    own.split([' ', ';', '-', '|', ','])
+        .filter_map(|piece| piece.split(['p', 'q', 'c']).next())
+        .filter(|c| is_chromosome(c))
 }
 
 fn species(lower: &str, gene: &GeneRecord) -> Option<Claim> {

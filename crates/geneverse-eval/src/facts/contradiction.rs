@@ -87,7 +87,8 @@ const NAME_PHRASES: [(&str, &[&str]); 3] = [
 
 fn other_name(lower: &str, gene: &GeneRecord) -> Option<String> {
     let said = said_name(lower)?;
-    (!is_close_name(said, gene)).then(|| format!("says that the full name is {said:?}, while it is {}", gene.name))
+    (!is_close_name(said, gene))
+        .then(|| format!("says that the full name is {said:?}, while it is {}", gene.name))
 }
 
 /// The full name that a lower-cased answer gives.

@@ -13,6 +13,7 @@ fn item(factual: f64, structural: f64, reasons: &[&str]) -> Item {
         reasons: reasons.iter().map(|r| (*r).to_owned()).collect(),
         identifiers: 2,
         identifiers_right: 1,
+        ..Item::default()
     }
 }
 

@@ -4,8 +4,7 @@ use super::*;
 
 #[test]
 fn a_sentence_is_cut_where_a_new_statement_begins() {
-    let text =
-        "It binds DNA (and RNA; both), and is found in the nucleus, whereas its paralog is cytosolic. It acts.";
+    let text = "It binds DNA (and RNA; both), and is found in the nucleus, whereas its paralog is cytosolic. It acts.";
     let found: Vec<&str> = clauses(text).into_iter().map(|range| &text[range]).collect();
     assert_eq!(
         found,
@@ -23,8 +22,10 @@ fn check(answer: &str, record: &str, contradicted: bool) {
     // Of a hundred documents one has these terms, so that each of them weighs what a rare one does.
     let others = (0..99).map(|n| format!("word{n}x"));
     let index = TermIndex::new(others.chain([format!("{answer} {record}")]));
-    let record = statements(record, "summary", &index);
-    let found = statements(answer, "answer", &index).iter().any(|s| s.contradicted(&record, &index).is_some());
+    let record: Vec<Arc<Statement>> =
+        statements(record, "summary", &index).into_iter().map(Arc::new).collect();
+    let found =
+        statements(answer, "answer", &index).iter().any(|s| s.contradicted(&record, &index).is_some());
     assert_eq!(found, contradicted, "{answer} / {record:?}");
 }
 
@@ -47,8 +48,13 @@ fn denials_and_turns_contradict() {
 
 #[test]
 fn a_record_that_says_both_contradicts_neither() {
-    let record = "Positive regulation of apoptotic process; negative regulation of apoptotic process in neurons.";
+    let record =
+        "Positive regulation of apoptotic process; negative regulation of apoptotic process in neurons.";
     check("It inhibits apoptosis.", record, false);
     check("It promotes apoptosis.", record, false);
-    check("It does not bind calcium ions.", "The protein does not bind calcium ions but binds zinc ions.", false);
+    check(
+        "It does not bind calcium ions.",
+        "The protein does not bind calcium ions but binds zinc ions.",
+        false,
+    );
 }

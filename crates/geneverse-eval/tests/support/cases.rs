@@ -51,11 +51,12 @@ pub(crate) fn cases<'a>(real: &RealGenes, genes: &'a [GeneRecord]) -> Kinds<'a> 
     }
     let mut draw = Draw(2026);
     let mut kinds: Kinds<'a> = Vec::new();
-    let mut add = |kind: &'static str, truth: bool, case: Case<'a>| {
-        match kinds.iter_mut().find(|(name, ..)| *name == kind) {
-            Some((.., cases)) => cases.push(case),
-            None => kinds.push((kind, truth, vec![case])),
-        }
+    let mut add = |kind: &'static str, truth: bool, case: Case<'a>| match kinds
+        .iter_mut()
+        .find(|(name, ..)| *name == kind)
+    {
+        Some((.., cases)) => cases.push(case),
+        None => kinds.push((kind, truth, vec![case])),
     };
     for &gene in &described {
         let symbol = gene.symbol.as_str();
@@ -64,7 +65,8 @@ pub(crate) fn cases<'a>(real: &RealGenes, genes: &'a [GeneRecord]) -> Kinds<'a> 
         add("own narrative", true, case(narrative, gene));
         add("own ontological", true, case(ontological, gene));
         let bare = |answer: String| Case { gene, answer };
-        if let Some(alias) = gene.aliases.iter().find(|alias| alias.len() > 2 && !genes_symbol(genes, alias)) {
+        if let Some(alias) = gene.aliases.iter().find(|alias| alias.len() > 2 && !genes_symbol(genes, alias))
+        {
             let about = format!("{alias} ({}). {}", gene.name, narrative.replace(symbol, alias));
             add("own, under an alias", true, bare(about));
         }
@@ -213,10 +215,12 @@ fn turn(text: &str) -> Option<String> {
     // By way of marks that no text has, so that nothing is turned twice.
     let mut turned = text.to_owned();
     for (place, (up, down)) in TURNS.iter().enumerate() {
-        turned = turned.replace(up, &format!("\u{1}{place}\u{2}")).replace(down, &format!("\u{3}{place}\u{4}"));
+        turned =
+            turned.replace(up, &format!("\u{1}{place}\u{2}")).replace(down, &format!("\u{3}{place}\u{4}"));
     }
     for (place, (up, down)) in TURNS.iter().enumerate() {
-        turned = turned.replace(&format!("\u{1}{place}\u{2}"), down).replace(&format!("\u{3}{place}\u{4}"), up);
+        turned =
+            turned.replace(&format!("\u{1}{place}\u{2}"), down).replace(&format!("\u{3}{place}\u{4}"), up);
     }
     (turned != text).then_some(turned)
 }

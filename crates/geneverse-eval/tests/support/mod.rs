@@ -95,7 +95,10 @@ fn vocabulary(records: &[GeneRecord], go: &GoKnowledge) -> HashSet<String> {
 /// Words that are no words and two words are ones: with the blank between them.
 fn with_blanks(text: &str, vocabulary: &HashSet<String>) -> String {
     let apart = |word: &str| {
-        let known = |part: &str| part.split(|c: char| !c.is_alphabetic()).all(|p| p.is_empty() || vocabulary.contains(&p.to_lowercase()));
+        let known = |part: &str| {
+            part.split(|c: char| !c.is_alphabetic())
+                .all(|p| p.is_empty() || vocabulary.contains(&p.to_lowercase()))
+        };
         if word.len() < 5 || !word.is_ascii() || known(word) {
             return word.to_owned();
         }

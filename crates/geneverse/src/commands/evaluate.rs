@@ -16,8 +16,11 @@ const STAGE: &str = "evaluate";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An answer is true when it names the gene, states its major function so that its own record is nearest among all genes
-of the database, and contradicts nothing in the record. Without --db the reference answers stand in for the records.
+A file holds answers of one task. An answer about a gene is true when it names the gene, states its major function so
+that its own record is nearest among all genes of the database, and contradicts nothing in the record; its claims are
+listed, each supported, contradicted or not in the record. Without --db the reference answers stand in for the records.
+A protein's name is graded by the longest piece of it that the answer gives, a marker by the annotation's yes or no
+(\"label\").
 
 Example:
   geneverse evaluate answers.clean.jsonl --db genes.db --out scores.clean.json")]
@@ -55,7 +58,22 @@ fn text(out: &Path, scores: &Scores) -> String {
     let right = identifiers_right.map_or_else(|| "–".to_owned(), |right| format!("{right:.3}"));
     format!(
         "{}: {n} answers\n  factual     {factual:.3}\n  structural  {structural:.3}\n  average     {average:.3}\n  \
-         BLEU        {bleu:.3}\n  ROUGE-1     {rouge1:.3}\n  identifiers {right} right of {identifiers}\n",
-        out.display()
+         BLEU        {bleu:.3}\n  ROUGE-1     {rouge1:.3}\n  identifiers {right} right of {identifiers}\n{}",
+        out.display(),
+        claims_text(scores)
+    )
+}
+
+/// What the answers' claims come to, where there are any.
+fn claims_text(scores: &Scores) -> String {
+    let Scores { claim_precision, claim_support, claim_recall, hallucinated_identifiers, .. } = scores;
+    let Some(support) = claim_support else { return String::new() };
+    let share = |share: &Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{share:.3}"));
+    format!(
+        "  claims      {} right of those decided, {support:.3} of all; {} of the records' facts stated; {} of identifiers \
+         hallucinated\n",
+        share(claim_precision),
+        share(claim_recall),
+        share(hallucinated_identifiers)
     )
 }

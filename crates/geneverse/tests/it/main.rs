@@ -6,6 +6,7 @@ mod bad_input;
 mod dataset;
 mod fetch;
 mod inspect;
+mod judge;
 mod pipeline;
 mod real_files;
 #[path = "../../../geneverse-data/tests/support/server.rs"]

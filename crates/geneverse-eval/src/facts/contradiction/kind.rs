@@ -168,7 +168,8 @@ pub(crate) fn said_in(sentence: &str, gene: &GeneRecord) -> Vec<(String, GeneKin
 /// The kind that a noun phrase means. The longest noun wins: an "immunoglobulin pseudogene" is a pseudogene.
 pub(crate) fn kind_of(phrase: &str) -> Option<GeneKind> {
     let noun = phrase.trim_end_matches(" gene").trim_end_matches(" locus");
-    let claim = CLAIMS.iter().filter(|(word, _)| ends_with_word(noun, word)).max_by_key(|(word, _)| word.len());
+    let claim =
+        CLAIMS.iter().filter(|(word, _)| ends_with_word(noun, word)).max_by_key(|(word, _)| word.len());
     claim.map(|(_, kind)| *kind)
 }
 
@@ -210,7 +211,8 @@ fn made(text: &str, gene: &GeneRecord) -> Option<String> {
                 let claims = |word: &&str| ends_with_word(noun, word) || ends_with_word(&predicate, word);
                 let claimed = foreign.iter().any(|word| claims(word));
                 // "Ribosomal protein L37 pseudogene" ends in neither; a pseudogene may be "of a protein".
-                (claimed && is_subject(&sentence[..at], gene)).then(|| format!("{}{predicate}", saying.trim_start()))
+                (claimed && is_subject(&sentence[..at], gene))
+                    .then(|| format!("{}{predicate}", saying.trim_start()))
             })
         })
     })

@@ -65,7 +65,8 @@ const NAMING: [&str; 6] =
     ["organism is ", "organism, ", "species is ", "species, ", "genome of ", "organism of this gene is "];
 
 /// Ways to say what a gene is or makes.
-const SAYING: [&str; 6] = [" is a ", " is an ", " is the ", " encodes a ", " encodes an ", " is classified as a "];
+const SAYING: [&str; 6] =
+    [" is a ", " is an ", " is the ", " encodes a ", " encodes an ", " is classified as a "];
 
 /// The words in which a text places the gene in another species than the record's.
 pub(crate) fn other_organism(text: &str, gene: &GeneRecord) -> Option<String> {
@@ -126,9 +127,9 @@ pub(crate) fn said(sentence: &str, gene: &GeneRecord) -> Option<(u32, String)> {
     ORGANISMS.iter().find_map(|(id, name, _)| {
         let behind = ["in ", "of ", "from "].iter().any(|preposition| {
             let phrase = format!("{preposition}{name}");
-            sentence.match_indices(&phrase).any(|(at, _)| {
-                !sentence[..at].chars().next_back().is_some_and(char::is_alphanumeric)
-            })
+            sentence
+                .match_indices(&phrase)
+                .any(|(at, _)| !sentence[..at].chars().next_back().is_some_and(char::is_alphanumeric))
         });
         behind.then(|| (*id, (*name).to_owned()))
     })
@@ -143,7 +144,8 @@ fn predicate_with_organism(text: &str) -> String {
 /// The organism that a text begins with, as it is written.
 fn organism_at_start(text: &str) -> Option<(u32, String)> {
     let stands = |name: &str| {
-        text.strip_prefix(name).is_some_and(|rest| !rest.chars().next().is_some_and(|c| c.is_alphanumeric() || c == '-'))
+        text.strip_prefix(name)
+            .is_some_and(|rest| !rest.chars().next().is_some_and(|c| c.is_alphanumeric() || c == '-'))
     };
     ORGANISMS.iter().find_map(|(id, name, words)| {
         let found = std::iter::once(name).chain(*words).find(|word| stands(word))?;
@@ -155,6 +157,10 @@ fn organism_at_start(text: &str) -> Option<(u32, String)> {
 fn binomial(text: &str) -> bool {
     let said = predicate(text);
     let words: Vec<&str> = said.split(' ').collect();
-    let like_latin = |word: &&str| ["us", "a", "is", "um", "i", "ens", "es", "ax", "ae", "o"].iter().any(|end| word.ends_with(end));
-    words.len() == 2 && words.iter().all(|w| w.len() > 3 && w.chars().all(char::is_alphabetic)) && words.iter().all(like_latin)
+    let like_latin = |word: &&str| {
+        ["us", "a", "is", "um", "i", "ens", "es", "ax", "ae", "o"].iter().any(|end| word.ends_with(end))
+    };
+    words.len() == 2
+        && words.iter().all(|w| w.len() > 3 && w.chars().all(char::is_alphabetic))
+        && words.iter().all(like_latin)
 }
