@@ -73,3 +73,27 @@ impl GoKnowledge {
         found.into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_is_had_too_and_once() {
+        let terms = [(1, "root"), (2, "repair"), (3, "mismatch repair"), (4, "growth")];
+        let knowledge = GoKnowledge {
+            names: terms.iter().map(|(id, name)| (GoId(*id), (*name).to_owned())).collect(),
+            parents: [(2, vec![1]), (3, vec![2, 1]), (4, vec![1])]
+                .into_iter()
+                .map(|(id, parents)| (GoId(id), parents.into_iter().map(GoId).collect()))
+                .collect(),
+            genes: HashMap::from([("MLH1".to_owned(), vec![GoId(3)])]),
+        };
+        let mlh1 = GeneSymbol::parse("MLH1").unwrap();
+        assert_eq!(knowledge.annotated(&mlh1), [GoId(3)]);
+        assert_eq!(knowledge.propagated(&mlh1), [GoId(1), GoId(2), GoId(3)]);
+        assert!(knowledge.propagated(&GeneSymbol::parse("GLI1").unwrap()).is_empty());
+        assert_eq!(knowledge.name(GoId(2)), Some("repair"));
+        assert!(!knowledge.is_empty() && GoKnowledge::default().is_empty());
+    }
+}

@@ -11,6 +11,7 @@ use clap::Args;
 use geneverse_data::answers;
 use geneverse_data::chat::{Address, ChatClient, Sampling};
 use geneverse_data::http::{RateLimit, Settings};
+use geneverse_data::progress::Progress;
 use geneverse_data::stage::{Found, finish, hash_bytes, hash_file, look, read_json, write_json};
 use geneverse_data::synthesize::{Limits, Prices, Query, ask_all};
 use geneverse_eval::judge::{Agreement, Judgements, RUBRIC, judgements, question, rubric_hash};
