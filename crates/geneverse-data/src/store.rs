@@ -14,6 +14,7 @@
 //! A database is written once and then only read. `PRAGMA user_version` is the schema's version.
 
 mod go;
+mod knowledge;
 mod resolve;
 mod search;
 mod write;
@@ -25,6 +26,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Params};
 use serde::{Deserialize, Serialize};
 
 pub use go::{GoAnnotation, StoredTerm};
+pub use knowledge::GoKnowledge;
 pub use resolve::{Candidate, Resolution, SymbolRole};
 pub use search::{Hit, Snippet};
 

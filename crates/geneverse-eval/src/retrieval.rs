@@ -18,7 +18,7 @@ use geneverse_data::dataset::retrieval::{Asked, Overlap, RetrievalScores};
 use geneverse_data::stage::hash_bytes;
 use rayon::prelude::*;
 
-use crate::facts::{COVERAGE, GeneGrader, NEAREST};
+use crate::facts::GeneGrader;
 use crate::index::Resolved;
 use crate::terms::{TermIndex, terms};
 use crate::text::{Rouge, corpus_bleu, rouge1};
@@ -79,12 +79,11 @@ fn mean<T: Sync>(all: &[T], value: impl Fn(&T) -> Option<f64> + Sync + Send) -> 
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// Whether an answer states the gene's function by the grade of truth's two thresholds, whoever it names; `None` where
+/// Whether an answer states the gene's function by the grade of truth's thresholds, whoever it names; `None` where
 /// the gene or its function is not known.
 fn states_function(grader: &GeneGrader, answer: &str, symbol: &str) -> Option<f64> {
     let Resolved::Gene(gene) = grader.index().resolve(symbol) else { return None };
-    let (nearest, coverage) = grader.measure(answer, gene)?;
-    Some(f64::from(u8::from(nearest >= NEAREST && coverage >= COVERAGE)))
+    Some(f64::from(u8::from(grader.measure(answer, gene)?.reaches(&grader.wanted(gene)))))
 }
 
 /// The examples scored: all, or those whose ids have the least hashes.
@@ -118,7 +117,7 @@ fn letters(symbol: &str) -> &str {
 
 fn nearest(index: &TermIndex, query: &[String]) -> Option<usize> {
     // No document is the query's own.
-    index.compare(query, usize::MAX, |_| false).best_other_document
+    index.compare(&index.ids(query), usize::MAX, |_| false).best_other_document
 }
 
 /// Training answers by their words, as ROUGE-1 counts them.

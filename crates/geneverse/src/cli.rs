@@ -59,6 +59,8 @@ pub(crate) enum Command {
     /// Runs beside each other, texts as vectors and clusters, enriched GO terms, figures
     #[command(subcommand)]
     Analyze(commands::analyze::Command),
+    /// Have another model grade answers by a published rubric, and see how far it agrees
+    Judge(commands::judge::JudgeArgs),
     /// Tables, curves and every answer as one HTML page
     Report(commands::report::ReportArgs),
 }

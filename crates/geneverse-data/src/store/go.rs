@@ -184,7 +184,7 @@ impl GeneStore {
         Ok(symbols.iter().filter_map(|symbol| GeneSymbol::parse(symbol).ok()).collect())
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         select: &str,
         params: impl Params,

@@ -19,8 +19,12 @@ const STAGE: &str = "evaluate";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An answer is true when it names the gene, states its major function so that its own record is nearest among all genes
-of the database, and contradicts nothing in the record. Without --db the reference answers stand in for the records.
+A file holds answers of one task. An answer about a gene is true when it names the gene, states its major function so
+that its own record is nearest among all genes of the database, and contradicts nothing in the record; its claims are
+listed, each supported, contradicted or not in the record. Without --db the reference answers stand in for the records.
+A protein's name is graded by the longest piece of it that the answer gives, a marker by the annotation's yes or no
+(\"label\").
+
 BLEU is sacrebleu's (nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp) / 100, ROUGE rouge-score's F1 without stemming. In
 brackets are the middle 95 % of 1000 bootstrap resamples of the answers: two runs whose brackets overlap may still differ,
 `analyze compare` says whether.
@@ -76,5 +80,20 @@ fn text(out: &Path, scores: &Scores) -> String {
     }
     let right = scores.identifiers_right.map_or_else(|| "–".to_owned(), |right| format!("{right:.3}"));
     let _ = writeln!(text, "  identifiers {right} right of {}", scores.identifiers);
+    text.push_str(&claims_text(scores));
     text
+}
+
+/// What the answers' claims come to, where there are any.
+fn claims_text(scores: &Scores) -> String {
+    let Scores { claim_precision, claim_support, claim_recall, hallucinated_identifiers, .. } = scores;
+    let Some(support) = claim_support else { return String::new() };
+    let share = |share: &Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{share:.3}"));
+    format!(
+        "  claims      {} right of those decided, {support:.3} of all; {} of the records' facts stated; {} of identifiers \
+         hallucinated\n",
+        share(claim_precision),
+        share(claim_recall),
+        share(hallucinated_identifiers)
+    )
 }

@@ -134,7 +134,7 @@ fn number(text: &str) -> Result<f64, String> {
     if number.is_finite() { Ok(number) } else { Err("expected a finite number".to_owned()) }
 }
 
-fn not_negative(text: &str) -> Result<f64, String> {
+pub(super) fn not_negative(text: &str) -> Result<f64, String> {
     let number = number(text)?;
     if number >= 0.0 { Ok(number) } else { Err("expected 0 or more".to_owned()) }
 }

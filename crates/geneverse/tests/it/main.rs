@@ -9,6 +9,7 @@ mod compare;
 mod dataset;
 mod fetch;
 mod inspect;
+mod judge;
 mod pipeline;
 mod real_files;
 #[path = "../../../geneverse-data/tests/support/server.rs"]
