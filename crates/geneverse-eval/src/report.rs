@@ -226,22 +226,26 @@ pub struct Grade {
     #[serde(default)]
     pub identifiers_right: usize,
     /// What the answer claims.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "read::claims")]
     pub claims: Vec<ShownClaim>,
 }
 
 /// One claim of an answer and what the record says to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct ShownClaim {
+    /// What it is about: "location", "pathway".
+    pub kind: String,
     /// The claim in the answer's words.
-    #[serde(default)]
     pub text: String,
-    /// "supported", "contradicted" or "not in the record".
-    #[serde(default)]
+    /// "supported", "contradicted" or "not_in_record".
     pub verdict: String,
-    /// The record's word on it.
-    #[serde(default)]
-    pub why: String,
+    /// The record's field that decides.
+    pub field: Option<String>,
+    /// What stands there, where it is not what the claim says.
+    pub record: Option<String>,
+    /// Why, in words, where the grader says so.
+    pub why: Option<String>,
 }
 
 #[cfg(test)]

@@ -47,11 +47,8 @@ fn panel(out: &mut String, table: &SplitTable, key: &str, heading: &str, looked_
     let top = 26.0;
     let bottom = top + ROW * table.rows.len() as f64;
     let height = bottom + 22.0;
-    let told: Vec<String> = table
-        .rows
-        .iter()
-        .filter_map(|row| Some(format!("{} {:.3}", row.model, value(row, key)?)))
-        .collect();
+    let told: Vec<String> =
+        table.rows.iter().filter_map(|row| Some(format!("{} {:.3}", row.model, value(row, key)?))).collect();
     let _ = write!(
         out,
         "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\"><text class=\"heading\" x=\"{LEFT}\" y=\"14\">{heading}</text>",
@@ -62,12 +59,21 @@ fn panel(out: &mut String, table: &SplitTable, key: &str, heading: &str, looked_
         let _ = write!(out, "<line class=\"grid\" x1=\"{at}\" x2=\"{at}\" y1=\"{top}\" y2=\"{bottom}\"/>");
         if tick != 0.25 && tick != 0.75 {
             let anchor = if tick == 0.0 { "start" } else { "middle" };
-            let _ = write!(out, "<text x=\"{at}\" y=\"{}\" text-anchor=\"{anchor}\">{tick}</text>", bottom + 15.0);
+            let _ = write!(
+                out,
+                "<text x=\"{at}\" y=\"{}\" text-anchor=\"{anchor}\">{tick}</text>",
+                bottom + 15.0
+            );
         }
     }
     for (place, row) in table.rows.iter().enumerate() {
         let at = top + ROW * place as f64;
-        let _ = write!(out, "<text class=\"model\" x=\"{LEFT}\" y=\"{}\">{}</text>", at + 13.0, shortened(&row.model));
+        let _ = write!(
+            out,
+            "<text class=\"model\" x=\"{LEFT}\" y=\"{}\">{}</text>",
+            at + 13.0,
+            shortened(&row.model)
+        );
         let Some(score) = value(row, key) else {
             let _ = write!(out, "<text x=\"{LEFT}\" y=\"{}\">none</text>", at + 27.0);
             continue;

@@ -1,8 +1,8 @@
 //! Text in the page for the script: escaped, and in pieces that are packed where there is much of it.
 //!
-//! A piece is a `<script>` of a type that no browser runs. What is in it is JSON whose `<`, `>` and `&` are written as
-//! `\u003c`, `\u003e` and `\u0026`, so that no text can end the element or begin another; or gzip (RFC 1952) in base64, which
-//! every browser unpacks by `DecompressionStream`. Answers compress seven times and more, having much in common.
+//! A piece is a `<script>` of a type that no browser runs. What is in it is JSON, a value per line, whose `<`, `>` and `&` are
+//! written as `\u003c`, `\u003e` and `\u0026`, so that no text can end the element or begin another; or the lines by gzip
+//! (RFC 1952) in base64, which every browser unpacks by `DecompressionStream`.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -35,7 +35,7 @@ pub(super) fn json_in_script(json: &str) -> String {
     out
 }
 
-/// Writes the elements `piece-0`, `piece-1`, … with a JSON array of some values each; returns the first value of each.
+/// Writes the elements `piece-0`, `piece-1`, … with some values each, a line of JSON per value; returns the first value of each.
 pub(super) fn pieces(out: &mut String, values: &[String]) -> Vec<usize> {
     let total: usize = values.iter().map(String::len).sum();
     let packed = total >= PACKED_FROM;
@@ -53,12 +53,12 @@ pub(super) fn pieces(out: &mut String, values: &[String]) -> Vec<usize> {
     let texts: Vec<String> = bounds
         .par_iter()
         .map(|&(start, end)| {
-            let json = format!("[{}]", values[start..end].join(","));
+            let json = values[start..end].join("\n");
             if packed { BASE64_STANDARD.encode(gzip(json.as_bytes())) } else { json_in_script(&json) }
         })
         .collect();
     for (place, text) in texts.iter().enumerate() {
-        let kind = if packed { "text/plain" } else { "application/json" };
+        let kind = if packed { "text/plain" } else { "application/x-ndjson" };
         let flag = if packed { " data-packed" } else { "" };
         let _ = writeln!(out, "<script type=\"{kind}\" id=\"piece-{place}\"{flag}>{text}</script>");
     }
@@ -100,14 +100,17 @@ mod tests {
             let bytes = BASE64_STANDARD.decode(text).unwrap();
             let mut json = String::new();
             flate2::read::GzDecoder::new(bytes.as_slice()).read_to_string(&mut json).unwrap();
-            all.extend(serde_json::from_str::<Vec<String>>(&json).unwrap());
+            all.extend(json.lines().map(|line| serde_json::from_str::<String>(line).unwrap()));
         }
         let wanted: Vec<String> = values.iter().map(|v| serde_json::from_str(v).unwrap()).collect();
         assert!(all == wanted);
 
         let mut plain = String::new();
         assert_eq!(pieces(&mut plain, &["\"<b>\"".to_owned()]), [0]);
-        assert_eq!(plain, "<script type=\"application/json\" id=\"piece-0\">[\"\\u003cb\\u003e\"]</script>\n");
+        assert_eq!(
+            plain,
+            "<script type=\"application/x-ndjson\" id=\"piece-0\">\"\\u003cb\\u003e\"</script>\n"
+        );
         assert!(pieces(&mut String::new(), &[]).is_empty());
     }
 }

@@ -118,7 +118,8 @@ fn datasets(
 ) -> Result<Vec<(Dataset, Vec<usize>)>, FileError> {
     if let Some(path) = &what.dataset {
         let train = if path.is_file() { Some(path.clone()) } else { train_of_folder(path) };
-        let reason = "found no training file, expected a dataset's folder with train.json or its training file";
+        let reason =
+            "found no training file, expected a dataset's folder with train.json or its training file";
         let train = train.ok_or_else(|| FileError::whole(path, reason))?;
         let of = (0..runs.len()).filter(|place| runs[*place].1.train.is_some()).collect();
         return Ok(vec![(Dataset::read(&train)?, of)]);
@@ -130,9 +131,9 @@ fn datasets(
         }
     }
     if found.is_empty() {
-        let beside = runs.iter().find_map(|(_, run)| {
-            train_of_folder(&run.folder.canonicalize().ok()?.parent()?.join("dataset"))
-        });
+        let beside = runs
+            .iter()
+            .find_map(|(_, run)| train_of_folder(&run.folder.canonicalize().ok()?.parent()?.join("dataset")));
         found.extend(beside.map(|train| (train, Vec::new())));
     }
     let mut datasets = Vec::new();
@@ -198,7 +199,8 @@ impl Gathered {
         pictures: &mut Pictures,
         near: &[PathBuf],
     ) -> Result<(), FileError> {
-        let title = if split.is_empty() { "All questions".to_owned() } else { split.replace(['-', '_'], " ") };
+        let title =
+            if split.is_empty() { "All questions".to_owned() } else { split.replace(['-', '_'], " ") };
         let repaired = format!("{model} + repaired");
         let said = files.answers.as_deref().map(answers::read).transpose()?.unwrap_or_default();
         let clean = files.clean.as_deref().map(answers::read).transpose()?.unwrap_or_default();
@@ -234,12 +236,7 @@ impl Gathered {
     }
 
     /// Where an answer's question is; it is added where no run was asked it before.
-    fn place(
-        &mut self,
-        split: &str,
-        answer: &Answer,
-        take: impl FnOnce(&str) -> super::Picture,
-    ) -> usize {
+    fn place(&mut self, split: &str, answer: &Answer, take: impl FnOnce(&str) -> super::Picture) -> usize {
         let key = (split.to_owned(), answer.id.clone(), answer.prompt.clone());
         *self.places.entry(key).or_insert_with(|| {
             let Answer { id, task, subject, cell_type, label, prompt, image, reference, .. } = answer;

@@ -123,7 +123,11 @@ mod tests {
     use super::*;
 
     fn grades(values: &[f64]) -> Graded {
-        values.iter().enumerate().map(|(place, v)| (format!("q{place}"), [*v, 1.0, (v + 1.0) / 2.0, *v])).collect()
+        values
+            .iter()
+            .enumerate()
+            .map(|(place, v)| (format!("q{place}"), [*v, 1.0, (v + 1.0) / 2.0, *v]))
+            .collect()
     }
 
     /// The normal interval of a share of 0.3 among 400 is 0.3 ± 1.96 · √(0.21 / 400) = 0.3 ± 0.0449; the bootstrap's ends
@@ -146,7 +150,8 @@ mod tests {
         let after: Vec<f64> = before.iter().map(|v| v + 0.1).collect();
         let mut more = grades(&after);
         more.insert("only here".to_owned(), [1.0; 4]);
-        let rows = [("a".to_owned(), grades(&before)), ("b".to_owned(), more), ("c".to_owned(), Graded::new())];
+        let rows =
+            [("a".to_owned(), grades(&before)), ("b".to_owned(), more), ("c".to_owned(), Graded::new())];
         let [found] = differences(&rows).try_into().unwrap();
         assert_eq!((found.run.as_str(), found.against.as_str(), found.shared), ("b", "a", 50));
         let (key, difference, [low, high]) = found.scores[0];

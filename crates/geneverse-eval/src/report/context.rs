@@ -116,9 +116,8 @@ impl Dataset {
         for (split, examples) in &self.splits {
             let known: HashSet<[&str; 3]> =
                 examples.iter().map(|e| [e.id.as_str(), e.instruction.as_str(), e.output.as_str()]).collect();
-            let asked = |q: &&&Question| {
-                known.contains(&[q.id.as_str(), q.prompt.as_str(), q.reference.as_str()])
-            };
+            let asked =
+                |q: &&&Question| known.contains(&[q.id.as_str(), q.prompt.as_str(), q.reference.as_str()]);
             let count = questions.iter().filter(asked).count();
             if count > 0 {
                 context.places.push(((*split).to_owned(), count));
@@ -127,7 +126,8 @@ impl Dataset {
                 whole = Some(*split);
             }
         }
-        let trained_on = context.places.iter().any(|(split, count)| split == SPLITS[0] && *count == questions.len());
+        let trained_on =
+            context.places.iter().any(|(split, count)| split == SPLITS[0] && *count == questions.len());
         if let Some(split) = whole.filter(|split| *split != SPLITS[0]) {
             context.leakage =
                 self.leakage.iter().find(|found| found.from == SPLITS[0] && found.into == split).cloned();

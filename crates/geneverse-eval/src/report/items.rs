@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::chunks::{json_in_script, pieces};
 use super::diff::{Piece, diff};
 use super::html::escape;
-use super::{Grade, Question, ReportInput, ShownAnswer};
+use super::{Grade, Question, ReportInput, ShownAnswer, ShownClaim};
 
 /// The section with the form, empty lists for the script, and the data.
 pub(super) fn section(out: &mut String, input: &ReportInput) {
@@ -75,8 +75,12 @@ pub(super) fn section(out: &mut String, input: &ReportInput) {
         grades.push(("differ", "runs are graded differently"));
     }
     select(out, "filter-grade", "Grade", &fixed(&grades));
-    let mut orders =
-        vec![("", "as asked"), ("subject", "subject"), ("low", "lowest ROUGE-1 first"), ("high", "highest ROUGE-1 first")];
+    let mut orders = vec![
+        ("", "as asked"),
+        ("subject", "subject"),
+        ("low", "lowest ROUGE-1 first"),
+        ("high", "highest ROUGE-1 first"),
+    ];
     if models.len() > 1 {
         orders.push(("spread", "where runs differ most"));
     }
@@ -112,7 +116,9 @@ fn in_order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 }
 
 fn models(questions: &[Question]) -> Vec<&str> {
-    in_order(questions.iter().flat_map(|question| question.answers.iter().map(|answer| answer.model.as_str())))
+    in_order(
+        questions.iter().flat_map(|question| question.answers.iter().map(|answer| answer.model.as_str())),
+    )
 }
 
 fn splits(questions: &[Question]) -> Vec<&str> {
@@ -120,9 +126,11 @@ fn splits(questions: &[Question]) -> Vec<&str> {
 }
 
 fn data(out: &mut String, input: &ReportInput, models: &[&str], splits: &[&str]) {
-    let place_of: HashMap<&str, usize> = splits.iter().enumerate().map(|(place, name)| (*name, place)).collect();
+    let place_of: HashMap<&str, usize> =
+        splits.iter().enumerate().map(|(place, name)| (*name, place)).collect();
     let of_models = |question: &Question, value: fn(&ShownAnswer) -> Value| -> Vec<Value> {
-        let of = |model: &&str| question.answers.iter().find(|a| a.model == **model).map_or(Value::Null, value);
+        let of =
+            |model: &&str| question.answers.iter().find(|a| a.model == **model).map_or(Value::Null, value);
         models.iter().map(of).collect()
     };
     let rows: Vec<Value> = input
@@ -142,7 +150,7 @@ fn data(out: &mut String, input: &ReportInput, models: &[&str], splits: &[&str])
                 Err(why) => json!([picture.path, why]),
             });
             let whole = json!({
-                "id": q.id, "prompt": q.prompt, "reference": q.reference, "cell_type": q.cell_type, "label": q.label,
+                "id": q.id, "subject": q.subject, "prompt": q.prompt, "reference": q.reference, "cell_type": q.cell_type, "label": q.label,
                 "picture": picture, "answers": of_models(q, in_detail),
             });
             whole.to_string()
@@ -150,7 +158,8 @@ fn data(out: &mut String, input: &ReportInput, models: &[&str], splits: &[&str])
         .collect();
     let starts = pieces(out, &details);
     for (place, picture) in input.pictures.iter().enumerate() {
-        let _ = writeln!(out, "<script type=\"text/plain\" id=\"picture-{place}\">{}</script>", escape(picture));
+        let _ =
+            writeln!(out, "<script type=\"text/plain\" id=\"picture-{place}\">{}</script>", escape(picture));
     }
     let index = json!({"models": models, "splits": splits, "starts": starts, "questions": rows});
     let _ = writeln!(
@@ -203,11 +212,24 @@ fn in_detail(answer: &ShownAnswer) -> Value {
         shown["overlaps"] = known.collect::<Vec<_>>().into();
         shown["identifiers"] = json!([grade.identifiers_right, grade.identifiers]);
         if !grade.claims.is_empty() {
-            let claims = grade.claims.iter().map(|c| json!([c.text, c.verdict.replace('_', " "), c.why]));
-            shown["claims"] = claims.collect::<Vec<_>>().into();
+            shown["claims"] = grade.claims.iter().map(claim).collect::<Vec<_>>().into();
         }
     }
     shown
+}
+
+/// Text, verdict, why, and what it is about.
+fn claim(claim: &ShownClaim) -> Value {
+    let ShownClaim { kind, text, verdict, field, record, why } = claim;
+    let verdict = verdict.replace('_', " ").replace("not in record", "not in the record");
+    let field = field.as_deref().unwrap_or("field");
+    let why = match (why, record) {
+        (Some(why), _) => why.clone(),
+        (None, Some(record)) => format!("the record’s {field}: {record}"),
+        (None, None) if claim.field.is_some() => format!("the record’s {field}"),
+        (None, None) => String::new(),
+    };
+    json!([text, verdict, why, kind.replace('_', " ")])
 }
 
 /// What stayed ("="), went ("-") and came ("+"): a kind and a text by turns.

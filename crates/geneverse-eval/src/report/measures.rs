@@ -28,14 +28,25 @@ pub(super) const MAIN: [Measure; 6] = [
     measure("average", "Average", "mean of factual and structural", false),
     measure("bleu", "BLEU", "wording, four words at a time, against the reference", true),
     measure("rouge1", "ROUGE-1", "words shared with the reference", true),
-    measure("identifiers_right", "Identifiers right", "share of written identifiers that are the gene’s own", false),
+    measure(
+        "identifiers_right",
+        "Identifiers right",
+        "share of written identifiers that are the gene’s own",
+        false,
+    ),
 ];
 
 /// The columns of the second table, where any is known.
-pub(super) const MORE: [Measure; 5] = [
+pub(super) const MORE: [Measure; 6] = [
     measure("rouge2", "ROUGE-2", "pairs of words shared with the reference", false),
     measure("rouge_l", "ROUGE-L", "longest common subsequence with the reference", false),
-    measure("claim_precision", "Claim precision", "share of claims that the record supports", true),
+    measure(
+        "claim_precision",
+        "Claim precision",
+        "share of claims that the record supports, of those that it decides",
+        true,
+    ),
+    measure("claim_support", "Claim support", "share of claims that the record supports, of all", false),
     measure("claim_recall", "Claim recall", "share of the record’s facts that are stated", true),
     Measure {
         key: "hallucinated_identifiers",

@@ -67,22 +67,29 @@
 
   // ---- questions: the rest, a piece at a time ----
 
-  const KEPT = 8;
+  // A piece is a line of JSON for each question. Lines are kept as they are, and one is taken apart when it is wanted.
+  const KEPT = 24;
   const kept = new Map();
+  const fromBase64 = (text) => {
+    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+    const letters = atob(text);
+    const bytes = new Uint8Array(letters.length);
+    for (let i = 0; i < letters.length; i += 1) bytes[i] = letters.charCodeAt(i);
+    return bytes;
+  };
   const unpack = async (node) => {
     if (node.dataset.packed === undefined) return node.textContent;
     if (typeof DecompressionStream === "undefined") {
       throw new Error("this browser cannot unpack the questions; a newer one can");
     }
-    const packed = atob(node.textContent);
-    const bytes = Uint8Array.from(packed, (letter) => letter.charCodeAt(0));
+    const bytes = fromBase64(node.textContent);
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     return new Response(stream).text();
   };
   const piece = (number) => {
     const known = kept.get(number);
     kept.delete(number);
-    const read = known || unpack(at("piece-" + number)).then(JSON.parse);
+    const read = known || unpack(at("piece-" + number)).then((text) => text.trim().split("\n"));
     kept.set(number, read);
     // The piece unused for longest goes.
     if (kept.size > KEPT) kept.delete(kept.keys().next().value);
@@ -98,7 +105,7 @@
   };
   const details = async (place) => {
     const number = pieceOf(place);
-    return (await piece(number))[place - starts[number]];
+    return JSON.parse((await piece(number))[place - starts[number]]);
   };
 
   // ---- which are shown ----
@@ -186,16 +193,27 @@
       const number = pieceOf(question.place);
       waiting.set(number, (waiting.get(number) || []).concat([question]));
     }
+    // What a word looks like in a line of JSON, where a few letters are written otherwise.
+    const inJson = (word) => {
+      const text = JSON.stringify(word).slice(1, -1);
+      const escaped = text.replace(/[<>&\u2028\u2029]/g, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
+      return (line) => line.includes(text) || line.includes(escaped);
+    };
+    const tests = words.map(inJson);
     const matching = new Set();
     let done = 0;
     try {
       for (const [number, list] of [...waiting].sort((a, b) => a[0] - b[0])) {
-        const texts = await piece(number);
+        const lines = await piece(number);
         if (own !== search) return;
         for (const question of list) {
-          const full = texts[question.place - starts[number]];
+          const line = lines[question.place - starts[number]];
+          const whole = line.toLowerCase();
+          if (!tests.every((test) => test(whole))) continue;
+          // The line has grades and the names of its fields too: what counts is what was asked and said.
+          const full = JSON.parse(line);
           const answers = shownModels().map((i) => (full.answers[i] ? full.answers[i].text : ""));
-          const parts = [question.subject, question.cellType, full.id, full.prompt, full.reference, ...answers];
+          const parts = [full.subject, full.cell_type, full.id, full.prompt, full.reference, ...answers];
           const text = parts.join("\n").toLowerCase();
           if (words.every((word) => text.includes(word))) matching.add(question.place);
         }
@@ -353,9 +371,10 @@
     const node = put(make("details"), make("summary", "", (list.length === 1 ? "1 claim: " : list.length + " claims: ") + told));
     const all = make("ul", "claims");
     const sign = { yes: "✓ ", no: "✗ ", open: "– " };
-    for (const [text, verdict, why] of list) {
+    for (const [text, verdict, why, about] of list) {
       const line = put(make("li"), make("span", "mark " + kind(verdict), sign[kind(verdict)] + verdict), make("span", "claim", text));
-      if (why) put(line, make("span", "note", why));
+      const note = [about, why].filter((part) => part !== "").join(": ");
+      if (note !== "") put(line, make("span", "note", note));
       put(all, line);
     }
     return put(node, all);

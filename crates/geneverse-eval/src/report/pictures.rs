@@ -81,7 +81,8 @@ mod tests {
         let run = folder.path().join("runs/one");
         fs::create_dir_all(&run).unwrap();
         fs::create_dir(folder.path().join("pictures")).unwrap();
-        let put = |name: &str, bytes: &[u8]| fs::write(folder.path().join("pictures").join(name), bytes).unwrap();
+        let put =
+            |name: &str, bytes: &[u8]| fs::write(folder.path().join("pictures").join(name), bytes).unwrap();
         put("a.png", b"\x89PNG....");
         put("b.svg", b"<svg onload='alert(1)'>");
         put("c.jpg", &[&[0xff, 0xd8, 0xff][..], &[0; 100]].concat());

@@ -8,10 +8,10 @@ use std::io::BufRead;
 use std::path::Path;
 
 use geneverse_data::stage::{FileError, open};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{Curve, Grade, Row};
+use super::{Curve, Grade, Row, ShownClaim};
 use crate::postprocess::{Edit, EditedAnswer, edits_path};
 use crate::scores::Scores;
 
@@ -109,6 +109,16 @@ impl ScoresFile {
     }
 }
 
+/// An answer's claims: a list, or counts with a `list`; whatever is neither tells nothing.
+pub(super) fn claims<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ShownClaim>, D::Error> {
+    let mut value = Value::deserialize(deserializer)?;
+    let list = match value.get_mut("list") {
+        Some(list) => list.take(),
+        None => value,
+    };
+    Ok(serde_json::from_value(list).unwrap_or_default())
+}
+
 /// The edits beside a repaired file; none where that file is gone.
 pub(super) fn read_edits(clean: &Path) -> Result<HashMap<String, Vec<Edit>>, FileError> {
     let path = edits_path(clean);
@@ -133,9 +143,11 @@ pub(super) fn run_facts(manifest: &Value) -> Vec<(String, String)> {
     let at = |pointer: &str| manifest.pointer(pointer).filter(|value| !value.is_null());
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
-        Value::Array(list) => {
-            list.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect::<Vec<_>>().join(", ")
-        }
+        Value::Array(list) => list
+            .iter()
+            .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+            .collect::<Vec<_>>()
+            .join(", "),
         other => other.to_string(),
     };
     let mut facts = Vec::new();

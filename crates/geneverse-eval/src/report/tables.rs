@@ -18,13 +18,14 @@ pub(super) fn split(out: &mut String, table: &SplitTable) {
     }
     contexts(out, table);
     scores(out, table, "Scores", &MAIN);
-    let known: Vec<&Measure> =
-        MORE.iter().filter(|measure| table.rows.iter().any(|row| value(row, measure.key).is_some())).collect();
+    let known: Vec<&Measure> = MORE
+        .iter()
+        .filter(|measure| table.rows.iter().any(|row| value(row, measure.key).is_some()))
+        .collect();
     if !known.is_empty() {
         scores(out, table, "Claims and further overlap", known);
     }
-    let file: String =
-        table.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let file: String = table.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let _ = writeln!(
         out,
         "<p class=\"note\"><a download=\"scores-{file}.csv\" href=\"data:text/csv;charset=utf-8,{}\">Download as CSV</a></p>",
@@ -43,7 +44,8 @@ pub(super) fn begin(out: &mut String, label: &str, headings: &[(&str, &str)]) {
          <caption>{label}</caption>\n<thead><tr>"
     );
     for (heading, meaning) in headings {
-        let title = if meaning.is_empty() { String::new() } else { format!(" title=\"{}\"", escape(meaning)) };
+        let title =
+            if meaning.is_empty() { String::new() } else { format!(" title=\"{}\"", escape(meaning)) };
         let _ = write!(out, "<th scope=\"col\"{title}>{}</th>", escape(heading));
     }
     out.push_str("</tr></thead>\n<tbody>\n");
@@ -60,7 +62,12 @@ fn scores<'a>(
     headings.extend(measures.iter().map(|measure| (measure.heading, measure.meaning)));
     begin(out, &format!("{label}: {}", table.name), &headings);
     for row in &table.rows {
-        let _ = write!(out, "<tr><th scope=\"row\">{}</th><td data-value=\"{1}\">{1}</td>", escape(&row.model), row.n);
+        let _ = write!(
+            out,
+            "<tr><th scope=\"row\">{}</th><td data-value=\"{1}\">{1}</td>",
+            escape(&row.model),
+            row.n
+        );
         for measure in &measures {
             cell(out, table, row, measure);
         }
@@ -98,7 +105,8 @@ fn cell(out: &mut String, table: &SplitTable, row: &Row, measure: &Measure) {
 
 /// Rows of what looking up a training answer scores, below the models that have to do better.
 fn retrieval(out: &mut String, contexts: &[Context], columns: usize) {
-    let found: Vec<_> = contexts.iter().filter_map(|context| Some((context, context.retrieval.as_ref()?))).collect();
+    let found: Vec<_> =
+        contexts.iter().filter_map(|context| Some((context, context.retrieval.as_ref()?))).collect();
     if found.is_empty() {
         return;
     }
@@ -156,7 +164,12 @@ fn contexts(out: &mut String, table: &SplitTable) {
             [one] => format!(", on which {one} was trained"),
             several => format!(", on which {} were trained", several.join(", ")),
         };
-        let _ = write!(out, "<div class=\"leak\"><p><b>In the training data</b> ({}{}): ", escape(dataset), escape(&who));
+        let _ = write!(
+            out,
+            "<div class=\"leak\"><p><b>In the training data</b> ({}{}): ",
+            escape(dataset),
+            escape(&who)
+        );
         let trained = places.iter().find(|(split, _)| split == "train").map_or(0, |(_, count)| *count);
         match (trained, leakage) {
             (trained, _) if trained == *questions => {
@@ -193,7 +206,11 @@ fn contexts(out: &mut String, table: &SplitTable) {
             let _ = write!(out, "<p class=\"warning\">{}.</p>", escape(line));
         }
         if let Some(found) = retrieval.as_ref().filter(|found| found.scored < found.of) {
-            let _ = write!(out, "<p>Looking up was scored on a sample of {} of {} questions.</p>", found.scored, found.of);
+            let _ = write!(
+                out,
+                "<p>Looking up was scored on a sample of {} of {} questions.</p>",
+                found.scored, found.of
+            );
         }
         out.push_str("</div>\n");
     }
@@ -218,7 +235,8 @@ fn differences(out: &mut String, table: &SplitTable) {
     if table.differences.is_empty() {
         return;
     }
-    let name = |key: &str| MAIN.iter().find(|measure| measure.key == key).map_or("", |measure| measure.heading);
+    let name =
+        |key: &str| MAIN.iter().find(|measure| measure.key == key).map_or("", |measure| measure.heading);
     let mut headings = vec![("Run", ""), ("minus", ""), ("shared", "questions that both answered")];
     headings.extend(table.differences[0].scores.iter().map(|(key, ..)| (name(key), "difference")));
     out.push_str("<div class=\"pairs\">");
@@ -255,7 +273,11 @@ fn differences(out: &mut String, table: &SplitTable) {
 /// A number with its sign, and no sign at nought.
 fn signed(value: f64, digits: usize) -> String {
     let text = format!("{value:+.digits$}").replace('-', "−");
-    if text.chars().any(|c| ('1'..='9').contains(&c)) { text } else { text[text.char_indices().nth(1).map_or(0, |(at, _)| at)..].to_owned() }
+    if text.chars().any(|c| ('1'..='9').contains(&c)) {
+        text
+    } else {
+        text[text.char_indices().nth(1).map_or(0, |(at, _)| at)..].to_owned()
+    }
 }
 
 /// RFC 4180, with the interval's ends in columns of their own.

@@ -22,7 +22,8 @@ fn grade(factual: f64, structural: f64, reasons: &[&str]) -> Grade {
 }
 
 /// What a model or a file may hold that must stay text.
-const HOSTILE: &str = "</script><script>alert(1)</script> \u{7} & <img src=x onerror='alert(2)'> \" onmouseover=\"alert(3)";
+const HOSTILE: &str =
+    "</script><script>alert(1)</script> \u{7} & <img src=x onerror='alert(2)'> \" onmouseover=\"alert(3)";
 
 /// A page as a run of the whole pipeline gives it.
 fn sample() -> ReportInput {
@@ -35,7 +36,8 @@ fn sample() -> ReportInput {
         bleu: s[2],
         rouge1: s[3],
         identifiers_right: ids,
-        more: [("claim_precision".to_owned(), s[0]), ("hallucinated_identifiers".to_owned(), 1.0 - s[0])].into(),
+        more: [("claim_precision".to_owned(), s[0]), ("hallucinated_identifiers".to_owned(), 1.0 - s[0])]
+            .into(),
         intervals: [("factual".to_owned(), [(s[0] - 0.1).max(0.0), s[0] + 0.1])].into(),
     };
     let rows = |k: f64| {
@@ -52,11 +54,15 @@ fn sample() -> ReportInput {
     let after = "The official symbol of this gene is GLI1, provided by HGNC. Its primary source is HGNC:4317, and \
         related identifiers are Ensembl:ENSG00000111087, MIM:165220. It is also known as GLI. It is activated by \
         sonic hedgehog.";
-    let edit = |what: &str, from: &str, to: &str| Edit { what: what.into(), from: from.into(), to: to.into() };
-    let claim = |text: &str, verdict: &str, why: &str| ShownClaim {
+    let edit =
+        |what: &str, from: &str, to: &str| Edit { what: what.into(), from: from.into(), to: to.into() };
+    let claim = |text: &str, verdict: &str, record: Option<&str>| ShownClaim {
+        kind: "alias".into(),
         text: text.into(),
         verdict: verdict.into(),
-        why: why.into(),
+        field: record.map(|_| "aliases".into()),
+        record: record.map(str::to_owned),
+        why: None,
     };
     let question = |subject: &str, split: &str| Question {
         split: split.to_owned(),
@@ -89,8 +95,8 @@ fn sample() -> ReportInput {
                 ],
                 grade: Some(Grade {
                     claims: vec![
-                        claim("is also known as GLI", "supported", "aliases: GLI"),
-                        claim("is activated by sonic hedgehog", "not_in_the_record", ""),
+                        claim("is also known as ABC", "contradicted", Some("GLI")),
+                        claim("is activated by sonic hedgehog", "not_in_record", None),
                     ],
                     ..grade(1.0, 1.0, &["truth: names GLI1"])
                 }),
@@ -169,11 +175,13 @@ fn sample() -> ReportInput {
     }
 }
 
-/// The JSON of an element of the page's data.
+/// The JSON of an element of the page's data: its value, or an array of its lines' values.
 fn data(page: &str, id: &str) -> serde_json::Value {
-    let start = page.find(&format!("<script type=\"application/json\" id=\"{id}\">")).unwrap();
+    let start = page.find(&format!(" id=\"{id}\">")).unwrap();
     let text = &page[start + page[start..].find('>').unwrap() + 1..];
-    serde_json::from_str(&text[..text.find("</script>").unwrap()]).unwrap()
+    let text = &text[..text.find("</script>").unwrap()];
+    let lines = || text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    if id.starts_with("piece") { lines().collect() } else { serde_json::from_str(text).unwrap() }
 }
 
 /// The page without its own style and script: what comes from data.
@@ -197,7 +205,8 @@ fn nothing_a_model_or_a_name_holds_becomes_markup() {
     input.curves[0].name = HOSTILE.to_owned();
     input.runs[0].1.push((HOSTILE.to_owned(), HOSTILE.to_owned()));
     let table = &mut input.splits[1];
-    (table.name, table.note, table.rows[1].model) = (HOSTILE.to_owned(), HOSTILE.to_owned(), HOSTILE.to_owned());
+    (table.name, table.note, table.rows[1].model) =
+        (HOSTILE.to_owned(), HOSTILE.to_owned(), HOSTILE.to_owned());
     (table.differences[0].run, table.differences[0].against) = (HOSTILE.to_owned(), HOSTILE.to_owned());
     let context = &mut table.contexts[0];
     (context.dataset, context.runs[0]) = (HOSTILE.to_owned(), HOSTILE.to_owned());
@@ -206,19 +215,24 @@ fn nothing_a_model_or_a_name_holds_becomes_markup() {
         leakage.near.shown[0][0] = HOSTILE.to_owned();
     }
     let question = &mut input.questions[0];
-    (question.split, question.subject, question.prompt) = (HOSTILE.to_owned(), HOSTILE.to_owned(), HOSTILE.to_owned());
+    (question.split, question.subject, question.prompt) =
+        (HOSTILE.to_owned(), HOSTILE.to_owned(), HOSTILE.to_owned());
     (question.cell_type, question.label) = (Some(HOSTILE.to_owned()), Some(HOSTILE.to_owned()));
     question.picture = Some(Picture { path: HOSTILE.to_owned(), shown: Err(HOSTILE.to_owned()) });
     question.answers[2].model = HOSTILE.to_owned();
     question.answers[2].edits[0].what = HOSTILE.to_owned();
     for claim in question.answers[2].grade.iter_mut().flat_map(|grade| &mut grade.claims) {
-        (claim.text, claim.verdict, claim.why) = (HOSTILE.to_owned(), HOSTILE.to_owned(), HOSTILE.to_owned());
+        (claim.text, claim.verdict, claim.kind) =
+            (HOSTILE.to_owned(), HOSTILE.to_owned(), HOSTILE.to_owned());
+        (claim.field, claim.record) = (Some(HOSTILE.to_owned()), Some(HOSTILE.to_owned()));
     }
 
     let (clean, hostile) = (render(&sample()), render(&input));
     // The same elements, but for what there is one more of: a paragraph, a fact, a warning, options of split and model.
     let opened = |page: &str, tag: &str| of_data(page).matches(tag).count();
-    for tag in ["<script", "</script", "<img", "<style", "<svg", "<table", "<section", "<form", "<div", "<a ", "<!--"] {
+    for tag in [
+        "<script", "</script", "<img", "<style", "<svg", "<table", "<section", "<form", "<div", "<a ", "<!--",
+    ] {
         assert_eq!(opened(&clean, tag), opened(&hostile, tag), "{tag}");
     }
     for attribute in ["onerror='", "onmouseover=\""] {
@@ -235,7 +249,16 @@ fn nothing_a_model_or_a_name_holds_becomes_markup() {
 #[test]
 fn the_script_sets_text_and_the_policy_lets_no_other_run() {
     let script = include_str!("page.js");
-    for way in ["innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "new Function", "fetch(", "import("] {
+    for way in [
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacent",
+        "document.write",
+        "eval(",
+        "new Function",
+        "fetch(",
+        "import(",
+    ] {
         assert!(!script.contains(way), "{way}");
     }
     assert!(!script.contains("</script") && !script.contains("<!--"), "would end the element early");
@@ -251,9 +274,10 @@ fn the_page_makes_no_request_and_closes_what_it_opens() {
     for outside in ["http://", "https://", " src=", "url(", "@import", "<link"] {
         assert!(!page.contains(outside), "{outside}");
     }
-    for tag in
-        ["table", "section", "svg", "tr", "th", "td", "p", "del", "ins", "ul", "li", "div", "form", "label", "figure", "nav"]
-    {
+    for tag in [
+        "table", "section", "svg", "tr", "th", "td", "p", "del", "ins", "ul", "li", "div", "form", "label",
+        "figure", "nav",
+    ] {
         let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
         assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
     }
@@ -290,7 +314,12 @@ fn questions_are_data_with_grades_edits_and_claims() {
     assert_eq!(index["splits"], serde_json::json!(["Seen in finetuning", "Held out"]));
     assert_eq!(
         index["questions"][2],
-        serde_json::json!([1, "CASP10", "", [[0.0, 0.0, 0.52, 0, 1], [1.0, 1.0, 0.52, 0, 1], [1.0, 1.0, 0.52, 0, 1]]])
+        serde_json::json!([
+            1,
+            "CASP10",
+            "",
+            [[0.0, 0.0, 0.52, 0, 1], [1.0, 1.0, 0.52, 0, 1], [1.0, 1.0, 0.52, 1, 1]]
+        ])
     );
     let repaired = &data(&page, "piece-0")[0]["answers"][2];
     let diff: Vec<&str> = repaired["diff"].as_array().unwrap().iter().map(|v| v.as_str().unwrap()).collect();
@@ -301,8 +330,14 @@ fn questions_are_data_with_grades_edits_and_claims() {
     let answers = &sample().questions[0].answers;
     assert_eq!((joined("+"), joined("-")), (answers[1].text.clone(), answers[2].text.clone()));
     assert_eq!(repaired["edits"].as_array().unwrap().len(), 3);
-    assert_eq!(repaired["claims"][1][1], "not in the record");
-    assert!(page.contains("<option value=\"identifiers\">") && !page.contains("<option value=\"contradicted\">"));
+    let claims = serde_json::json!([
+        ["is also known as ABC", "contradicted", "the record’s aliases: GLI", "alias"],
+        ["is activated by sonic hedgehog", "not in the record", "", "alias"]
+    ]);
+    assert_eq!(repaired["claims"], claims);
+    assert!(
+        page.contains("<option value=\"identifiers\">") && page.contains("<option value=\"contradicted\">")
+    );
 }
 
 #[test]

@@ -21,7 +21,9 @@ fn answer(subject: &str, text: &str) -> Answer {
         prompt: format!("What does the gene {subject} do?"),
         image: None,
         answer: text.to_owned(),
-        reference: format!("{subject} opens the ring of small sugars in the liver and is lost in a rare disease."),
+        reference: format!(
+            "{subject} opens the ring of small sugars in the liver and is lost in a rare disease."
+        ),
         model: "m".to_owned(),
     }
 }
@@ -76,7 +78,10 @@ fn run_folders_become_tables_and_questions() {
                "from another version": {"x": 1}}),
     );
     write_json(&run.join("scores.held-out.json"), &scores(answers, &[0.0], json!({}))).unwrap();
-    write_json(&run.join("scores.held-out.clean.json"), &scores(answers, &[1.0], later)).unwrap();
+    let mut later = scores(answers, &[1.0], later);
+    let list = json!([{"kind": "location", "text": "at 1p1", "verdict": "not_in_record"}]);
+    later["items"][0]["claims"] = json!({"supported": 0, "list": list});
+    write_json(&run.join("scores.held-out.clean.json"), &later).unwrap();
 
     let input = collect(&of(&[&run]), &Silent).unwrap();
     let table = &input.splits[0];
@@ -91,8 +96,12 @@ fn run_folders_become_tables_and_questions() {
     let [said, repaired] = input.questions[0].answers.as_slice() else { panic!("two answers") };
     assert_eq!(said.grade.as_ref().unwrap().factual, 0.0);
     assert_eq!(said.before, None);
-    assert_eq!((repaired.before.as_deref(), repaired.text.as_str()), (Some("Its id is HGNC:1."), "Its id is HGNC:4317."));
+    assert_eq!(
+        (repaired.before.as_deref(), repaired.text.as_str()),
+        (Some("Its id is HGNC:1."), "Its id is HGNC:4317.")
+    );
     assert_eq!(repaired.edits[0].to, "HGNC:4317");
+    assert_eq!(repaired.grade.as_ref().unwrap().claims[0].text, "at 1p1");
 
     let empty = folder.path().join("empty");
     fs::create_dir(&empty).unwrap();
@@ -160,11 +169,17 @@ fn what_training_data_has_of_the_questions_is_told() {
     let mut what = of(&[&run]);
     what.runs[0].train = Some("elsewhere/dataset/train.json".into());
     let input = collect(&what, &Silent).unwrap();
-    assert_eq!(input.runs[0].1, [("Seed".to_owned(), "3".to_owned()), ("Peak memory".to_owned(), "315 MiB".to_owned())]);
+    assert_eq!(
+        input.runs[0].1,
+        [("Seed".to_owned(), "3".to_owned()), ("Peak memory".to_owned(), "315 MiB".to_owned())]
+    );
     let context = |name: &str| {
         let table = input.splits.iter().find(|table| table.name == name).unwrap();
         let [context] = table.contexts.as_slice() else { panic!("one dataset") };
-        assert_eq!((context.dataset.as_str(), context.runs.as_slice()), ("dataset", &["tuned".to_owned()][..]));
+        assert_eq!(
+            (context.dataset.as_str(), context.runs.as_slice()),
+            ("dataset", &["tuned".to_owned()][..])
+        );
         assert!(context.warnings.is_empty(), "{:?}", context.warnings);
         context
     };
@@ -189,12 +204,16 @@ fn what_training_data_has_of_the_questions_is_told() {
     // Other bytes than the run was trained on are told.
     trained("0".repeat(64));
     let changed = collect(&what, &Silent).unwrap();
-    assert!(changed.splits[0].contexts[0].warnings[0].contains("trained on other data than train.json holds now"));
+    assert!(
+        changed.splits[0].contexts[0].warnings[0].contains("trained on other data than train.json holds now")
+    );
 
     // Named, it has to be there; beside the runs, it is found.
     what.dataset = Some(at("nowhere"));
     let error = collect(&what, &Silent).unwrap_err().to_string();
-    assert!(error.ends_with("nowhere: found no training file, expected a dataset's folder with train.json or its training file"));
+    assert!(error.ends_with(
+        "nowhere: found no training file, expected a dataset's folder with train.json or its training file"
+    ));
     fs::rename(at("dataset"), at("runs/dataset")).unwrap();
     let beside = collect(&of(&[&run]), &Silent).unwrap();
     assert!(beside.splits[0].contexts[0].runs.is_empty() && !beside.splits[0].contexts[0].places.is_empty());
@@ -213,11 +232,14 @@ fn pictures_are_shown_where_they_are_and_named_where_they_are_not() {
         image: Some(image.to_owned()),
         ..answer(subject, "Yes.")
     };
-    write(&run.join("answers.jsonl"), &[marker("KDR", "pictures/a.png"), marker("GLI1", "pictures/b.png")]).unwrap();
+    write(&run.join("answers.jsonl"), &[marker("KDR", "pictures/a.png"), marker("GLI1", "pictures/b.png")])
+        .unwrap();
     let input = collect(&of(&[&run]), &Silent).unwrap();
     assert_eq!(input.pictures.len(), 1);
     let page = render(&input);
-    assert!(page.contains("<script type=\"text/plain\" id=\"picture-0\">data:image/png;base64,iVBORw0K</script>"));
+    assert!(
+        page.contains("<script type=\"text/plain\" id=\"picture-0\">data:image/png;base64,iVBORw0K</script>")
+    );
     let shown = data(&page, "piece-0");
     assert_eq!(shown[0]["picture"], json!(["pictures/a.png", 0]));
     assert_eq!(shown[1]["picture"], json!(["pictures/b.png", "the file is not there any more"]));
