@@ -27,9 +27,12 @@ pub struct GenerateConfig {
     pub batch: usize,
     /// Tokens that end an answer and are not part of it.
     pub stop_ids: Vec<u32>,
+    /// The logit of every token that is in question or answer is divided by it where it is positive, else multiplied
+    /// by it (Keskar et al., 2019); above 0, 1 for no penalty. As transformers' `repetition_penalty`.
+    pub repetition_penalty: f32,
     /// No run of so many tokens comes twice in question and answer together; 0 for no such guard. As transformers'
     /// `no_repeat_ngram_size`.
-    pub no_repeat_ngram: usize,
+    pub no_repeat_ngram_size: usize,
 }
 
 /// A finished answer.
@@ -79,6 +82,8 @@ struct Slot {
     told: bool,
     /// The question's tokens and the answer's, without `next`.
     history: Vec<u32>,
+    /// Each of them once, where they are penalised.
+    seen: Vec<u32>,
     /// How many of them are the question's.
     asked: usize,
     layers: Vec<Cache>,
@@ -111,9 +116,15 @@ pub fn generate(
                 .into(),
         ));
     }
+    if !(config.repetition_penalty > 0.0 && config.repetition_penalty.is_finite()) {
+        let found = config.repetition_penalty;
+        return Err(ModelError::Run(format!(
+            "repetition_penalty is {found}, expected a number above 0; 1 is no penalty"
+        )));
+    }
     let mut waiting = prompts.iter().enumerate().peekable();
     let mut slots: Vec<Slot> = Vec::new();
-    let engine = Engine { model, longest, guard: config.no_repeat_ngram };
+    let engine = Engine { model, longest, config };
     loop {
         let mut fresh: Vec<(usize, &[u32])> = Vec::new();
         let mut tokens = 0;
@@ -161,8 +172,7 @@ struct Engine<'a> {
     model: &'a Decoder,
     /// Room in a cache.
     longest: usize,
-    /// See [`GenerateConfig::no_repeat_ngram`].
-    guard: usize,
+    config: &'a GenerateConfig,
 }
 
 impl Engine<'_> {
@@ -180,7 +190,19 @@ impl Engine<'_> {
         for (prompt, tokens) in prompts {
             let layers = (0..config.num_hidden_layers).map(|_| Cache::new(width, self.longest)).collect();
             let (len, history) = (tokens.len(), tokens.to_vec());
-            slots.push(Slot { prompt: *prompt, len, next: 0, told: false, history, asked: len, layers });
+            let mut seen = if self.penalises() { history.clone() } else { Vec::new() };
+            seen.sort_unstable();
+            seen.dedup();
+            slots.push(Slot {
+                prompt: *prompt,
+                len,
+                next: 0,
+                told: false,
+                history,
+                seen,
+                asked: len,
+                layers,
+            });
         }
         let x = self.forward(&pack.ids, &pack.positions, &pack.lay, |layer, heads, qkv| {
             for (slot, rows) in slots.iter_mut().zip(&pack.of_sequences) {
@@ -198,10 +220,8 @@ impl Engine<'_> {
         let ends =
             pack.of_sequences.iter().map(|[prefix, own]| if own.is_empty() { prefix.end } else { own.end });
         let last: Vec<f32> = ends.flat_map(|end| &x[(end - 1) * hidden..end * hidden]).copied().collect();
-        let forbidden: Vec<Vec<u32>> = slots.iter().map(|slot| slot.repeating(self.guard)).collect();
-        for (slot, next) in slots.iter_mut().zip(self.choose(&last, &forbidden)) {
-            slot.next = next;
-        }
+        let chosen = self.choose(&last, &slots);
+        slots.iter_mut().zip(chosen).for_each(|(slot, next)| slot.next = next);
         Ok(slots)
     }
 
@@ -219,10 +239,13 @@ impl Engine<'_> {
         })?;
         for slot in slots.iter_mut() {
             slot.history.push(slot.next);
+            if self.penalises() && !slot.seen.contains(&slot.next) {
+                slot.seen.push(slot.next);
+            }
             slot.len += 1;
         }
-        let forbidden: Vec<Vec<u32>> = slots.iter().map(|slot| slot.repeating(self.guard)).collect();
-        for (slot, next) in slots.iter_mut().zip(self.choose(&x, &forbidden)) {
+        let chosen = self.choose(&x, slots);
+        for (slot, next) in slots.iter_mut().zip(chosen) {
             (slot.next, slot.told) = (next, false);
         }
         Ok(())
@@ -246,18 +269,29 @@ impl Engine<'_> {
         Ok(x)
     }
 
-    /// The likeliest next token of each row of `x` that is not forbidden; the first of equals.
-    fn choose(&self, x: &[f32], forbidden: &[Vec<u32>]) -> Vec<u32> {
+    fn penalises(&self) -> bool {
+        self.config.repetition_penalty != 1.0
+    }
+
+    /// The likeliest next token of each slot by its row of `x`, after penalties and guard; the first of equals.
+    fn choose(&self, x: &[f32], slots: &[Slot]) -> Vec<u32> {
         let vocabulary = self.model.config().vocab_size;
         let mut h = buffer(x.len());
         self.model.final_norm().forward(x, &mut h);
         let mut logits = self.model.head().map_or_else(Vec::new, |head| head.logits(&h));
-        let best = |(row, forbidden): (&mut [f32], &Vec<u32>)| {
-            forbidden.iter().for_each(|id| row[*id as usize] = f32::NEG_INFINITY);
+        let GenerateConfig { repetition_penalty: penalty, no_repeat_ngram_size, .. } = *self.config;
+        let best = |(row, slot): (&mut [f32], &Slot)| {
+            for id in &slot.seen {
+                let logit = &mut row[*id as usize];
+                *logit = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
+            }
+            for id in slot.repeating(no_repeat_ngram_size) {
+                row[id as usize] = f32::NEG_INFINITY;
+            }
             let largest = max(row);
             row.iter().position(|x| *x == largest).unwrap_or(0) as u32
         };
-        logits.par_chunks_exact_mut(vocabulary).zip(forbidden).map(best).collect()
+        logits.par_chunks_exact_mut(vocabulary).zip(slots).map(best).collect()
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use crate::adapter;
 use crate::arch::decoder::Decoder;
 use crate::batch::{Pack, Packing, Sequence};
+use crate::config::generation::GenerationSettings;
 use crate::generate::{Event, GenerateConfig, generate};
 use crate::optim::{Optimizer, Settings, clip};
 use crate::recipe::Recipe;
@@ -81,11 +82,16 @@ fn check_answers(
     model: &Decoder,
     golden: (&HashMap<String, Tensor>, &str),
     prompts: &[Vec<u32>],
-    guard: usize,
+    (repetition_penalty, no_repeat_ngram_size): (f32, usize),
 ) {
     for batch in [1, 3, 4] {
-        let config =
-            GenerateConfig { max_new_tokens: 24, batch, stop_ids: vec![2, 5], no_repeat_ngram: guard };
+        let config = GenerateConfig {
+            max_new_tokens: 24,
+            batch,
+            stop_ids: vec![2, 5],
+            repetition_penalty,
+            no_repeat_ngram_size,
+        };
         let (mut answers, mut streamed) = (vec![Vec::new(); 4], vec![Vec::new(); 4]);
         generate(model, prompts, &config, &mut |event| {
             match event {
@@ -113,16 +119,30 @@ fn prompts(golden: &HashMap<String, Tensor>) -> Vec<Vec<u32>> {
 fn greedy_tokens_equal_transformers_in_any_batch() {
     let golden_tensors = tensors();
     let model = Decoder::read(&golden("llama")).unwrap();
-    check_answers(&model, (&golden_tensors, "greedy"), &prompts(&golden_tensors), 0);
+    check_answers(&model, (&golden_tensors, "greedy"), &prompts(&golden_tensors), (1.0, 0));
 }
 
 #[test]
-fn guarded_answers_equal_transformers() {
+fn guarded_and_penalised_answers_equal_transformers() {
     let model = Decoder::read(&golden("llama")).unwrap();
+    let golden = families::read("guard");
     for length in [1, 2, 3] {
         let prefix = format!("greedy.{length}");
-        check_answers(&model, (&families::read("guard"), &prefix), &prompts(&tensors()), length);
+        check_answers(&model, (&golden, &prefix), &prompts(&tensors()), (1.0, length));
     }
+    for (length, penalty) in [(0, 0.8), (0, 1.2), (0, 5.0), (2, 1.2), (3, 0.8)] {
+        let prefix = format!("greedy.{length}.{penalty:.1}");
+        check_answers(&model, (&golden, &prefix), &prompts(&tensors()), (penalty, length));
+    }
+    let config = GenerateConfig {
+        max_new_tokens: 1,
+        batch: 1,
+        stop_ids: Vec::new(),
+        repetition_penalty: 0.0,
+        no_repeat_ngram_size: 0,
+    };
+    let error = generate(&model, &[vec![4]], &config, &mut |_| Ok(true)).unwrap_err().to_string();
+    assert_eq!(error, "repetition_penalty is 0, expected a number above 0; 1 is no penalty");
 }
 
 /// Gradients of the golden batch, as one pack or as one pack per sequence.
@@ -356,9 +376,16 @@ fn the_bundled_model_reads_as_transformers_reads_it() {
     let logits: Vec<f32> = rows.flat_map(|row| columns.iter().map(|c| row[*c as usize])).collect();
     assert_close(&logits, &numbers(&golden["logits"]), 2e-4, "the bundled model");
 
-    let stop_ids = crate::config::stop_ids(&folder, model.config()).unwrap();
-    let config =
-        GenerateConfig { max_new_tokens: 24, batch: 1, stop_ids: stop_ids.clone(), no_repeat_ngram: 0 };
+    let settings = GenerationSettings::read(&folder, model.config()).unwrap();
+    assert_eq!(settings.ignored, [""; 0]);
+    let GenerationSettings { stop_ids, repetition_penalty, no_repeat_ngram_size, .. } = settings;
+    let config = GenerateConfig {
+        max_new_tokens: 24,
+        batch: 1,
+        stop_ids: stop_ids.clone(),
+        repetition_penalty: repetition_penalty as f32,
+        no_repeat_ngram_size,
+    };
     let mut answer = Vec::new();
     generate(&model, &[wanted], &config, &mut |event| {
         if let Event::Done(generated) = event {

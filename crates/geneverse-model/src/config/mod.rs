@@ -4,6 +4,7 @@
 //! arithmetic and that this engine does not implement is refused by its name, never ignored.
 
 pub(crate) mod fields;
+pub mod generation;
 
 use std::path::Path;
 
@@ -242,19 +243,6 @@ impl ModelConfig {
     pub fn qkv_dim(&self) -> usize {
         (self.num_attention_heads + 2 * self.num_key_value_heads) * self.head_dim
     }
-}
-
-/// The ids that end an answer: those of `generation_config.json` where it names some, else of `config.json`.
-pub fn stop_ids(folder: &Path, config: &ModelConfig) -> Result<Vec<u32>> {
-    let path = folder.join("generation_config.json");
-    if path.exists() {
-        let fields: Map<String, Value> = read_json(&path)?;
-        let ids = token_ids(fields.get("eos_token_id"));
-        if !ids.is_empty() {
-            return Ok(ids);
-        }
-    }
-    Ok(config.eos_token_ids.clone())
 }
 
 pub(crate) fn token_ids(value: Option<&Value>) -> Vec<u32> {

@@ -57,7 +57,7 @@ fn greedy_tokens_equal_transformers() {
     for family in FAMILIES.into_iter().chain(["llama_linear"]) {
         let golden_tensors = read(family);
         let model = Decoder::read(&golden(family)).unwrap();
-        check_answers(&model, (&golden_tensors, "greedy"), &prompts(&golden_tensors), 0);
+        check_answers(&model, (&golden_tensors, "greedy"), &prompts(&golden_tensors), (1.0, 0));
     }
 }
 

@@ -17,7 +17,8 @@ use geneverse_data::dataset::{Example, read_examples};
 use geneverse_data::progress::Progress;
 use geneverse_data::prompt::Template;
 use geneverse_data::stage::{self, Found, hash_bytes, hash_file, read_json};
-use geneverse_model::config::stop_ids;
+use geneverse_model::config::ModelConfig;
+use geneverse_model::config::generation::GenerationSettings;
 use geneverse_model::generate::{Event, GenerateConfig, generate};
 use geneverse_model::tokens::Tokenizer;
 use geneverse_model::{Decoder, ModelError};
@@ -56,9 +57,14 @@ pub(crate) struct GenerateArgs {
     /// Answers under way at once
     #[arg(long, default_value_t = 32)]
     pub(crate) batch: usize,
-    /// Let no run of N tokens come twice in a question and its answer; 0 for no such guard
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) no_repeat_ngram: usize,
+    /// Make tokens of the question and the answer so far less likely: X divides their logits, 1 is none [default: the
+    /// model's generation_config.json, else 1]
+    #[arg(long, value_name = "X")]
+    pub(crate) repetition_penalty: Option<f64>,
+    /// Let no run of N tokens come twice in a question and its answer; 0 for no such guard [default: the model's
+    /// generation_config.json, else 0]
+    #[arg(long, value_name = "N", alias = "no-repeat-ngram")]
+    pub(crate) no_repeat_ngram_size: Option<usize>,
     /// Print answers to standard error as they come, one after another
     #[arg(long)]
     pub(crate) stream: bool,
@@ -105,6 +111,12 @@ pub(crate) fn run(args: &GenerateArgs, ui: &Ui) -> Result<ExitCode> {
 pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
     let folder = model_folder(&args.model)?;
     let template = template(args, &folder)?;
+    let settings = GenerationSettings::read(&folder, &ModelConfig::read(&folder)?)?;
+    let repetition_penalty = args.repetition_penalty.unwrap_or(settings.repetition_penalty);
+    let no_repeat_ngram_size = args.no_repeat_ngram_size.unwrap_or(settings.no_repeat_ngram_size);
+    if !(repetition_penalty > 0.0 && repetition_penalty.is_finite()) {
+        bail!("--repetition-penalty is {repetition_penalty}, expected a number above 0; 1 is no penalty");
+    }
     let mut inputs = model_inputs(&folder)?;
     inputs.insert("prompts".to_owned(), hash_file(&args.prompts)?);
     if let Some(adapter) = &args.adapter {
@@ -118,7 +130,7 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
     });
     let key = json!({
         "inputs": inputs, "prompt": template, "max_new_tokens": args.max_new_tokens, "limit": args.limit, "model": name,
-        "no_repeat_ngram": args.no_repeat_ngram,
+        "repetition_penalty": repetition_penalty, "no_repeat_ngram_size": no_repeat_ngram_size,
     });
     if let Found::Done(_) = stage::look(&args.out, STAGE, &key)? {
         let answers = answers::read(&args.out)?.len();
@@ -152,13 +164,14 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
             }
             prompts.push(ids);
         }
-        let stop_ids = stop_ids(&folder, model.config())?;
+        settings.ignored.iter().for_each(|line| ui.note(&format!("note: {line}")));
         let config = GenerateConfig {
             max_new_tokens: args.max_new_tokens,
             // A stream of several answers at once could not be read.
             batch: if args.stream { 1 } else { args.batch },
-            stop_ids,
-            no_repeat_ngram: args.no_repeat_ngram,
+            stop_ids: settings.stop_ids,
+            repetition_penalty: repetition_penalty as f32,
+            no_repeat_ngram_size,
         };
         let mut stream = Stream::default();
         load_seconds = begun.elapsed().as_secs_f64();

@@ -4,6 +4,7 @@
 //! standard output (JSON with `--json`), talk and progress on standard error through [`Ui`].
 
 pub(crate) mod adapter;
+pub(crate) mod continuations;
 pub(crate) mod dataset;
 pub(crate) mod evaluate;
 pub(crate) mod fetch;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{geneverse, json, root, run, succeed, train_args, with_dataset};
+use super::{fail, geneverse, json, root, run, succeed, train_args, with_dataset};
 
 #[test]
 fn the_stages_make_what_the_next_ones_read() {
@@ -165,4 +165,44 @@ fn help_is_complete_and_has_an_example() {
         assert!(help.contains("geneverse "), "{command:?}: {help}");
         assert!(command.is_empty() || help.contains("Example"), "{command:?} has no example:\n{help}");
     }
+}
+
+/// Penalty and guard come from the model's own file or from the flags, the same answers either way; what the file asks
+/// for besides is told.
+#[test]
+fn generation_config_is_obeyed_and_flags_beat_it() {
+    let folder = with_dataset();
+    let path = folder.path();
+    let model = path.join("model");
+    fs::create_dir(&model).unwrap();
+    for entry in fs::read_dir(root().join("models/geneverse-nano")).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), model.join(entry.file_name())).unwrap();
+    }
+    let args = |out: &'static str, more: &[&'static str]| {
+        let prompts = ["generate", "--model", "model", "--prompts", "dataset/test.json", "--name", "nano"];
+        let length = ["--max-new-tokens", "40", "--prompt", "plain", "--limit", "2", "--out", out];
+        [&prompts[..], &length, more].concat()
+    };
+    let answers = |out: &str| fs::read_to_string(path.join(out)).unwrap();
+    succeed(path, &args("plain.jsonl", &[]));
+    let controls = ["--repetition-penalty", "1.4", "--no-repeat-ngram-size", "2"];
+    succeed(path, &args("flags.jsonl", &controls));
+    let key = &json(&answers("flags.jsonl.manifest.json"))["key"];
+    assert_eq!((&key["repetition_penalty"], &key["no_repeat_ngram_size"]), (&1.4.into(), &2.into()));
+    assert_ne!(answers("flags.jsonl"), answers("plain.jsonl"));
+
+    let config = r#"{"eos_token_id": 2, "repetition_penalty": 1.4, "no_repeat_ngram_size": 2, "do_sample": true,
+        "temperature": 0.7}"#;
+    fs::write(model.join("generation_config.json"), config).unwrap();
+    let output = run(path, &args("file.jsonl", &[]));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.matches("do_sample asks for drawn tokens (temperature 0.7)").count(), 1, "{said}");
+    assert_eq!(answers("file.jsonl"), answers("flags.jsonl"));
+    let off = ["--repetition-penalty", "1", "--no-repeat-ngram-size", "0"];
+    succeed(path, &args("off.jsonl", &off));
+    assert_eq!(answers("off.jsonl"), answers("plain.jsonl"));
+    let error = fail(path, &args("zero.jsonl", &["--repetition-penalty", "0"]));
+    assert_eq!(error, "--repetition-penalty is 0, expected a number above 0; 1 is no penalty");
 }
