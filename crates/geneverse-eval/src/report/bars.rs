@@ -66,6 +66,15 @@ fn panel(out: &mut String, table: &SplitTable, key: &str, heading: &str, looked_
             );
         }
     }
+    if let Some(score) = looked_up {
+        let at = x(score);
+        let _ = write!(
+            out,
+            "<line class=\"copy\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{}\" y2=\"{bottom}\"/>\
+             <text class=\"copy\" x=\"{at:.1}\" y=\"14\" text-anchor=\"middle\">copying {score:.2}</text>",
+            top - 8.0
+        );
+    }
     for (place, row) in table.rows.iter().enumerate() {
         let at = top + ROW * place as f64;
         let _ = write!(
@@ -97,15 +106,6 @@ fn panel(out: &mut String, table: &SplitTable, key: &str, heading: &str, looked_
                 middle + 4.0
             );
         }
-    }
-    if let Some(score) = looked_up {
-        let at = x(score);
-        let _ = write!(
-            out,
-            "<line class=\"copy\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{}\" y2=\"{bottom}\"/>\
-             <text class=\"copy\" x=\"{at:.1}\" y=\"14\" text-anchor=\"middle\">copying {score:.2}</text>",
-            top - 8.0
-        );
     }
     out.push_str("</svg>\n");
 }

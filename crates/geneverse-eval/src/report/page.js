@@ -364,13 +364,13 @@
     return all;
   };
   const claims = (list) => {
-    const kind = (verdict) => verdict.startsWith("support") ? "yes" : verdict.startsWith("contra") ? "no" : "open";
+    const kind = (verdict) => verdict.startsWith("support") ? "yes" : verdict.startsWith("contra") ? "no" : "unknown";
     const counts = new Map();
     list.forEach(([, verdict]) => counts.set(verdict, (counts.get(verdict) || 0) + 1));
     const told = [...counts].map(([verdict, count]) => count + " " + verdict).join(", ");
     const node = put(make("details"), make("summary", "", (list.length === 1 ? "1 claim: " : list.length + " claims: ") + told));
     const all = make("ul", "claims");
-    const sign = { yes: "✓ ", no: "✗ ", open: "– " };
+    const sign = { yes: "✓ ", no: "✗ ", unknown: "– " };
     for (const [text, verdict, why, about] of list) {
       const line = put(make("li"), make("span", "mark " + kind(verdict), sign[kind(verdict)] + verdict), make("span", "claim", text));
       const note = [about, why].filter((part) => part !== "").join(": ");
