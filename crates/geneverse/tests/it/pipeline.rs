@@ -76,6 +76,18 @@ fn the_stages_make_what_the_next_ones_read() {
     let page = fs::read_to_string(path.join("report.html")).unwrap();
     assert!(page.contains("GLI1") && page.contains("<svg"));
     assert!(!page.contains("src=\"http") && !page.contains("href=\"http"));
+    // The run's recipe led to the dataset: the questions are its test split.
+    assert!(page.contains("<b>In the training data</b> (dataset, on which run was trained): of 2 questions"));
+    assert!(page.contains("No model: the one most like the reference"));
+    let printed = json(&succeed(path, &["report", "run", "--dataset", "dataset/train.json", "--json"]));
+    assert_eq!((printed["rows"].as_u64(), printed["questions"].as_u64()), (Some(2), Some(2)));
+    let refused = run(path, &["report", "run", "--dataset", "run"]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success()
+            && told.contains("run: found no training file, expected a dataset's folder"),
+        "{told}"
+    );
 }
 
 #[cfg(unix)]
