@@ -25,7 +25,7 @@ pub use labels::{Labelling, from_file, from_records, slim};
 
 use crate::embedding::Embedding;
 use crate::leiden::{Graph, Leiden, modularity};
-use crate::neighbors::{EXACT_UP_TO, Method, Metric, Neighbors, Vectors, nearest};
+use crate::neighbors::{EXACT_UP_TO, Method, Metric, Vectors, nearest_watched};
 use crate::svd::{Effort, truncated};
 use crate::umap::{Umap, fuzzy};
 use crate::vectorize::{Limit, Words, tf_idf};
@@ -187,7 +187,7 @@ pub fn cluster(
     labels: Vec<Labelling>,
     settings: &Settings,
     progress: &dyn Progress,
-    stop: &dyn Fn() -> bool,
+    stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Option<(Clustering, Metrics, Seconds)>, ClusterError> {
     let Settings { neighbors: count, metric, method, leiden, umap } = *settings;
     let Items { embedding, subjects, without_words, words } = items;
@@ -203,22 +203,22 @@ pub fn cluster(
         begun = Instant::now();
     };
 
-    progress.start("neighbours", None, "items");
+    progress.start("neighbours", Some(ids.len() as u64), "items");
     let exact_neighbors = method == Method::Exact || method == Method::Auto && ids.len() <= EXACT_UP_TO;
-    let neighbors: Neighbors = nearest(view, count.saturating_sub(1), metric, method, umap.seed);
+    let others = count.saturating_sub(1);
+    let neighbors = nearest_watched(view, others, metric, method, umap.seed, &mut |done| {
+        progress.set(done as u64);
+        !stop()
+    });
+    let Some(neighbors) = neighbors else { return Ok(None) };
     lap("neighbors", &mut seconds);
-    if stop() {
-        return Ok(None);
-    }
-    progress.start("clusters", None, "items");
+    progress.start("clusters", None, "edges");
     let fuzzy = fuzzy::graph(&neighbors);
     let graph = Graph::of_matrix(&fuzzy);
+    progress.set(graph.edge_count() as u64);
     lap("graph", &mut seconds);
-    let clusters = leiden.communities(&graph);
+    let Some(clusters) = leiden.communities_unless(&graph, stop) else { return Ok(None) };
     lap("leiden", &mut seconds);
-    if stop() {
-        return Ok(None);
-    }
     progress.start("places in the plane", Some(umap.epochs(ids.len()) as u64), "epochs");
     let places = umap.places(&fuzzy, view, |epoch| {
         progress.set(epoch as u64);

@@ -63,14 +63,19 @@ impl Default for Leiden {
 impl Leiden {
     /// The community of each node. Community 0 is the largest; of equals the one whose first node comes first.
     pub fn communities(&self, graph: &Graph) -> Vec<u32> {
+        self.communities_unless(graph, &|| false).unwrap_or_default()
+    }
+
+    /// As [`Self::communities`]; `None` where `stop` said so, which is asked before every iteration.
+    pub fn communities_unless(&self, graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Option<Vec<u32>> {
         let run = |run: u64| {
-            let communities = self.run(graph, run);
-            (self.measure(graph, &communities), communities)
+            let communities = self.run(graph, run, stop)?;
+            Some((self.measure(graph, &communities), communities))
         };
-        let runs: Vec<(f64, Vec<u32>)> = (0..self.runs.max(1)).into_par_iter().map(run).collect();
+        let runs: Option<Vec<(f64, Vec<u32>)>> = (0..self.runs.max(1)).into_par_iter().map(run).collect();
         // The first of the best, so that the order in which threads finish does not matter.
-        let best = runs.into_iter().reduce(|best, next| if next.0 > best.0 { next } else { best });
-        by_size(best.map(|(_, communities)| communities).unwrap_or_default())
+        let best = runs?.into_iter().reduce(|best, next| if next.0 > best.0 { next } else { best });
+        Some(by_size(best.map(|(_, communities)| communities).unwrap_or_default()))
     }
 
     /// How good a division of the graph is.
@@ -85,7 +90,7 @@ impl Leiden {
         }
     }
 
-    fn run(&self, graph: &Graph, run: u64) -> Vec<u32> {
+    fn run(&self, graph: &Graph, run: u64, stop: &(dyn Fn() -> bool + Sync)) -> Option<Vec<u32>> {
         // Both qualities are Σ (weight inside − penalty · W²/2), W the sum of the nodes' masses, but for a constant.
         let (level, penalty) = match self.quality {
             Quality::Modularity => {
@@ -99,6 +104,9 @@ impl Leiden {
         let mut communities: Vec<u32> = (0..level.len() as u32).collect();
         let mut quality = penalised(&level, &communities, penalty);
         for iteration in 0.. {
+            if stop() {
+                return None;
+            }
             let mut draw = Draw::at(self.seed, &[run, iteration]);
             let next = iterate(&level, communities.clone(), penalty, &mut draw);
             let reached = penalised(&level, &next, penalty);
@@ -110,7 +118,7 @@ impl Leiden {
                 break;
             }
         }
-        communities
+        Some(communities)
     }
 }
 

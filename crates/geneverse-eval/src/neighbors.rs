@@ -121,16 +121,30 @@ impl Neighbors {
 /// The `count` nearest others of every vector, or all others where there are fewer. The seed matters only to the
 /// approximate method.
 pub fn nearest(vectors: Vectors<'_>, count: usize, metric: Metric, method: Method, seed: u64) -> Neighbors {
+    // Nothing ends it early, so there is a result.
+    let nothing = Neighbors { count: 0, places: Vec::new(), distances: Vec::new() };
+    nearest_watched(vectors, count, metric, method, seed, &mut |_| true).unwrap_or(nothing)
+}
+
+/// As [`nearest`]; `after` is told now and then how many vectors are done, and ends the work by returning false.
+pub fn nearest_watched(
+    vectors: Vectors<'_>,
+    count: usize,
+    metric: Metric,
+    method: Method,
+    seed: u64,
+    after: &mut dyn FnMut(usize) -> bool,
+) -> Option<Neighbors> {
     let count = count.min(vectors.len().saturating_sub(1));
     if count == 0 {
-        return Neighbors { count, places: Vec::new(), distances: Vec::new() };
+        return Some(Neighbors { count, places: Vec::new(), distances: Vec::new() });
     }
     let prepared = Prepared::new(vectors, metric);
     match method {
-        Method::Exact => exact::nearest(&prepared, count),
-        Method::Approximate => descent::nearest(&prepared, count, seed),
-        Method::Auto if vectors.len() <= EXACT_UP_TO => exact::nearest(&prepared, count),
-        Method::Auto => descent::nearest(&prepared, count, seed),
+        Method::Exact => exact::nearest(&prepared, count, after),
+        Method::Approximate => descent::nearest(&prepared, count, seed, after),
+        Method::Auto if vectors.len() <= EXACT_UP_TO => exact::nearest(&prepared, count, after),
+        Method::Auto => descent::nearest(&prepared, count, seed, after),
     }
 }
 

@@ -65,8 +65,19 @@ impl List {
 /// An offer: to whom, whom, how far.
 type Offer = (u32, u32, f32);
 
-pub(super) fn nearest(vectors: &Prepared, count: usize, seed: u64) -> Neighbors {
+pub(super) fn nearest(
+    vectors: &Prepared,
+    count: usize,
+    seed: u64,
+    after: &mut dyn FnMut(usize) -> bool,
+) -> Option<Neighbors> {
     let n = vectors.len();
+    // How many rounds it takes is not known beforehand: a share of the work that can be at most.
+    let mut done = 0;
+    let mut step = || {
+        done += 1;
+        after(n * done / (TREES + ROUNDS) as usize)
+    };
     let kept = (2 * count).max(30).min(n - 1);
     let mut lists = vec![List(Vec::with_capacity(kept + 1)); n];
     for tree in 0..TREES {
@@ -74,6 +85,9 @@ pub(super) fn nearest(vectors: &Prepared, count: usize, seed: u64) -> Neighbors 
         for some in leaves.chunks(BLOCK / LEAF) {
             let offers = some.par_iter().map(|leaf| within(vectors, &lists, leaf, &[], kept)).collect();
             accept(&mut lists, offers, kept);
+        }
+        if !step() {
+            return None;
         }
     }
     top_up(vectors, &mut lists, kept, seed);
@@ -85,6 +99,9 @@ pub(super) fn nearest(vectors: &Prepared, count: usize, seed: u64) -> Neighbors 
             let offers =
                 block.into_par_iter().map(|v| within(vectors, &lists, &new[v], &old[v], kept)).collect();
             changed += accept(&mut lists, offers, kept);
+        }
+        if !step() {
+            return None;
         }
         if (changed as f64) < SETTLED * (n * kept) as f64 {
             break;
@@ -98,7 +115,7 @@ pub(super) fn nearest(vectors: &Prepared, count: usize, seed: u64) -> Neighbors 
             vectors.finish(vector, &candidates, places, distances);
         },
     );
-    Neighbors { count, places, distances }
+    Some(Neighbors { count, places, distances })
 }
 
 /// All vectors in groups of neighbours: halved by random projections until groups are small.

@@ -13,21 +13,26 @@ use crate::product::{View, multiply};
 const ROWS: usize = 256;
 /// Vectors that these are compared with at once.
 const COLUMNS: usize = 1024;
+/// Blocks after which it is said how far it is.
+const SLAB: usize = 16;
 /// Candidates beyond those wanted.
 const SURPLUS: usize = 8;
 
-pub(super) fn nearest(vectors: &Prepared, count: usize) -> Neighbors {
+pub(super) fn nearest(
+    vectors: &Prepared,
+    count: usize,
+    after: &mut dyn FnMut(usize) -> bool,
+) -> Option<Neighbors> {
     let n = vectors.len();
     let mut places = vec![0; n * count];
     let mut distances = vec![0.0; n * count];
-    places
-        .par_chunks_mut(ROWS * count)
-        .zip(distances.par_chunks_mut(ROWS * count))
-        .enumerate()
-        .for_each_init(
+    let slabs = places.chunks_mut(SLAB * ROWS * count).zip(distances.chunks_mut(SLAB * ROWS * count));
+    for (slab, (places, distances)) in slabs.enumerate() {
+        let blocks = places.par_chunks_mut(ROWS * count).zip(distances.par_chunks_mut(ROWS * count));
+        blocks.enumerate().for_each_init(
             || vec![0.0; ROWS * COLUMNS],
             |products, (block, (places, distances))| {
-                let first = block * ROWS;
+                let first = (slab * SLAB + block) * ROWS;
                 let candidates = candidates(vectors, first, places.len() / count, count + SURPLUS, products);
                 let rows = places.chunks_mut(count).zip(distances.chunks_mut(count));
                 for ((row, best), (places, distances)) in candidates.iter().enumerate().zip(rows) {
@@ -35,7 +40,11 @@ pub(super) fn nearest(vectors: &Prepared, count: usize) -> Neighbors {
                 }
             },
         );
-    Neighbors { count, places, distances }
+        if !after(((slab + 1) * SLAB * ROWS).min(n)) {
+            return None;
+        }
+    }
+    Some(Neighbors { count, places, distances })
 }
 
 /// The places that may be nearest to each of the vectors `first..first + rows`.

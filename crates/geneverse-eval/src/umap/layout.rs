@@ -14,10 +14,14 @@ use crate::sparse::Sparse;
 
 /// Points that push for each pull.
 const OTHERS: usize = 5;
+/// Points that are measured together: those that push, one that pulls, and idle ones.
+const LANES: usize = 8;
+/// An edge that is due in every epoch.
+const WHOLE: f64 = (1u64 << 32) as f64;
 /// The longest step along an axis.
 const LONGEST: f32 = 4.0;
 /// Points that move at once, each seeing the others as they were before.
-const BLOCK: usize = 512;
+const BLOCK: usize = 2048;
 /// Points that a thread takes at least.
 const PIECE: usize = 32;
 
@@ -39,12 +43,12 @@ impl Layout {
     ) -> Option<Vec<[f32; 2]>> {
         let n = places.len();
         let greatest = graph.values.iter().copied().fold(0.0, f64::max);
-        // An edge that would never be due, and with it those below that, is left out.
-        let shares: Vec<f64> = graph.values.iter().map(|weight| weight / greatest).collect();
+        // How often an edge is due, in units of 2⁻³² epochs: whole numbers add up without rounding.
+        let shares: Vec<u64> = graph.values.iter().map(|w| (w / greatest * WHOLE).round() as u64).collect();
         let mut order: Vec<u32> = (0..n as u32).collect();
         Draw::at(self.seed, &[3]).shuffle(&mut order);
         let mut moved = vec![[0.0; 2]; BLOCK];
-        for epoch in 1..self.epochs {
+        for epoch in 1..self.epochs as u64 {
             let step = 1.0 - epoch as f32 / self.epochs as f32;
             for block in order.chunks(BLOCK) {
                 let moved = &mut moved[..block.len()];
@@ -54,16 +58,14 @@ impl Layout {
                     let due = graph.columns[range.clone()]
                         .iter()
                         .zip(&shares[range])
-                        .filter(|(_, share)| {
-                            (epoch as f64 * **share).floor() > ((epoch - 1) as f64 * **share).floor()
-                        })
+                        .filter(|(_, share)| (epoch * **share) >> 32 > ((epoch - 1) * **share) >> 32)
                         .map(|(to, _)| *to as usize);
-                    let draw = Draw::at(self.seed, &[4, epoch as u64, point as u64]);
+                    let draw = Draw::at(self.seed, &[4, epoch, point as u64]);
                     *place = self.moved(point, due, &places, step, draw);
                 });
                 block.iter().zip(moved).for_each(|(point, place)| places[*point as usize] = *place);
             }
-            if !after(epoch) {
+            if !after(epoch as usize) {
                 return None;
             }
         }
@@ -81,51 +83,63 @@ impl Layout {
     ) -> [f32; 2] {
         let mut own = places[point];
         for other in due {
-            for _ in 0..2 {
-                let [dx, dy] = between(own, places[other]);
-                let square = dx * dx + dy * dy;
-                let pull = if square > 0.0 {
-                    let power = power(square, self.b);
-                    -2.0 * self.a * self.b * power / (square * (1.0 + self.a * power))
-                } else {
-                    0.0
-                };
-                own[0] += step * clip(pull * dx);
-                own[1] += step * clip(pull * dy);
+            let near = places[other];
+            let (dx, dy) = (own[0] - near[0], own[1] - near[1]);
+            let square = dx * dx + dy * dy;
+            let pull = self.pull(square, power(square, self.b));
+            own[0] += step * clip(pull * dx);
+            own[1] += step * clip(pull * dy);
+
+            // The second pull and the pushes are measured together from there, which fills the processor's lanes.
+            let mut others = [near; LANES];
+            for pair in others[..OTHERS].chunks_mut(2) {
+                let mut bits = draw.bits();
+                for other in pair {
+                    *other = places[((bits & 0xffff_ffff) * places.len() as u64 >> 32) as usize];
+                    bits >>= 32;
+                }
             }
-            // The five are drawn and measured together, which keeps the processor's lanes full.
-            let mut differences = [[0.0f32; 2]; OTHERS];
-            for difference in &mut differences {
-                *difference = between(own, places[draw.below(places.len())]);
+            let dx = others.map(|[x, _]| own[0] - x);
+            let dy = others.map(|[_, y]| own[1] - y);
+            let mut squares = [0.0f32; LANES];
+            let mut powers = [0.0f32; LANES];
+            let mut pushes = [0.0f32; LANES];
+            for lane in 0..LANES {
+                squares[lane] = dx[lane] * dx[lane] + dy[lane] * dy[lane];
             }
-            let pushes = differences.map(|[dx, dy]| {
-                let square = dx * dx + dy * dy;
-                // A point at the same place, which may be the point itself, says nothing about where to go.
-                let push = 2.0 * self.b / ((0.001 + square) * (1.0 + self.a * power(square, self.b)));
-                [clip(push * dx), clip(push * dy)]
-            });
-            for [x, y] in pushes {
-                own[0] += step * x;
-                own[1] += step * y;
+            for lane in 0..LANES {
+                powers[lane] = power(squares[lane], self.b);
+            }
+            // A point at the same place, which may be the point itself, says nothing about where to go: dx and dy are 0.
+            for lane in 0..LANES {
+                pushes[lane] = 2.0 * self.b / ((0.001 + squares[lane]) * (1.0 + self.a * powers[lane]));
+            }
+            let pull = self.pull(squares[OTHERS], powers[OTHERS]);
+            own[0] += step * clip(pull * dx[OTHERS]);
+            own[1] += step * clip(pull * dy[OTHERS]);
+            for lane in 0..OTHERS {
+                own[0] += step * clip(pushes[lane] * dx[lane]);
+                own[1] += step * clip(pushes[lane] * dy[lane]);
             }
         }
         own
     }
-}
 
-fn between(own: [f32; 2], other: [f32; 2]) -> [f32; 2] {
-    [own[0] - other[0], own[1] - other[1]]
+    /// The gradient of log 1/(1 + a d^2b) over the difference, from d² and d^2b.
+    fn pull(&self, square: f32, power: f32) -> f32 {
+        if square > 0.0 { -2.0 * self.a * self.b * power / (square * (1.0 + self.a * power)) } else { 0.0 }
+    }
 }
 
 fn clip(x: f32) -> f32 {
-    x.clamp(-LONGEST, LONGEST)
+    x.max(-LONGEST).min(LONGEST)
 }
 
 /// x^b to six digits for x of 0 or more and b of 0 to 4, in a few operations without a branch.
 ///
 /// log₂ x is the exponent and twice the series of artanh for the mantissa, halved where it is above √2; 2^y is a power
 /// of two and the series of the exponential function.
-#[inline]
+#[inline(always)]
 fn power(x: f32, b: f32) -> f32 {
     const MANTISSA: u32 = 0x007f_ffff;
     const SQRT_HALF: u32 = 0x3f35_04f3;
@@ -135,7 +149,7 @@ fn power(x: f32, b: f32) -> f32 {
     let t = (mantissa - 1.0) / (mantissa + 1.0);
     let tt = t * t;
     let series = t * (2.0 + tt * (2.0 / 3.0 + tt * (2.0 / 5.0 + tt * (2.0 / 7.0))));
-    let y = (b * (exponent + series * std::f32::consts::LOG2_E)).clamp(-126.0, 126.0);
+    let y = (b * (exponent + series * std::f32::consts::LOG2_E)).max(-126.0).min(126.0);
     // Adding and taking away 1.5 · 2²³ rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
     let whole = (y + ROUND) - ROUND;

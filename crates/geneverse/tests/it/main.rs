@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod analyze;
+mod analyze_clusters;
 mod analyze_embed;
 mod bad_input;
 mod compare;
