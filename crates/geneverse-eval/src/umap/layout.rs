@@ -95,7 +95,7 @@ impl Layout {
             for pair in others[..OTHERS].chunks_mut(2) {
                 let mut bits = draw.bits();
                 for other in pair {
-                    *other = places[((bits & 0xffff_ffff) * places.len() as u64 >> 32) as usize];
+                    *other = places[(((bits & 0xffff_ffff) * places.len() as u64) >> 32) as usize];
                     bits >>= 32;
                 }
             }
@@ -132,7 +132,7 @@ impl Layout {
 }
 
 fn clip(x: f32) -> f32 {
-    x.max(-LONGEST).min(LONGEST)
+    x.clamp(-LONGEST, LONGEST)
 }
 
 /// x^b to six digits for x of 0 or more and b of 0 to 4, in a few operations without a branch.
@@ -149,7 +149,7 @@ fn power(x: f32, b: f32) -> f32 {
     let t = (mantissa - 1.0) / (mantissa + 1.0);
     let tt = t * t;
     let series = t * (2.0 + tt * (2.0 / 3.0 + tt * (2.0 / 5.0 + tt * (2.0 / 7.0))));
-    let y = (b * (exponent + series * std::f32::consts::LOG2_E)).max(-126.0).min(126.0);
+    let y = (b * (exponent + series * std::f32::consts::LOG2_E)).clamp(-126.0, 126.0);
     // Adding and taking away 1.5 · 2²³ rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
     let whole = (y + ROUND) - ROUND;
