@@ -59,11 +59,11 @@ pub fn read(reply: &ChatAnswer) -> Result<Judgement, String> {
     let (text, _) = reply.without_thoughts();
     let shown = || text.chars().take(80).collect::<String>();
     // Judges wrap their JSON into code blocks and sentences: the last object that has both grades counts.
-    let objects = text.match_indices('{').filter_map(|(at, _)| {
+    let mut objects = text.match_indices('{').filter_map(|(at, _)| {
         let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
         values.next()?.ok()
     });
-    let found = objects.filter(|value| value.get("truth").is_some()).last();
+    let found = objects.rfind(|value| value.get("truth").is_some());
     let value = found.ok_or_else(|| format!("found no JSON with grades in {:?}", shown()))?;
     let grade = |name: &str| match &value[name] {
         Value::Number(number) if number.as_f64() == Some(0.0) => Ok(0),

@@ -48,7 +48,7 @@ const ENDINGS: [&str; 36] = [
     "ous", "ity", "ate", "ive", "ies", "ed", "es", "al", "ic", "ly", "y", "s",
 ];
 
-/// Phrases with a word of the same meaning. Lower-cased.
+/// Phrases with a word of the same meaning. Lower-cased; each holds "cell " or "break", by which they are looked for.
 const PHRASES: [(&str, &str); 9] = [
     ("programmed cell death", "apoptosis"),
     ("cell death", "apoptosis"),
@@ -63,6 +63,9 @@ const PHRASES: [(&str, &str); 9] = [
 
 /// A lower-cased text with each phrase that has a word of the same meaning replaced by that word.
 pub(crate) fn fold_phrases(text: &str) -> Cow<'_, str> {
+    if !text.contains("cell ") && !text.contains("break") {
+        return Cow::Borrowed(text);
+    }
     PHRASES.iter().fold(Cow::Borrowed(text), |text, (phrase, word)| match text.contains(phrase) {
         true => Cow::Owned(text.replace(phrase, word)),
         false => text,

@@ -209,7 +209,7 @@ fn made(text: &str, gene: &GeneRecord) -> Option<String> {
                 let predicate = predicate(&sentence[at + saying.len()..]);
                 let noun = predicate.trim_end_matches(" gene").trim_end_matches(" locus");
                 let claims = |word: &&str| ends_with_word(noun, word) || ends_with_word(&predicate, word);
-                let claimed = foreign.iter().any(|word| claims(word));
+                let claimed = foreign.iter().any(claims);
                 // "Ribosomal protein L37 pseudogene" ends in neither; a pseudogene may be "of a protein".
                 (claimed && is_subject(&sentence[..at], gene))
                     .then(|| format!("{}{predicate}", saying.trim_start()))

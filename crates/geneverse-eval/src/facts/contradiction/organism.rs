@@ -5,6 +5,9 @@
 //! …"), a gene or protein of an organism with this gene as subject ("GLI1 is a mouse gene"), and a scientific name
 //! behind "in" or "of" in a sentence that says nothing of relatives and models.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use geneverse_data::gene::{GeneRecord, HUMAN};
 
 use super::{is_subject, predicate};
@@ -85,6 +88,9 @@ pub(crate) fn other_organism(text: &str, gene: &GeneRecord) -> Option<String> {
 
 /// The organism that a lower-cased sentence gives the gene.
 pub(crate) fn said(sentence: &str, gene: &GeneRecord) -> Option<(u32, String)> {
+    if !speaks_of_organisms(sentence) {
+        return None;
+    }
     for naming in NAMING {
         // "The nomenclature for this organism is independent of others" is another matter.
         let named = sentence.match_indices(naming).find_map(|(at, _)| {
@@ -133,6 +139,15 @@ pub(crate) fn said(sentence: &str, gene: &GeneRecord) -> Option<(u32, String)> {
         });
         behind.then(|| (*id, (*name).to_owned()))
     })
+}
+
+/// Whether a lower-cased sentence has the first word of an organism, or says "organism". Few do.
+fn speaks_of_organisms(sentence: &str) -> bool {
+    static FIRST: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+        let names = ORGANISMS.iter().flat_map(|(_, name, words)| std::iter::once(name).chain(*words));
+        names.filter_map(|name| name.split([' ', '.']).next()).chain(["organism", "species"]).collect()
+    });
+    sentence.split(|c: char| !c.is_alphanumeric()).any(|word| FIRST.contains(word))
 }
 
 fn predicate_with_organism(text: &str) -> String {
