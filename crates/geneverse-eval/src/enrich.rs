@@ -306,6 +306,14 @@ impl TestedTerm {
     }
 }
 
+/// The first `count` of the terms that a study has significantly more of, and how many these are in all. Roots are not
+/// among the first: of a gene they say that it is annotated.
+pub fn top(tested: &[TestedTerm], alpha: f64, count: usize) -> (Vec<TestedTerm>, usize) {
+    let enriched = || tested.iter().filter(|term| term.is_enriched(alpha));
+    let telling = enriched().filter(|term| term.depth > 0);
+    (telling.take(count).cloned().collect(), enriched().count())
+}
+
 /// Tests every term of the population, most significant first; places of the study are from [`Background::study`].
 pub fn enrich(background: &Background, study: &[u32], test: &Test) -> Vec<TestedTerm> {
     let mut genes: Vec<Vec<u32>> = vec![Vec::new(); background.terms.len()];

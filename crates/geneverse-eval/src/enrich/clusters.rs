@@ -10,7 +10,7 @@ use geneverse_data::sources::lines::Lines;
 use geneverse_data::stage::FileError;
 use serde::{Deserialize, Serialize};
 
-use super::{Background, Test, TestedTerm, enrich};
+use super::{Background, Test, TestedTerm, enrich, top};
 use crate::figure::csv;
 
 /// A gene and its cluster, as a file says it.
@@ -76,13 +76,13 @@ pub fn read_clusters(path: &Path) -> Result<Vec<Membership>, FileError> {
     Ok(members)
 }
 
-/// The terms of the `clusters` largest clusters, largest first, with the first `top` of each. `members` are pairs of a
+/// The terms of the `clusters` largest clusters, largest first, with the first `most` of each. `members` are pairs of a
 /// cluster and a gene; `each` hears of every cluster that is done, and ends it by saying false.
 pub fn enrich_clusters<'a>(
     background: &Background,
     members: impl IntoIterator<Item = (&'a str, &'a str)>,
     clusters: usize,
-    top: usize,
+    most: usize,
     test: &Test,
     mut each: impl FnMut(usize) -> bool,
 ) -> Vec<ClusterTerms> {
@@ -102,8 +102,7 @@ pub fn enrich_clusters<'a>(
     let mut done = Vec::with_capacity(studies.len());
     for (cluster, study) in studies {
         let tested = enrich(background, &study, test);
-        let enriched: Vec<&TestedTerm> = tested.iter().filter(|term| term.is_enriched(test.alpha)).collect();
-        let (count, first) = (enriched.len(), enriched.into_iter().take(top).cloned().collect());
+        let (first, count) = top(&tested, test.alpha, most);
         done.push(ClusterTerms {
             cluster: cluster.to_owned(),
             size: study.len(),

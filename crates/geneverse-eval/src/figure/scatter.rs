@@ -92,7 +92,7 @@ pub fn scatter(input: &Scatter<'_>) -> Figure {
     let keys = keys(&groups);
     // Small groups have their names where they are too, if these are short.
     let named = if keys.iter().zip(&groups).all(|(key, (name, _))| key == name) { NAMED } else { GROUPS };
-    let middles: Vec<Point> = groups[..groups.len().min(named)]
+    let middles: Vec<(Point, bool)> = groups[..groups.len().min(named)]
         .iter()
         .map(|(name, _)| {
             let own: Vec<Point> = points
@@ -153,8 +153,9 @@ fn fit(points: &[(usize, Point)], (left, top): Point, side: f64) -> impl Fn(Poin
     move |(a, b)| (x + (a - middle_x) * scale, y - (b - middle_y) * scale)
 }
 
-/// The point nearest to the median of both coordinates, so that a group of two parts is not named between them.
-fn middle(points: &[Point]) -> Point {
+/// The point nearest to the median of both coordinates, so that a group of two parts is not named between them; and
+/// whether half of the points are so near that a name there would cover them.
+fn middle(points: &[Point]) -> (Point, bool) {
     let median = |of: fn(&Point) -> f64| {
         let mut values: Vec<f64> = points.iter().map(of).collect();
         values.sort_by(f64::total_cmp);
@@ -162,11 +163,12 @@ fn middle(points: &[Point]) -> Point {
     };
     let (x, y) = (median(|point| point.0), median(|point| point.1));
     let far = |point: &Point| (point.0 - x) * (point.0 - x) + (point.1 - y) * (point.1 - y);
-    points.iter().copied().min_by(|a, b| far(a).total_cmp(&far(b))).unwrap_or((x, y))
+    let nearest = points.iter().copied().min_by(|a, b| far(a).total_cmp(&far(b))).unwrap_or((x, y));
+    (nearest, points.iter().filter(|point| far(point) < 100.0).count() * 2 > points.len())
 }
 
 /// The keys at the middles, pushed apart where they would overlap, then with a line to where they belong.
-fn numbers(scene: &mut Scene, middles: &[Point], keys: &[String], (left, top): Point) {
+fn numbers(scene: &mut Scene, middles: &[(Point, bool)], keys: &[String], (left, top): Point) {
     let size = |at: usize| if at < GROUPS { 15.0 } else { 10.5 };
     let half: Vec<Point> = keys
         .iter()
@@ -174,7 +176,11 @@ fn numbers(scene: &mut Scene, middles: &[Point], keys: &[String], (left, top): P
         .enumerate()
         .map(|(at, key)| (font::width(key, size(at), at < GROUPS) / 2.0 + 3.0, size(at) / 2.0 + 1.0))
         .collect();
-    let mut at = middles.to_vec();
+    let beside = |(number, ((x, y), small)): (usize, &(Point, bool))| {
+        let aside = if *small { half[number].1 + 5.0 } else { 0.0 };
+        (*x, y - aside)
+    };
+    let mut at: Vec<Point> = middles.iter().enumerate().map(beside).collect();
     for _ in 0..200 {
         let mut moved = false;
         for a in 0..at.len() {
@@ -202,9 +208,9 @@ fn numbers(scene: &mut Scene, middles: &[Point], keys: &[String], (left, top): P
             break;
         }
     }
-    for (place, middle) in at.iter().zip(middles) {
+    for (place, (middle, _)) in at.iter().zip(middles) {
         let (x, y) = (place.0 - middle.0, place.1 - middle.1);
-        if x * x + y * y > 200.0 {
+        if x * x + y * y > 300.0 {
             scene.line(&[*middle, *place], SOFT, 0.9);
         }
     }

@@ -34,7 +34,8 @@ already (--embeddings). Texts become vectors by TF-IDF and truncated SVD. Writes
   metrics.json    numbers of items, edges and clusters, modularity, agreement with each labelling (NMI)
   figures/        the plane by cluster and by each labelling, as .svg, .png and .csv
   clusters.h5ad   all of it as AnnData, which scanpy opens
-  enrichment/     GO terms of the ten largest clusters, where --db has annotations: see `analyze enrich`
+  enrichment/     GO terms of the ten largest clusters, where --db has annotations: see `analyze enrich`,
+                  --annotated-only
 
 Labels for --labels: `kind`, `locus-type` and `group` (a gene's first HGNC group) come from --db, for the symbol that an \
 item is about; `go-slim` too, with the terms' ids in --go-slim: of a gene's terms the one that the fewest genes have. \

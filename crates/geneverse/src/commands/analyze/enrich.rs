@@ -16,7 +16,7 @@ use geneverse_data::store::GeneStore;
 use geneverse_eval::enrich::clusters::{ClusterTerms, Membership, enrich_clusters, read_clusters};
 use geneverse_eval::enrich::inputs::{Knowledge, read_genes, resolve};
 use geneverse_eval::enrich::{
-    Alternative, Background, Correction, HEADER, Propagation, Tally, Test, TestedTerm, enrich, row,
+    Alternative, Background, Correction, HEADER, Propagation, Tally, Test, enrich, row, top,
 };
 use geneverse_eval::figure::terms;
 use serde::{Deserialize, Serialize};
@@ -254,7 +254,8 @@ struct Input {
     all: bool,
 }
 
-/// The terms of clusters of genes, written into a folder as `analyze enrich --clusters` does, but without a manifest;
+/// The terms of clusters of genes, written into a folder as `analyze enrich --annotated-only --clusters` does, but without a
+/// manifest;
 /// nothing where the database has no annotations or not one of the genes, or it was stopped.
 pub(super) fn of_clusters(
     out: &Path,
@@ -268,7 +269,9 @@ pub(super) fn of_clusters(
     if !resolved.symbols.values().any(|symbol| annotated.contains(symbol)) {
         return Ok(None);
     }
-    let (propagation, test) = (Propagation::default(), Test::default());
+    // Genes about which nothing is known would make it the foremost term of the others that something is.
+    let propagation = Propagation { part_of: false, annotated_only: true };
+    let test = Test::default();
     let genes = Genes::Clusters(members);
     let input = Input { genes, propagation, test, top: 10, top_clusters: 10, all: false };
     let Some((outcome, rows)) = input.run(Source::Store(store), ui)? else { return Ok(None) };
@@ -321,11 +324,9 @@ impl Input {
                     );
                 }
                 let tested = enrich(&background, &places, &self.test);
-                let enriched: Vec<&TestedTerm> =
-                    tested.iter().filter(|term| term.is_enriched(self.test.alpha)).collect();
-                let (count, top) = (enriched.len(), enriched.into_iter().take(self.top).cloned().collect());
+                let (first, count) = top(&tested, self.test.alpha, self.top);
                 let cluster = String::new();
-                vec![ClusterTerms { cluster, size: places.len(), enriched: count, top, tested }]
+                vec![ClusterTerms { cluster, size: places.len(), enriched: count, top: first, tested }]
             }
             Genes::Clusters(members) => {
                 ui.start("clusters", Some(self.top_clusters as u64), "clusters");
@@ -472,10 +473,10 @@ fn text(args: &EnrichArgs, outcome: &Outcome, seconds: f64) -> String {
             test.alpha
         );
         for term in &study.top {
-            let corrected = 10_f64.powf(term.log10_corrected);
+            let corrected = scientific(term.log10_corrected);
             let _ = writeln!(
                 text,
-                "  {} {} {:>4}/{:<4} of {:>5}/{:<6} {:>5.1} × p {corrected:.1e}  {}",
+                "  {} {} {:>4}/{:<4} of {:>5}/{:<6} {:>5.1} × p {corrected:>8}  {}",
                 term.term,
                 term.namespace,
                 term.study_count,
@@ -488,4 +489,23 @@ fn text(args: &EnrichArgs, outcome: &Outcome, seconds: f64) -> String {
         }
     }
     text
+}
+
+/// 10^`log10` with two digits, also where it is too small for a number: 3.2e-415.
+fn scientific(log10: f64) -> String {
+    let tenths = (10_f64.powf(log10 - log10.floor()) * 10.0).round();
+    let power = log10.floor() as i64 + i64::from(tenths >= 100.0);
+    let lead = if tenths >= 100.0 { 1.0 } else { tenths / 10.0 };
+    format!("{lead:.1}e{power}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scientific;
+
+    #[test]
+    fn what_is_too_small_for_a_number_is_written_all_the_same() {
+        let written = [0.0, -1.5, -415.4949, 4e-5_f64.log10(), 9.96e-7_f64.log10()].map(scientific);
+        assert_eq!(written, ["1.0e0", "3.2e-2", "3.2e-416", "4.0e-5", "1.0e-6"]);
+    }
 }
