@@ -1,5 +1,5 @@
 //! `inspect logits` and `inspect batch`: what a model computes, and what it is trained on. `inspect memory` and
-//! `inspect perplexity` are in `memory.rs` and `perplexity.rs`.
+//! `inspect perplexity` are in `memory.rs` and `perplexity.rs`, `inspect continuations` in `continuations.rs`.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ use geneverse_model::{Decoder, write_matrix};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::commands::continuations::{self, ContinuationsArgs};
 use crate::commands::memory::{self, MemoryArgs};
 use crate::commands::perplexity::{self, PerplexityArgs};
 use crate::commands::train::read_data;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Memory(MemoryArgs),
     /// Tell how well a model foresees a text
     Perplexity(PerplexityArgs),
+    /// Show how a model goes on with texts that a seed chooses
+    Continuations(ContinuationsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +103,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
         Command::Batch(args) => batch(args, ui),
         Command::Memory(args) => memory::run(args, ui),
         Command::Perplexity(args) => perplexity::run(&args, ui),
+        Command::Continuations(args) => continuations::run(&args, ui),
     }
 }
 

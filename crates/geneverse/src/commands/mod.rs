@@ -5,6 +5,7 @@
 
 pub(crate) mod adapter;
 pub(crate) mod analyze;
+pub(crate) mod continuations;
 pub(crate) mod dataset;
 pub(crate) mod evaluate;
 pub(crate) mod fetch;

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
 
 use super::{fail, json, root, run, succeed, with_dataset};
 
@@ -348,6 +349,36 @@ fn perplexity_is_told_beside_an_n_gram_model_and_random_weights() {
     assert_eq!(wrong, "--ngram-order is 6, expected 1 to 5");
 }
 
+/// The same seed shows the same documents, another seed others; a document's own words follow beside the model's.
+#[test]
+fn continuations_are_of_documents_that_the_seed_chooses() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines: Vec<String> = (0..40)
+        .map(|n| format!("Gene number {n} has the official full name zinc finger protein {n} of family {n}."))
+        .collect();
+    fs::write(folder.path().join("text.txt"), lines.join("\n") + "\ntoo short\n").unwrap();
+    let nano = nano();
+    let args = ["inspect", "continuations", "--model", &nano, "--text", "text.txt", "--count", "3"];
+    let more = ["--words", "8", "--max-new-tokens", "6", "--json", "--seed"];
+    let told = |seed: &str| json(&succeed(folder.path(), &[&args[..], &more, &[seed]].concat()));
+    let first = told("1");
+    assert_eq!(first, told("1"));
+    let chosen = |told: &Value| -> Vec<u64> {
+        told.as_array().unwrap().iter().map(|row| row["line"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(chosen(&first).len(), 3);
+    assert_ne!(chosen(&first), chosen(&told("2")));
+    for row in first.as_array().unwrap() {
+        let document = &lines[row["line"].as_u64().unwrap() as usize - 1];
+        let [given, rest, model] = ["given", "text", "model"].map(|key| row[key].as_str().unwrap());
+        assert_eq!(format!("{given}{rest}"), *document);
+        assert_eq!(given.split(' ').count(), 8);
+        assert!(!model.trim().is_empty());
+    }
+    let wrong = fail(folder.path(), &[&args[..], &["--words", "99"]].concat());
+    assert!(wrong.starts_with("text.txt: found no line of more than 99 words"), "{wrong}");
+}
+
 #[test]
 fn help_of_inspect_and_adapter_has_examples() {
     let folder = tempfile::tempdir().unwrap();
@@ -355,6 +386,7 @@ fn help_of_inspect_and_adapter_has_examples() {
         ["inspect", "logits"],
         ["inspect", "batch"],
         ["inspect", "memory"],
+        ["inspect", "continuations"],
         ["adapter", "inspect"],
         ["adapter", "merge"],
         ["adapter", "export"],
