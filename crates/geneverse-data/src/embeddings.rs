@@ -84,7 +84,7 @@ pub enum EmbeddingsError {
         /// Its id.
         id: String,
         /// What the endpoint says.
-        source: ChatError,
+        source: Box<ChatError>,
     },
     /// The file of vectors.
     #[error(transparent)]
@@ -160,7 +160,7 @@ impl EmbeddingsClient {
         match self.ask(asking, &words, tell) {
             Ok(answered) => Ok(answered),
             Err(source @ ChatError::Refused { .. }) => match texts {
-                [text] => Err(EmbeddingsError::Text { id: text.id.clone(), source }),
+                [text] => Err(EmbeddingsError::Text { id: text.id.clone(), source: Box::new(source) }),
                 texts => {
                     let (first, second) = texts.split_at(texts.len() / 2);
                     let mut answered = self.ask_each(asking, first, tell)?;

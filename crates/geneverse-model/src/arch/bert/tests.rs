@@ -44,7 +44,7 @@ fn check(bert: &Bert, file: &str, prefix: &str) {
     let hidden = bert.config.hidden_size;
     assert!(ids.len() > 2);
     for ((name, ids), rows) in ids.iter().zip(sequences) {
-        let alone = bert.forward(ids, &[0..ids.len()]);
+        let alone = bert.forward(ids, std::slice::from_ref(&(0..ids.len())));
         let wanted = &wanted[&format!("{prefix}.{name}")];
         for found in [&together[rows.start * hidden..rows.end * hidden], &alone] {
             assert_eq!(found.len(), wanted.len());
