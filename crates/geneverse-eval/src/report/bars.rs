@@ -20,9 +20,9 @@ const LETTERS: usize = 44;
 pub(super) fn figure(out: &mut String, table: &SplitTable) {
     let drawn = MAIN.iter().chain(&MORE).filter(|measure| measure.drawn);
     let known = drawn.filter(|measure| table.rows.iter().any(|row| value(row, measure.key).is_some()));
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<figure class=\"bars\" aria-label=\"{}\">\n",
+        "<figure class=\"bars\" aria-label=\"{}\">",
         escape(&format!("Scores with 95 % intervals: {}", table.name))
     );
     for measure in known {
