@@ -20,9 +20,9 @@ const LETTERS: usize = 44;
 pub(super) fn figure(out: &mut String, table: &SplitTable) {
     let drawn = MAIN.iter().chain(&MORE).filter(|measure| measure.drawn);
     let known = drawn.filter(|measure| table.rows.iter().any(|row| value(row, measure.key).is_some()));
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<figure class=\"bars\" aria-label=\"{}\">\n",
+        "<figure class=\"bars\" aria-label=\"{}\">",
         escape(&format!("Scores with 95 % intervals: {}", table.name))
     );
     for measure in known {
@@ -36,9 +36,15 @@ pub(super) fn figure(out: &mut String, table: &SplitTable) {
             .reduce(f64::max);
         panel(out, table, measure.key, measure.heading, looked_up);
     }
-    out.push_str(
-        "<figcaption class=\"note\">Bars are scores from 0 to 1, the thin lines their 95 % intervals. The dashed line is the \
-         most that copying one training answer would reach.</figcaption>\n</figure>\n",
+    let copying = if table.contexts.iter().any(|context| context.retrieval.is_some()) {
+        " The dashed line is the most that copying one training answer would reach."
+    } else {
+        ""
+    };
+    let _ = writeln!(
+        out,
+        "<figcaption class=\"note\">Bars are scores from 0 to 1, the thin lines their 95 % intervals.{copying}</figcaption>\n\
+         </figure>"
     );
 }
 
@@ -71,8 +77,10 @@ fn panel(out: &mut String, table: &SplitTable, key: &str, heading: &str, looked_
         let _ = write!(
             out,
             "<line class=\"copy\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{}\" y2=\"{bottom}\"/>\
-             <text class=\"copy\" x=\"{at:.1}\" y=\"14\" text-anchor=\"middle\">copying {score:.2}</text>",
-            top - 8.0
+             <text class=\"copy\" x=\"{:.1}\" y=\"14\" text-anchor=\"middle\">copying {score:.2}</text>",
+            top - 8.0,
+            // Beside the heading, however little is to be had by copying.
+            at.max(LEFT + 110.0)
         );
     }
     for (place, row) in table.rows.iter().enumerate() {

@@ -48,7 +48,9 @@ pub fn collect(what: &Collect, progress: &dyn Progress) -> Result<ReportInput, F
     let datasets = datasets(what, &runs, progress)?;
     let mut pictures = Pictures::new(what.pictures);
     let mut gathered = Gathered::default();
-    for (name, run) in &runs {
+    progress.start("read runs", Some(runs.len() as u64), "runs");
+    for (place, (name, run)) in runs.iter().enumerate() {
+        progress.set(place as u64);
         let folder = &run.folder;
         let metrics = folder.join("metrics.jsonl");
         let has_metrics = metrics.is_file();
@@ -72,6 +74,7 @@ pub fn collect(what: &Collect, progress: &dyn Progress) -> Result<ReportInput, F
             gathered.add_split(name, &split, &files, folder, &mut pictures, &near)?;
         }
     }
+    progress.finish();
     let Gathered { mut page, grades, .. } = gathered;
     page.pictures = pictures.data;
     for (table, rows) in page.splits.iter_mut().zip(&grades) {

@@ -50,8 +50,8 @@ pub(super) const MORE: [Measure; 6] = [
     measure("claim_recall", "Claim recall", "share of the record’s facts that are stated", true),
     Measure {
         key: "hallucinated_identifiers",
-        heading: "Hallucinated identifiers",
-        meaning: "share of written identifiers that do not exist or belong to another gene; less is better",
+        heading: "Hallucinated identifiers (less is better)",
+        meaning: "share of written identifiers that do not exist or belong to another gene",
         more_is_better: false,
         drawn: false,
     },

@@ -129,10 +129,10 @@ fn retrieval(out: &mut String, contexts: &[Context], columns: usize) {
                 }
                 None => out.push_str("<td class=\"score\">–</td>"),
             }
-            let _ = write!(
+            let _ = writeln!(
                 out,
                 "<td class=\"score\">–</td><td class=\"score\">–</td><td class=\"score\"><b>{bleu:.3}</b></td>\
-                 <td class=\"score\"><b>{rouge1:.3}</b></td><td class=\"score\">–</td></tr>\n"
+                 <td class=\"score\"><b>{rouge1:.3}</b></td><td class=\"score\">–</td></tr>"
             );
         };
         row("training answer nearest to the question", &scores.by_question);
@@ -153,7 +153,7 @@ fn retrieval(out: &mut String, contexts: &[Context], columns: usize) {
 fn contexts(out: &mut String, table: &SplitTable) {
     if table.contexts.is_empty() {
         out.push_str(
-            "<p class=\"leak\"><b>Leakage is not known:</b> no training data was found beside these runs. Name it with \
+            "<p class=\"leak\"><b>Leakage is not known:</b> no training data was found beside these runs, or no answers. Name it with \
              <code>--dataset</code>, or read the scores as an upper bound.</p>\n",
         );
     }
