@@ -8,6 +8,7 @@ use super::axis::{Axis, Frame, TICK_SIZE};
 use super::font;
 use super::palette::{Hatch, INK, category};
 use super::scene::{Anchor, Scene, Text};
+use super::table::Cell;
 use super::{Figure, csv, heading};
 
 /// The values of one series, one for each group.
@@ -15,8 +16,8 @@ use super::{Figure, csv, heading};
 pub struct Bars {
     /// The series' name: a model.
     pub name: String,
-    /// Values with the ends of their intervals; `None` where there is none.
-    pub values: Vec<Option<(f64, Option<(f64, f64)>)>>,
+    /// Values with their intervals; `None` where there is none.
+    pub values: Vec<Option<Cell>>,
 }
 
 /// The figure: `groups` below, a bar of each series over each. Values are from 0 to 1.
@@ -45,7 +46,7 @@ pub fn grouped(title: &str, measure: &str, groups: &[String], series: &[Bars]) -
     let top = top + 26.0;
     let frame = Frame { left, top, right: width - 20.0, bottom: top + 270.0 };
     let all = series.iter().flat_map(|series| series.values.iter().flatten());
-    let highest = all.map(|(value, interval)| interval.map_or(*value, |(_, high)| high.max(*value)));
+    let highest = all.map(|cell| cell.interval.map_or(cell.value, |(_, high)| high.max(cell.value)));
     let y = Axis::share(highest);
     frame.vertical(&mut scene, &y, measure, true);
     let slot = (frame.right - frame.left) / groups.len().max(1) as f64;
@@ -54,8 +55,8 @@ pub fn grouped(title: &str, measure: &str, groups: &[String], series: &[Bars]) -
         let first = middle - bar * series.len() as f64 / 2.0;
         for (at, Bars { values, .. }) in series.iter().enumerate() {
             let x = first + bar * at as f64;
-            let value = values.get(place).and_then(Option::as_ref).filter(|(value, _)| value.is_finite());
-            let Some((value, interval)) = value else {
+            let value = values.get(place).and_then(Option::as_ref).filter(|cell| cell.value.is_finite());
+            let Some(Cell { value, interval }) = value else {
                 scene.text(
                     Text::new((x + bar / 2.0, frame.bottom - 5.0), "–", TICK_SIZE).anchor(Anchor::Middle),
                 );
@@ -93,7 +94,7 @@ pub fn grouped(title: &str, measure: &str, groups: &[String], series: &[Bars]) -
     let mut data = csv::line(["series", "group", "value", "low", "high"]);
     for Bars { name, values } in series {
         for (group, value) in groups.iter().zip(values) {
-            if let Some((value, interval)) = value {
+            if let Some(Cell { value, interval }) = value {
                 let ends = interval.map_or(",".to_owned(), |(low, high)| format!("{low},{high}"));
                 let _ = writeln!(data, "{},{},{value},{ends}", csv::field(name), csv::field(group));
             }

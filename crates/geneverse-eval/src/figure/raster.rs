@@ -29,7 +29,9 @@ impl Canvas {
     pub(super) fn draw(&mut self, scene: &Scene) {
         for item in &scene.items {
             match item {
-                Item::Area { points, colour, opacity } => self.fill(&[points.clone()], *colour, *opacity),
+                Item::Area { points, colour, opacity } => {
+                    self.fill(std::slice::from_ref(points), *colour, *opacity)
+                }
                 Item::Line { points, colour, width, dashes, opacity } => {
                     let contours: Vec<Vec<Point>> =
                         cut(points, dashes).iter().flat_map(|part| stroke(part, *width)).collect();

@@ -148,7 +148,8 @@ fn all() -> Vec<(&'static str, Figure)> {
             values: (0..5)
                 .map(|group| {
                     let value = 0.1 + 0.25 * at as f64 + 0.1 * noise(group + 5);
-                    (at != 1 || group != 2).then_some((value, Some((value - 0.05, value + 0.06))))
+                    let interval = Some((value - 0.05, value + 0.06));
+                    (at != 1 || group != 2).then_some(Cell { value, interval })
                 })
                 .collect(),
         })
@@ -273,7 +274,10 @@ fn nothing_and_odd_numbers_are_drawn_without_a_panic() {
     let nan = Losses { name: "x".to_owned(), train: vec![(1.0, f64::NAN), (2.0, 3.0)], validation: vec![] };
     let lone =
         Series { name: "y".to_owned(), readings: vec![Reading { x: 0.0, y: f64::INFINITY, interval: None }] };
-    let bars = [Bars { name: "z".to_owned(), values: vec![Some((f64::NAN, Some((0.0, 9.0))))] }];
+    let bars = [Bars {
+        name: "z".to_owned(),
+        values: vec![Some(Cell { value: f64::NAN, interval: Some((0.0, 9.0)) })],
+    }];
     let figures = [
         scatter(&empty),
         scatter(&odd),

@@ -227,13 +227,8 @@ fn run_scores(args: ScoresArgs) -> Result<Drawn> {
     counts.dedup();
     let count: Vec<String> = counts.iter().map(ToString::to_string).collect();
     let title = title.unwrap_or_else(|| format!("Scores of {} questions", count.join(" or ")));
-    let bars: Vec<Bars> = rows
-        .iter()
-        .map(|(name, cells)| Bars {
-            name: name.clone(),
-            values: cells.iter().map(|cell| cell.as_ref().map(|cell| (cell.value, cell.interval))).collect(),
-        })
-        .collect();
+    let bars: Vec<Bars> =
+        rows.iter().map(|(name, cells)| Bars { name: name.clone(), values: cells.clone() }).collect();
     let columns = METRICS.map(str::to_owned).to_vec();
     let note = "All from 0 to 1, higher is better; the best of a column is bold. Below a mean stands the interval that \
         holds 95 % of 2,000 bootstrap samples of the questions."
