@@ -6,11 +6,10 @@
 //! told by [`ChatClient::adjustments`]. The key is in no error and in no answer.
 
 mod address;
-mod reply;
+pub(crate) mod endpoint;
+pub(crate) mod reply;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,13 +17,10 @@ use serde_json::{Value, json};
 pub use address::{Address, Key};
 pub use reply::{ChatAnswer, Usage};
 
-use crate::http::{Client, HttpError, Request, Settings};
+use crate::http::{HttpError, Settings};
+use endpoint::{Endpoint, READINGS, Service, fault};
 use reply::Fault;
 
-/// How often a question is asked whose answer cannot be read.
-const READINGS: u32 = 3;
-/// The pause before the second of them; before the third it is twice as long.
-const READING_PAUSE: Duration = Duration::from_secs(1);
 /// More models than these are not listed in an error.
 const MODELS_SHOWN: usize = 12;
 
@@ -136,10 +132,12 @@ pub enum ChatError {
         way_out: String,
     },
     /// There is no such service at the address.
-    #[error("{endpoint}: found no chat completions there ({said}); {way_out}")]
+    #[error("{endpoint}: found no {service} there ({said}); {way_out}")]
     NoService {
         /// The address.
         endpoint: String,
+        /// What was asked for.
+        service: &'static str,
         /// The server's words.
         said: String,
         /// What to do.
@@ -206,37 +204,30 @@ struct Dialect {
 
 /// Asks an endpoint. Threads may share one.
 pub struct ChatClient {
-    http: Client,
-    address: Address,
-    key: Option<Key>,
+    endpoint: Endpoint,
     dialect: Mutex<Dialect>,
-    left: Arc<AtomicBool>,
 }
 
 impl ChatClient {
     /// A client for the endpoint at `address`. As answers come whole, `settings.silence` has to be as long as the
     /// longest answer takes.
     pub fn new(settings: Settings, address: Address, key: Option<Key>) -> Result<Self, ChatError> {
-        let left = Arc::new(AtomicBool::new(false));
-        let (stop, leaving) = (settings.stop.clone(), left.clone());
-        let stop = Arc::new(move || leaving.load(Ordering::SeqCst) || stop());
-        let http = Client::new(Settings { stop, ..settings }).map_err(ChatError::Http)?;
-        Ok(Self { http, address, key, dialect: Mutex::new(Dialect::default()), left })
+        Ok(Self { endpoint: Endpoint::new(settings, address, key)?, dialect: Mutex::new(Dialect::default()) })
     }
 
     /// Ends all that is under way, in every thread: no answer is wanted any more.
     pub fn leave(&self) {
-        self.left.store(true, Ordering::SeqCst);
+        self.endpoint.leave();
     }
 
     /// Whether it was asked to stop.
     pub fn is_stopped(&self) -> bool {
-        (self.http.settings().stop)()
+        self.endpoint.is_stopped()
     }
 
     /// The endpoint's address.
     pub fn address(&self) -> &Address {
-        &self.address
+        self.endpoint.address()
     }
 
     /// What the server was found not to know, and what is done instead.
@@ -257,9 +248,9 @@ impl ChatClient {
         let mut reading = 0;
         loop {
             let dialect = self.dialect();
-            let question = self.request(&body(request, dialect))?;
-            let found = match self.http.bytes(&question, tell) {
-                Ok(bytes) => match reply::answer(&self.without_key(&bytes)) {
+            let body = body(request, dialect);
+            let found = match self.endpoint.post(Service::Chat, &body, tell) {
+                Ok(text) => match reply::answer(&text) {
                     Ok(answer) => return Ok(answer),
                     Err(found) => found,
                 },
@@ -269,39 +260,13 @@ impl ChatClient {
                 }
             };
             reading += 1;
-            if reading >= READINGS {
-                return Err(ChatError::Unreadable { endpoint: self.address.to_string(), found });
-            }
-            let why = HttpError::Content { address: self.address.to_string(), reason: found };
-            self.http.wait(READING_PAUSE * (1 << (reading - 1)), &why, tell).map_err(from_http)?;
+            self.endpoint.wait_to_reread(reading, found, tell)?;
         }
     }
 
     /// The names of the endpoint's models; `None` where it does not tell.
     pub fn models(&self, tell: &dyn Fn(&str)) -> Option<Vec<String>> {
-        let request = self.with_key(Request::get(self.address.to("models")));
-        let bytes = self.http.bytes(&request, tell).ok()?;
-        Some(reply::models(&self.without_key(&bytes))).filter(|models| !models.is_empty())
-    }
-
-    fn request(&self, body: &Value) -> Result<Request, ChatError> {
-        let request = Request::post_json(self.address.to("chat/completions"), body).map_err(from_http)?;
-        Ok(self.with_key(request))
-    }
-
-    fn with_key(&self, request: Request) -> Request {
-        match &self.key {
-            Some(key) => request.header("Authorization", key.header()),
-            None => request,
-        }
-    }
-
-    fn without_key(&self, bytes: &[u8]) -> String {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        match &self.key {
-            Some(key) => key.hidden_in(text),
-            None => text,
-        }
+        self.endpoint.models(tell)
     }
 
     fn dialect(&self) -> Dialect {
@@ -317,56 +282,15 @@ impl ChatClient {
         used: Dialect,
         tell: &dyn Fn(&str),
     ) -> Result<(), ChatError> {
-        let HttpError::Status { status, body, line, .. } = &error else { return Err(from_http(error)) };
-        let status = *status;
-        let fault = match body.trim() {
-            "" => Fault { message: line.clone(), ..Fault::default() },
-            _ => reply::fault(body),
-        };
-        let endpoint = self.address.to_string();
-        let said = if fault.message.is_empty() { format!("status {status}") } else { fault.message.clone() };
-        let change =
-            matches!(status, 400 | 413 | 415 | 422).then(|| other_words(&fault, request, used)).flatten();
-        if let Some(change) = change {
-            // Another thread may have found out something else meanwhile, which stays.
-            change(&mut self.dialect.lock().unwrap_or_else(PoisonError::into_inner));
-            return Ok(());
+        let (fault, objects) = fault(&error).unwrap_or_default();
+        match other_words(&fault, request, used).filter(|_| objects) {
+            Some(change) => {
+                // Another thread may have found out something else meanwhile, which stays.
+                change(&mut self.dialect.lock().unwrap_or_else(PoisonError::into_inner));
+                Ok(())
+            }
+            None => Err(self.endpoint.refusal(error, &fault, Service::Chat, &request.model, tell)),
         }
-        match status {
-            401 | 403 => {
-                let way_out = match &self.key {
-                    Some(key) => format!("is the key in {} the right one?", key.variable()),
-                    None => "put the endpoint's key into OPENAI_API_KEY, or name another variable with \
-                             --api-key-env"
-                        .to_owned(),
-                };
-                Err(ChatError::Unauthorized { endpoint, status, said, way_out })
-            }
-            404 | 400 | 422 if speaks_of_model(&fault, status) => {
-                let available = self.models(tell).unwrap_or_default();
-                Err(ChatError::NoModel { endpoint, model: request.model.clone(), said, available })
-            }
-            404 | 405 | 501 => {
-                let way_out = match self.address.with_v1() {
-                    Some(with_v1) => format!("an endpoint's address usually ends in /v1: try {with_v1}"),
-                    None => format!("expected {} to answer", self.address.to("chat/completions")),
-                };
-                Err(ChatError::NoService { endpoint, said, way_out })
-            }
-            400 | 413 | 415 | 422 => {
-                let filtered = fault.code.as_deref().is_some_and(|code| code.contains("content_filter"))
-                    || said.to_lowercase().contains("content management policy");
-                Err(ChatError::Refused { endpoint, status, said, filtered })
-            }
-            _ => Err(ChatError::Http(error)),
-        }
-    }
-}
-
-fn from_http(error: HttpError) -> ChatError {
-    match error {
-        HttpError::Stopped => ChatError::Stopped,
-        other => ChatError::Http(other),
     }
 }
 
@@ -393,17 +317,6 @@ fn body(request: &ChatRequest, dialect: Dialect) -> Value {
         }
     }
     body
-}
-
-/// Whether a server says that it has no such model. A path that is not there is told with 404 too.
-fn speaks_of_model(fault: &Fault, status: u16) -> bool {
-    let lower = fault.message.to_lowercase();
-    let code = fault.code.as_deref().unwrap_or_default();
-    let missing =
-        ["not found", "does not exist", "not exist", "no such", "unknown", "not a valid", "invalid model"];
-    code == "model_not_found"
-        || (lower.contains("model") && missing.iter().any(|words| lower.contains(words)))
-        || (status == 404 && lower.contains("model"))
 }
 
 /// What may help with a server that objects to one of our words; `None` where it objects to something else, or to

@@ -14,6 +14,7 @@
 //! A database is written once and then only read. `PRAGMA user_version` is the schema's version.
 
 mod go;
+mod knowledge;
 mod resolve;
 mod search;
 mod write;
@@ -25,6 +26,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Params};
 use serde::{Deserialize, Serialize};
 
 pub use go::{GoAnnotation, StoredTerm};
+pub use knowledge::GoKnowledge;
 pub use resolve::{Candidate, Resolution, SymbolRole};
 pub use search::{Hit, Snippet};
 
@@ -229,6 +231,13 @@ impl GeneStore {
     /// The gene that a text names: approved symbol, previous symbol, alias or identifier.
     pub fn resolve(&self, text: &str) -> Result<Resolution, StoreError> {
         resolve::resolve(self, text)
+    }
+
+    /// The approved symbol of the gene that a text names; nothing where it names none, or several. Quicker than
+    /// [`GeneStore::resolve`] where it names none.
+    pub fn symbol_of(&self, text: &str) -> Result<Option<GeneSymbol>, StoreError> {
+        let known = resolve::known(self, text)?;
+        Ok(known.and_then(Resolution::into_record).map(|record| record.symbol))
     }
 
     /// All genes in symbol order.

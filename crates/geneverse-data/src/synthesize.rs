@@ -12,8 +12,9 @@
 //! pays for nothing twice. What answers may cost is limited (`budget.rs`) and estimated before the first request. The
 //! output is a function of the answers: how many were asked for at once, and in how many runs, does not matter.
 
+mod ask;
 mod budget;
-mod cache;
+pub(crate) mod cache;
 mod plan;
 mod question;
 mod reject;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use ask::{Asked, Query, ask_all};
 pub use budget::{Estimate, Limits, Prices, Range};
 pub use plan::{Plan, Planned, plan};
 pub use question::{Mode, Question};

@@ -10,23 +10,25 @@ const MIN_WORDS: usize = 20;
 /// See [`MIN_WORDS`].
 const MAX_WORDS: usize = 700;
 
-/// Words of function, or of kind and family where no function is known: one that starts so has to be there.
-const FUNCTION_STEMS: [&str; 39] = [
+/// Words of a pathway, process or function: one that starts so has to be there.
+const FUNCTION_STEMS: [&str; 84] = [
     "pathway",
     "signal",
+    "cascade",
     "process",
     "function",
     "regulat",
     "involve",
     "role",
     "activ",
-    "encod",
     "cataly",
     "bind",
+    "bound",
     "transport",
     "mediat",
-    "metabol",
+    "metaboli",
     "biosynthe",
+    "synthe",
     "respon",
     "participat",
     "control",
@@ -40,21 +42,88 @@ const FUNCTION_STEMS: [&str; 39] = [
     "contribut",
     "implicat",
     "associat",
-    "expressi",
+    "express",
     "produc",
-    "form",
+    "interact",
+    "degrad",
+    "repair",
+    "replicat",
+    "recombin",
+    "remodel",
+    "secret",
+    "adhes",
+    "differentiat",
+    "develop",
+    "prolifer",
+    "apopto",
+    "immun",
+    "defen",
+    "inflamm",
+    "growth",
+    "receptor",
+    "ligand",
+    "enzyme",
+    "kinase",
+    "hydroly",
+    "cleav",
+    "convert",
+    "oxid",
+    "reduc",
+    "transfer",
+    "channel",
+    "carrier",
+    "conduct",
+    "structur",
+    "assembl",
+    "organiz",
+    "maint",
+    "formation",
+    "stabili",
+    "locali",
+    "target",
+    "import",
+    "export",
+    "splic",
+    "essential",
+    "required",
+    "necessary",
+    "acts",
+    "acting",
+    "induc",
+    "suppress",
+    "repress",
+    "promot",
+    "stimulat",
+    "component",
+    "linked",
+];
+
+/// Where no function is known, the kind has to be told instead: one of these does.
+const KIND_PHRASES: [&str; 20] = [
     "pseudogene",
-    "rna",
     "microrna",
+    "mirna",
     "lncrna",
+    "snorna",
+    "trna",
+    "rrna",
+    "snrna",
+    "y rna",
+    " rna ",
+    "non-coding",
+    "noncoding",
     "segment",
-    "member",
-    "belong",
-    "famil",
+    "uncharacterized",
+    "uncharacterised",
+    "not known",
+    "unknown",
+    "fragile site",
+    "not been determined",
+    "provirus",
 ];
 
 /// What an assistant says to its user, and what templates leave behind. Lower-cased.
-const CHAT_PHRASES: [&str; 27] = [
+const CHAT_PHRASES: [&str; 31] = [
     "as an ai",
     "as a language model",
     "i'm sorry",
@@ -82,6 +151,66 @@ const CHAT_PHRASES: [&str; 27] = [
     "[inst]",
     "</s>",
     "in summary, the gene you",
+    "i'd be",
+    "please note",
+    "please let",
+    "absolutely!",
+];
+
+/// Words for the reader. "You" in a name would be a capital's.
+const SECOND_PERSON: [&str; 5] = ["you", "your", "yours", "yourself", "You"];
+
+/// What an answer begins with that is a label and no prose. Lower-cased.
+const LABELS: [&str; 12] = [
+    "answer:",
+    "response:",
+    "output:",
+    "summary:",
+    "gene summary:",
+    "description:",
+    "gene:",
+    "title:",
+    "function:",
+    "assistant:",
+    "gene name:",
+    "gene symbol:",
+];
+
+/// No sentence ends with one of these.
+const OPEN_ENDS: [&str; 33] = [
+    "the",
+    "an",
+    "of",
+    "and",
+    "or",
+    "to",
+    "by",
+    "with",
+    "for",
+    "from",
+    "in",
+    "on",
+    "at",
+    "as",
+    "that",
+    "which",
+    "is",
+    "are",
+    "was",
+    "were",
+    "be",
+    "been",
+    "its",
+    "their",
+    "this",
+    "these",
+    "into",
+    "between",
+    "including",
+    "than",
+    "has",
+    "have",
+    "such",
 ];
 
 /// Words after "I" that make it a person and not a numeral ("type I collagen").
@@ -124,15 +253,11 @@ pub fn grade_form(answer: &str) -> Grade {
     if paragraphs != 1 {
         faults.push(format!("has {paragraphs} paragraphs, expected one"));
     }
-    faults.extend(markup(text).map(|what| format!("holds {what}, expected prose")));
-    faults.extend(chat_phrase(text).map(|phrase| format!("speaks to the reader: {phrase:?}")));
-    faults.extend(first_person(text).map(|word| format!("speaks in the first person: {word:?}")));
-    let lower = text.to_lowercase();
-    let functional = |word: &(_, &str)| FUNCTION_STEMS.iter().any(|stem| word.1.starts_with(stem));
-    if !words(&lower).iter().any(functional) {
+    faults.extend(prose_faults(text));
+    if !tells_function(text) {
         faults.push("says nothing of a pathway, process or function".to_owned());
     }
-    if !ends_complete(text) {
+    if !ends_complete(text) || open_end(text) {
         faults.push("breaks off in the middle of a sentence".to_owned());
     }
     faults.extend(repetition(text).map(|what| format!("repeats itself: {what}")));
@@ -141,6 +266,33 @@ pub fn grade_form(answer: &str) -> Grade {
     } else {
         Grade { score: 0.0, reasons: faults }
     }
+}
+
+/// What keeps a text of whatever length from being academic prose: lists, headings, markup, words to the reader, the
+/// first person.
+pub(crate) fn prose_faults(text: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    faults.extend(markup(text).map(|what| format!("holds {what}, expected prose")));
+    faults.extend(chat_phrase(text).map(|phrase| format!("speaks to the reader: {phrase:?}")));
+    faults.extend(first_person(text).map(|word| format!("speaks in the first person: {word:?}")));
+    faults
+}
+
+/// A process, a pathway or a function is told; or, where none is known, what kind of gene it is.
+fn tells_function(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let functional = words(&lower).iter().any(|(_, word)| {
+        // "Co-receptor", "anti-apoptotic": the part behind the hyphen counts too.
+        let parts = std::iter::once(*word).chain(word.split('-'));
+        parts.into_iter().any(|part| FUNCTION_STEMS.iter().any(|stem| part.starts_with(stem)))
+    });
+    functional || KIND_PHRASES.iter().any(|phrase| lower.contains(phrase))
+}
+
+/// "… regulates the.": a full stop behind a word that no sentence ends with.
+fn open_end(text: &str) -> bool {
+    let last = words(text).last().map_or("", |(_, word)| *word);
+    OPEN_ENDS.contains(&last)
 }
 
 /// Paragraphs: blocks between blank lines, and lines that end as a sentence does. A wrapped line starts none.
@@ -161,7 +313,11 @@ fn markup(text: &str) -> Option<&'static str> {
                 && line[..at].bytes().all(|b| b.is_ascii_digit())
                 && line[at + 1..].starts_with(' ')
         });
-        if numbered || ["- ", "* ", "• ", "– ", "+ "].iter().any(|bullet| line.starts_with(bullet)) {
+        if numbered
+            || ["- ", "* ", "• ", "– ", "+ ", "▪ ", "◦ ", "‣ ", "· ", "— "]
+                .iter()
+                .any(|bullet| line.starts_with(bullet))
+        {
             return Some("a list");
         }
         if line.starts_with('#') {
@@ -174,17 +330,29 @@ fn markup(text: &str) -> Option<&'static str> {
     if text.contains("```") {
         return Some("a code block");
     }
+    let start = text.trim_start().to_lowercase();
+    if LABELS.iter().any(|label| start.starts_with(label)) {
+        return Some("a label before it");
+    }
+    if ["<p>", "<br", "<b>", "<i>", "<li>", "<ul>", "<h1", "<h2", "<h3", "</"]
+        .iter()
+        .any(|tag| text.contains(tag))
+    {
+        return Some("HTML");
+    }
     (text.contains("**") || text.contains("__")).then_some("markdown emphasis")
 }
 
 fn chat_phrase(text: &str) -> Option<&'static str> {
     let lower = text.to_lowercase().replace('’', "'");
-    CHAT_PHRASES.into_iter().find(|phrase| {
+    let said = CHAT_PHRASES.into_iter().find(|phrase| {
         lower.match_indices(phrase).any(|(at, _)| {
             !phrase.starts_with(char::is_alphabetic)
                 || !lower[..at].chars().next_back().is_some_and(char::is_alphanumeric)
         })
-    })
+    });
+    let words = words(text);
+    said.or_else(|| SECOND_PERSON.into_iter().find(|person| words.iter().any(|(_, word)| word == person)))
 }
 
 fn first_person(text: &str) -> Option<&str> {
@@ -204,12 +372,19 @@ fn first_person(text: &str) -> Option<&str> {
 
 /// Degenerate repetition, in words: a sentence twice, a phrase over and over, or few new four-word phrases.
 pub(crate) fn repetition(text: &str) -> Option<String> {
-    let lower = text.to_lowercase();
-    let tokens: Vec<&str> = words(&lower).into_iter().map(|(_, word)| word).collect();
+    let written: Vec<&str> = words(text).into_iter().map(|(_, word)| word).collect();
+    let lower: Vec<String> = written.iter().map(|word| word.to_lowercase()).collect();
+    let tokens: Vec<&str> = lower.iter().map(String::as_str).collect();
+    // A word alone may follow itself in a name, "MAP kinase kinase kinase kinase"; a symbol may not.
+    let symbol = |word: &str| {
+        word.chars().any(char::is_alphabetic) && word.chars().any(|c| c.is_uppercase() || c.is_ascii_digit())
+    };
     for length in 1..=8 {
-        // A word alone may follow itself in a name: "MAP kinase kinase kinase kinase".
-        let times = if length == 1 { 5 } else { 3 };
-        for start in 0..tokens.len().saturating_sub(length * times - 1) {
+        for start in 0..tokens.len() {
+            let times = if length == 1 && !symbol(written[start]) { 5 } else { 3 };
+            if start + length * times > tokens.len() {
+                continue;
+            }
             let phrase = &tokens[start..start + length];
             let repeated =
                 (1..times).all(|n| &tokens[start + n * length..start + (n + 1) * length] == phrase);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use geneverse_data::gene::GeneRecord;
+use geneverse_data::store::{GeneStore, GoKnowledge, StoreError};
 
 use crate::identifier::{Authority, canonical, own_values};
 
@@ -17,6 +18,7 @@ pub struct GeneIndex {
     /// Alias and previous symbols in capitals, each with the genes that go or went by it.
     by_other_symbol: HashMap<String, Vec<usize>>,
     by_id: HashMap<(Authority, String), usize>,
+    go: GoKnowledge,
 }
 
 /// What a symbol stands for.
@@ -64,10 +66,22 @@ impl FromIterator<GeneRecord> for GeneIndex {
 }
 
 impl GeneIndex {
+    /// Every gene of a database, and its Gene Ontology.
+    pub fn read(store: &GeneStore) -> Result<Self, StoreError> {
+        let index: Self = store.iter().collect::<Result<_, _>>()?;
+        Ok(Self { go: store.go_knowledge()?, ..index })
+    }
+
+    /// What the Gene Ontology says of the genes beyond their records; empty where nothing was imported.
+    pub fn go(&self) -> &GoKnowledge {
+        &self.go
+    }
+
     /// The same index with more genes behind its own.
     #[must_use]
     pub fn with(self, more: impl IntoIterator<Item = GeneRecord>) -> Self {
-        self.genes.into_iter().chain(more).collect()
+        let Self { genes, go, .. } = self;
+        Self { go, ..genes.into_iter().chain(more).collect() }
     }
 
     /// Every gene, in the order given.

@@ -1,24 +1,36 @@
 //! Answers to numbers. No tensors, no network.
 
+pub mod agreement;
+pub mod claims;
 pub mod clusters;
+pub mod compare;
 mod draw;
 pub mod embedding;
+pub mod enrich;
 pub mod facts;
+pub mod figure;
 pub mod form;
 pub mod grade;
+pub mod h5ad;
 pub mod identifier;
 pub mod index;
+pub mod judge;
 pub mod leiden;
+pub mod marker;
+pub mod measure;
 pub mod neighbors;
 pub mod ngram;
 pub mod postprocess;
 mod product;
 pub mod prose;
+pub mod protein;
 pub mod report;
 pub mod retrieval;
 pub mod scores;
 pub mod screen;
 pub mod sparse;
+mod statements;
+pub mod stats;
 pub mod svd;
 pub mod terms;
 pub mod text;

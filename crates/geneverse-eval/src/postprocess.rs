@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::index::{GeneIndex, Resolved};
 
-pub(crate) use identifiers::count_wrong as wrong_identifiers;
+pub(crate) use aliases::listed as listed_aliases;
+pub(crate) use identifiers::{count_wrong as wrong_identifiers, wrong as wrong_mentions};
 pub use stage::{EditedAnswer, PostprocessError, RepairReport, edits_path, postprocess_file};
 
 /// Repairs are made until nothing changes. Each round puts something right or makes the text shorter, so it ends

@@ -1,25 +1,49 @@
 //! `report.html`: one page that opens from disk, with every number and every answer behind it.
 //!
-//! The page makes no request: styles and figures are inline. It follows the reader's light or dark setting and
-//! prints. [`render`] is a function of [`ReportInput`]; nothing is read or written here.
+//! The page makes no request: styles, script, figures, pictures and answers are in it. It follows the reader's light or
+//! dark setting and prints. What it says of scores and training needs no script; the script sorts tables and shows
+//! questions as they are asked for, so that ten thousand of them open as fast as ten. [`collect`] reads run folders,
+//! [`render`] is a function of [`ReportInput`].
 
+mod bars;
+mod chunks;
 mod collect;
+mod compare;
+mod context;
 mod diff;
 mod html;
-mod inputs;
+mod items;
+mod measures;
+mod pictures;
+mod read;
 mod svg;
+mod tables;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use geneverse_data::answers::Task;
+use geneverse_data::dataset::compare::Leakage;
+use geneverse_data::dataset::retrieval::RetrievalScores;
 use serde::{Deserialize, Serialize};
 
 use crate::postprocess::Edit;
-use crate::scores::Item;
 
-pub use collect::{add_answers, collect};
+pub use collect::{Collect, collect};
 pub use html::render;
-pub use inputs::{read_curve, table_row};
+pub use read::{read_curve, table_row};
+
+/// A run's folder, and what is known of it beforehand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Run {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The file it was trained on, as its recipe names it; it need not be there any more.
+    pub train: Option<PathBuf>,
+}
 
 /// All that the page shows.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReportInput {
     /// The title.
     pub title: String,
@@ -31,12 +55,14 @@ pub struct ReportInput {
     pub curves: Vec<Curve>,
     /// Every question.
     pub questions: Vec<Question>,
-    /// Facts of the run: settings, time, memory, versions; name and value.
-    pub facts: Vec<(String, String)>,
+    /// The questions' pictures as `data:` addresses, each once.
+    pub pictures: Vec<String>,
+    /// How each run was made: its name, and facts as name and value.
+    pub runs: Vec<(String, Vec<(String, String)>)>,
 }
 
 /// The scores of several models on one set of questions.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SplitTable {
     /// "Genes held out".
     pub name: String,
@@ -44,6 +70,10 @@ pub struct SplitTable {
     pub note: String,
     /// One row per model.
     pub rows: Vec<Row>,
+    /// Every two rows with questions in common.
+    pub differences: Vec<Difference>,
+    /// What of the questions was in training data, and what looking up a training answer would score; one per dataset.
+    pub contexts: Vec<Context>,
 }
 
 /// The scores of one model, all in [0, 1].
@@ -65,6 +95,44 @@ pub struct Row {
     pub rouge1: f64,
     /// Share of identifiers that are right; `None` where none was written.
     pub identifiers_right: Option<f64>,
+    /// Further scores by their key in `scores.json`: `rouge2`, `claim_precision`, …
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more: BTreeMap<String, f64>,
+    /// 95 % intervals by the score's key in `scores.json`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub intervals: BTreeMap<String, [f64; 2]>,
+}
+
+/// By how much one row's scores differ from another's, on the questions that both answered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Difference {
+    /// The row.
+    pub run: String,
+    /// The row that is subtracted.
+    pub against: String,
+    /// Questions in common.
+    pub shared: usize,
+    /// A score's key, the difference, and its 95 % interval.
+    pub scores: Vec<(&'static str, f64, [f64; 2])>,
+}
+
+/// What training data has of a table's questions.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Context {
+    /// The dataset's folder, or the training file.
+    pub dataset: String,
+    /// The runs that were trained on it; empty where none of them is known to be.
+    pub runs: Vec<String>,
+    /// Questions of the table.
+    pub questions: usize,
+    /// How many of them are examples of each of the dataset's splits.
+    pub places: Vec<(String, usize)>,
+    /// What of the questions is in the training set; `None` where that was not measured.
+    pub leakage: Option<Leakage>,
+    /// What looking up a training answer scores; `None` where that was not measured.
+    pub retrieval: Option<RetrievalScores>,
+    /// What a reader has to know beside: the file has changed since.
+    pub warnings: Vec<String>,
 }
 
 /// Losses of a training run over its steps.
@@ -79,42 +147,105 @@ pub struct Curve {
 }
 
 /// One question with what each model said.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Question {
     /// Which split it belongs to.
     pub split: String,
-    /// The gene asked about.
+    /// Its id.
+    pub id: String,
+    /// The task.
+    pub task: Option<Task>,
+    /// The gene or protein asked about.
     pub subject: String,
+    /// The cell type asked about.
+    pub cell_type: Option<String>,
+    /// The true label.
+    pub label: Option<String>,
     /// The question as asked.
     pub prompt: String,
+    /// The picture shown with it.
+    pub picture: Option<Picture>,
     /// The reference answer.
     pub reference: String,
     /// What each model said.
     pub answers: Vec<ShownAnswer>,
 }
 
-/// One model's answer, before and after repair.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ShownAnswer {
-    /// The model.
-    pub model: String,
-    /// What it said.
-    pub text: String,
-    /// Its grades as said.
-    pub grade: Option<Item>,
-    /// The repaired answer, where there is one.
-    pub repaired: Option<RepairedAnswer>,
+/// A question's picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Its path, as the answers name it.
+    pub path: String,
+    /// Its place in [`ReportInput::pictures`], or why it is not there.
+    pub shown: Result<usize, String>,
 }
 
-/// An answer after repair.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct RepairedAnswer {
-    /// The text.
+/// One model's answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ShownAnswer {
+    /// The model: a row of the tables.
+    pub model: String,
+    /// What it said, after repair where this is a repaired answer.
     pub text: String,
-    /// What was changed.
+    /// What was said before the repair.
+    pub before: Option<String>,
+    /// What the repair changed.
     pub edits: Vec<Edit>,
-    /// Its grades after repair.
-    pub grade: Option<Item>,
+    /// Its grades.
+    pub grade: Option<Grade>,
+}
+
+/// The grades of one answer, as `scores.json` has them.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Grade {
+    /// The answer's id.
+    pub id: String,
+    /// Grade of truth.
+    pub factual: f64,
+    /// Grade of form.
+    pub structural: f64,
+    /// Sentence BLEU / 100.
+    #[serde(default)]
+    pub bleu: Option<f64>,
+    /// ROUGE-1 F1.
+    #[serde(default)]
+    pub rouge1: f64,
+    /// ROUGE-2 F1.
+    #[serde(default)]
+    pub rouge2: Option<f64>,
+    /// ROUGE-L F1.
+    #[serde(default)]
+    pub rouge_l: Option<f64>,
+    /// Why the grades are what they are.
+    #[serde(default)]
+    pub reasons: Vec<String>,
+    /// Identifiers in this answer.
+    #[serde(default)]
+    pub identifiers: usize,
+    /// How many of them are right.
+    #[serde(default)]
+    pub identifiers_right: usize,
+    /// What the answer claims.
+    #[serde(default, deserialize_with = "read::claims")]
+    pub claims: Vec<ShownClaim>,
+}
+
+/// One claim of an answer and what the record says to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ShownClaim {
+    /// What it is about: "location", "pathway".
+    pub kind: String,
+    /// The claim in the answer's words.
+    pub text: String,
+    /// "supported", "contradicted" or "not_in_record".
+    pub verdict: String,
+    /// The record's field that decides.
+    pub field: Option<String>,
+    /// What stands there, where it is not what the claim says.
+    pub record: Option<String>,
+    /// Why, in words, where the grader says so.
+    pub why: Option<String>,
 }
 
 #[cfg(test)]

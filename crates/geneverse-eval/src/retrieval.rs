@@ -18,10 +18,10 @@ use geneverse_data::dataset::retrieval::{Asked, Overlap, RetrievalScores};
 use geneverse_data::stage::hash_bytes;
 use rayon::prelude::*;
 
-use crate::facts::{COVERAGE, GeneGrader, NEAREST};
+use crate::facts::GeneGrader;
 use crate::index::Resolved;
 use crate::terms::{TermIndex, terms};
-use crate::text::{corpus_bleu, rouge_tokens, rouge1};
+use crate::text::{Rouge, corpus_bleu, rouge1};
 
 /// Examples of a set that are scored at most.
 pub const SAMPLE: usize = 500;
@@ -79,12 +79,11 @@ fn mean<T: Sync>(all: &[T], value: impl Fn(&T) -> Option<f64> + Sync + Send) -> 
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// Whether an answer states the gene's function by the grade of truth's two thresholds, whoever it names; `None` where
+/// Whether an answer states the gene's function by the grade of truth's thresholds, whoever it names; `None` where
 /// the gene or its function is not known.
 fn states_function(grader: &GeneGrader, answer: &str, symbol: &str) -> Option<f64> {
     let Resolved::Gene(gene) = grader.index().resolve(symbol) else { return None };
-    let (nearest, coverage) = grader.measure(answer, gene)?;
-    Some(f64::from(u8::from(nearest >= NEAREST && coverage >= COVERAGE)))
+    Some(f64::from(u8::from(grader.measure(answer, gene)?.reaches(&grader.wanted(gene)))))
 }
 
 /// The examples scored: all, or those whose ids have the least hashes.
@@ -118,7 +117,7 @@ fn letters(symbol: &str) -> &str {
 
 fn nearest(index: &TermIndex, query: &[String]) -> Option<usize> {
     // No document is the query's own.
-    index.compare(query, usize::MAX, |_| false).best_other_document
+    index.compare(&index.ids(query), usize::MAX, |_| false).best_other_document
 }
 
 /// Training answers by their words, as ROUGE-1 counts them.
@@ -132,7 +131,7 @@ struct WordIndex {
 impl WordIndex {
     fn new(train: &[Example]) -> Self {
         let tokens: Vec<Vec<String>> =
-            train.par_iter().map(|example| rouge_tokens(&example.output)).collect();
+            train.par_iter().map(|example| Rouge::default().words(&example.output)).collect();
         let mut index = Self { ids: HashMap::new(), postings: Vec::new(), lengths: Vec::new() };
         for (place, words) in tokens.into_iter().enumerate() {
             index.lengths.push(words.len() as u32);
@@ -151,7 +150,7 @@ impl WordIndex {
 
     /// The answer with the highest ROUGE-1 against `reference`; of equals the first, `None` where none shares a word.
     fn best(&self, reference: &str) -> Option<usize> {
-        let words = rouge_tokens(reference);
+        let words = Rouge::default().words(reference);
         let mut counts: HashMap<usize, u32> = HashMap::new();
         for word in &words {
             if let Some(&id) = self.ids.get(word) {

@@ -4,22 +4,21 @@
 //! another gene, of another kind, with foreign identifiers. What a server says of an answer (cut off, filtered) is
 //! known before this; here it is the text alone that is judged, against the record and the question.
 
-mod accessions;
-mod claims;
+pub(crate) mod accessions;
 
 use std::collections::HashSet;
 
-use geneverse_data::gene::{GeneRecord, HUMAN};
+use geneverse_data::gene::GeneRecord;
 use geneverse_data::synthesize::{Question, Reason, Rejection};
 
-use crate::facts::{COVERAGE, GeneGrader, NEAREST, contradiction};
+use crate::facts::{GeneGrader, Measure, contradiction};
 use crate::form::grade_form;
 use crate::index::GeneIndex;
 use crate::postprocess::{repair, wrong_identifiers};
 use crate::prose::{contains_word, ends_complete, sentences, words};
 
 /// The rules' version: part of what a screened dataset depends on. Raised with every change of a verdict.
-pub const RULES: u32 = 1;
+pub const RULES: u32 = 2;
 
 /// How models decline, lower-cased. In the first person wherever they stand.
 const REFUSALS: [&str; 24] = [
@@ -90,7 +89,7 @@ pub fn screen(
         (Reason::Refusal, &|| refusal(text)),
         (Reason::Form, &|| other_script(text)),
         (Reason::OtherGene, &|| other_gene(text, gene, index)),
-        (Reason::OtherKind, &|| claims::other_kind(text, gene)),
+        (Reason::OtherKind, &|| contradiction::kind::other_kind(text, gene)),
         (Reason::SymbolLost, &|| symbol_lost(text, question, gene)),
         (Reason::Identifiers, &|| foreign_identifiers(text, question, gene, index)),
         (Reason::Echo, &|| echo(text, question)),
@@ -123,7 +122,7 @@ fn other_gene(text: &str, gene: &GeneRecord, index: &GeneIndex) -> Option<String
     if let Some(found) = contradiction::other_symbol(text, &lower, gene) {
         return Some(found);
     }
-    if let Some(found) = contradiction::other_organism(&lower).filter(|_| gene.tax_id == HUMAN) {
+    if let Some(found) = contradiction::organism::other_organism(text, gene) {
         return Some(found);
     }
     let first = sentences(text).into_iter().next().map_or("", |range| &text[range]);
@@ -240,14 +239,17 @@ fn other_script(text: &str) -> Option<String> {
 
 /// A text under this gene's name whose function is another's.
 fn other_function(text: &str, gene: &GeneRecord, grader: &GeneGrader) -> Option<String> {
-    let (nearest, coverage) = grader.measure(text, gene)?;
-    if nearest < NEAREST {
+    let Measure { nearest, coverage, .. } = grader.measure(text, gene)?;
+    let wanted = grader.wanted(gene);
+    if nearest < wanted.nearest {
+        let least = wanted.nearest;
         return Some(format!(
-            "fits another gene's record better: {nearest:.2} of the best, expected {NEAREST}"
+            "fits another gene's record better: {nearest:.2} of the best, expected {least}"
         ));
     }
-    (coverage < COVERAGE).then(|| {
-        format!("says {:.0} % of what the record does, expected {:.0} %", coverage * 100.0, COVERAGE * 100.0)
+    (coverage < wanted.coverage).then(|| {
+        let (has, least) = (coverage * 100.0, wanted.coverage * 100.0);
+        format!("says {has:.0} % of what the record does, expected {least:.0} %")
     })
 }
 

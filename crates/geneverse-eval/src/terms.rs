@@ -4,9 +4,13 @@
 //! of them by BM25 (Robertson & Zaragoza 2009), score(q, d) = Σ idf(t) · tf·(k₁+1) / (tf + k₁·(1 − b + b·|d|/avg)),
 //! over the distinct terms of the text. Terms are stemmed words without those that every description has.
 
+mod synonyms;
+
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use geneverse_data::gene::{GeneRecord, GoAspect};
+use rayon::prelude::*;
 
 /// Saturation of repeated terms, and how much a document's length counts. Usual values; descriptions of genes
 /// differ in length by how well the gene is studied, not by verbosity, hence the lower `B`.
@@ -44,14 +48,41 @@ const ENDINGS: [&str; 36] = [
     "ous", "ity", "ate", "ive", "ies", "ed", "es", "al", "ic", "ly", "y", "s",
 ];
 
-/// The stemmed terms of a text, in order, stop words left out.
+/// Phrases with a word of the same meaning. Lower-cased; each holds "cell " or "break", by which they are looked for.
+const PHRASES: [(&str, &str); 9] = [
+    ("programmed cell death", "apoptosis"),
+    ("cell death", "apoptosis"),
+    ("cell surface", "plasma membrane"),
+    ("cell membrane", "plasma membrane"),
+    ("cell movement", "migration"),
+    ("cell motility", "migration"),
+    ("cell cycle progression", "cell cycle"),
+    ("break down", "degradation"),
+    ("breaks down", "degradation"),
+];
+
+/// A lower-cased text with each phrase that has a word of the same meaning replaced by that word.
+pub(crate) fn fold_phrases(text: &str) -> Cow<'_, str> {
+    if !text.contains("cell ") && !text.contains("break") {
+        return Cow::Borrowed(text);
+    }
+    PHRASES.iter().fold(Cow::Borrowed(text), |text, (phrase, word)| match text.contains(phrase) {
+        true => Cow::Owned(text.replace(phrase, word)),
+        false => text,
+    })
+}
+
+/// A term as a number: its place in the index, or a hash with the highest bit set where no document has it.
+pub(crate) type TermId = u32;
+
+/// The stemmed terms of a text, in order, stop words left out; synonyms are one term.
 pub fn terms(text: &str) -> Vec<String> {
     let lower = text.to_lowercase();
-    lower
+    fold_phrases(&lower)
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| word.chars().count() > 1 && !word.chars().all(|c| c.is_ascii_digit()))
         .filter(|word| !is_stop_word(word))
-        .map(stem_of)
+        .map(|word| synonyms::fold(stem_of(word)))
         .collect()
 }
 
@@ -62,8 +93,13 @@ fn is_stop_word(word: &str) -> bool {
     WORDS.contains(word)
 }
 
+/// The term that a word is, whether it is a stop word or not.
+pub(crate) fn term_of(word: &str) -> String {
+    synonyms::fold(stem_of(&word.to_lowercase()))
+}
+
 /// A crude stem, the same for "phosphorylates" and "phosphorylation"; it is compared, never shown.
-pub(crate) fn stem_of(word: &str) -> String {
+fn stem_of(word: &str) -> String {
     let mut stem = word;
     // Twice: "transcription|al|ly", "signal|ing|s".
     for _ in 0..2 {
@@ -80,12 +116,12 @@ pub(crate) fn stem_of(word: &str) -> String {
 /// A gene's documents as terms, with where each term stands.
 #[derive(Debug, Default)]
 pub struct TermIndex {
-    term_ids: HashMap<String, u32>,
-    /// For each term, the documents that have it and how often.
-    postings: Vec<Vec<(u32, u16)>>,
-    /// For each document, its length in terms and the weight of its heaviest [`KEY_TERMS`].
-    lengths: Vec<u32>,
-    average_length: f64,
+    term_ids: HashMap<String, TermId>,
+    /// For each term, the documents that have it and what it adds to their score.
+    postings: Vec<Vec<(u32, f32)>>,
+    /// For each term, how rare it is.
+    weights: Vec<f64>,
+    documents: usize,
 }
 
 /// How a text compares with one document and with the rest.
@@ -93,104 +129,193 @@ pub struct TermIndex {
 pub struct Match {
     /// BM25 against the asked document.
     pub own: f64,
-    /// The best BM25 of a document that may not win, and which one.
+    /// The best BM25 of a document that is neither the asked one nor its kin.
     pub best_other: f64,
     /// Its number.
     pub best_other_document: Option<usize>,
+    /// The best BM25 of its kin.
+    pub best_kin: f64,
+    /// Its number.
+    pub best_kin_document: Option<usize>,
+    /// What the asked document would get if it had every term of the text once, in a document of usual length.
+    pub whole: f64,
 }
+
+/// So many documents are taken apart at a time.
+const BATCH: usize = 4096;
 
 impl TermIndex {
     /// Counts the terms of documents.
-    pub fn new<T: AsRef<str>>(documents: impl IntoIterator<Item = T>) -> Self {
+    pub fn new<T: AsRef<str> + Sync>(documents: impl IntoIterator<Item = T>) -> Self {
         let mut index = Self::default();
-        for document in documents {
-            let number = index.lengths.len() as u32;
-            let words = terms(document.as_ref());
-            index.lengths.push(words.len() as u32);
-            let mut counts: HashMap<u32, u16> = HashMap::new();
-            for word in words {
-                let next = index.term_ids.len() as u32;
-                let id = *index.term_ids.entry(word).or_insert(next);
-                let count = counts.entry(id).or_default();
-                *count = count.saturating_add(1);
+        let mut counted: Vec<Vec<(u32, u16)>> = Vec::new();
+        let mut lengths: Vec<u32> = Vec::new();
+        let mut documents = documents.into_iter();
+        loop {
+            let batch: Vec<T> = documents.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                break;
             }
-            index.postings.resize_with(index.term_ids.len(), Vec::new);
-            for (id, count) in counts {
-                index.postings[id as usize].push((number, count));
+            let all: Vec<Vec<String>> = batch.par_iter().map(|document| terms(document.as_ref())).collect();
+            for words in all {
+                let number = lengths.len() as u32;
+                lengths.push(words.len() as u32);
+                let mut counts: HashMap<TermId, u16> = HashMap::with_capacity(words.len());
+                for word in words {
+                    let next = index.term_ids.len() as TermId;
+                    let id = *index.term_ids.entry(word).or_insert(next);
+                    let count = counts.entry(id).or_default();
+                    *count = count.saturating_add(1);
+                }
+                counted.resize_with(index.term_ids.len(), Vec::new);
+                for (id, count) in counts {
+                    counted[id as usize].push((number, count));
+                }
             }
         }
-        let total: f64 = index.lengths.iter().map(|&length| f64::from(length)).sum();
-        index.average_length = (total / index.lengths.len().max(1) as f64).max(1.0);
+        index.documents = lengths.len();
+        let total: f64 = lengths.iter().map(|&length| f64::from(length)).sum();
+        let average = (total / lengths.len().max(1) as f64).max(1.0);
+        index.weights = counted.iter().map(|found| idf(index.documents, found.len())).collect();
+        let scored = counted.into_par_iter().zip(&index.weights).map(|(found, weight)| {
+            let score = |(number, count): (u32, u16)| {
+                let relative = f64::from(lengths[number as usize]) / average;
+                (number, (weight * saturation(f64::from(count), relative)) as f32)
+            };
+            found.into_iter().map(score).collect()
+        });
+        index.postings = scored.collect();
         index
     }
 
     /// The number of documents.
     pub fn len(&self) -> usize {
-        self.lengths.len()
+        self.documents
     }
 
     /// Whether there are no documents.
     pub fn is_empty(&self) -> bool {
-        self.lengths.is_empty()
+        self.documents == 0
     }
 
     /// How rare a term is: ln(1 + (N − n + ½) / (n + ½)). A term of no document is as rare as can be.
     pub fn idf(&self, term: &str) -> f64 {
-        let found = self.term_ids.get(term).map_or(0, |&id| self.postings[id as usize].len());
-        idf(self.len(), found)
+        self.weight_of(self.id(term))
     }
 
-    /// Compares terms with every document; `may_win(i)` says which documents count as the asked one's kin.
-    pub fn compare(&self, query: &[String], own: usize, is_kin: impl Fn(usize) -> bool) -> Match {
-        let mut scores = vec![0.0_f64; self.len()];
-        for id in self.distinct(query) {
-            let postings = &self.postings[id];
-            let idf = idf(self.len(), postings.len());
-            for &(document, count) in postings {
-                scores[document as usize] += idf * self.saturation(document as usize, count);
-            }
-        }
-        let mut best = (0.0, None);
-        for (document, &score) in scores.iter().enumerate() {
-            if score > best.0 && document != own && !is_kin(document) {
-                best = (score, Some(document));
-            }
-        }
-        let own = scores.get(own).copied().unwrap_or(0.0);
-        Match { own, best_other: best.0, best_other_document: best.1 }
-    }
-
-    fn saturation(&self, document: usize, count: u16) -> f64 {
-        let count = f64::from(count);
-        let length = f64::from(self.lengths[document]) / self.average_length;
-        count * (K1 + 1.0) / (count + K1 * (1.0 - B + B * length))
-    }
-
-    fn distinct(&self, query: &[String]) -> Vec<usize> {
-        let mut ids: Vec<usize> =
-            query.iter().filter_map(|term| self.term_ids.get(term)).map(|&id| id as usize).collect();
+    /// The distinct numbers of terms, in their order.
+    pub(crate) fn ids(&self, terms: &[String]) -> Vec<TermId> {
+        let mut ids: Vec<TermId> = terms.iter().map(|term| self.id(term)).collect();
         ids.sort_unstable();
         ids.dedup();
         ids
     }
 
-    /// The share of a record's key terms, by weight, that a text has; 1 where it has as much as the heaviest
-    /// 20 of them weigh. Also the terms found, the heaviest first.
-    pub fn coverage(&self, text: &[String], record: &[String]) -> (f64, Vec<String>) {
+    /// A term's number.
+    pub(crate) fn id(&self, term: &str) -> TermId {
+        let known = self.term_ids.get(term).copied();
+        // FNV-1a; two unknown terms of a text that meet in one number cost a little of a share.
+        known.unwrap_or_else(|| {
+            let hash =
+                term.bytes().fold(0x811c_9dc5_u32, |hash, b| (hash ^ u32::from(b)).wrapping_mul(0x0100_0193));
+            hash | UNKNOWN
+        })
+    }
+
+    /// Whether any document has a term.
+    pub(crate) fn is_known(id: TermId) -> bool {
+        id & UNKNOWN == 0
+    }
+
+    /// [`idf`](Self::idf) of a term by its number.
+    pub(crate) fn weight_of(&self, id: TermId) -> f64 {
+        self.weights.get(id as usize).copied().unwrap_or_else(|| idf(self.documents, 0))
+    }
+
+    /// What a term weighs that one document alone has.
+    pub(crate) fn heaviest(&self) -> f64 {
+        idf(self.documents, 1)
+    }
+
+    /// What several terms weigh together.
+    pub(crate) fn weight(&self, ids: &[TermId]) -> f64 {
+        ids.iter().map(|&id| self.weight_of(id)).sum()
+    }
+
+    /// Compares distinct terms with every document; `is_kin(i)` says which documents are the asked one's kin.
+    pub(crate) fn compare(&self, query: &[TermId], own: usize, is_kin: impl Fn(usize) -> bool) -> Match {
+        let mut scores = vec![0.0_f32; self.documents];
+        let mut whole = 0.0;
+        for &id in query.iter().filter(|&&id| Self::is_known(id)) {
+            whole += self.weight_of(id);
+            for &(document, score) in &self.postings[id as usize] {
+                scores[document as usize] += score;
+            }
+        }
+        let (mut other, mut kin) = ((0.0_f32, None), (0.0_f32, None));
+        for (document, &score) in scores.iter().enumerate() {
+            if score > other.0.min(kin.0) && document != own {
+                let best = if is_kin(document) { &mut kin } else { &mut other };
+                if score > best.0 {
+                    *best = (score, Some(document));
+                }
+            }
+        }
+        Match {
+            own: scores.get(own).copied().map_or(0.0, f64::from),
+            best_other: f64::from(other.0),
+            best_other_document: other.1,
+            best_kin: f64::from(kin.0),
+            best_kin_document: kin.1,
+            whole,
+        }
+    }
+
+    /// The heaviest terms of a record come first: rarity times 1 + ln of how often the record says it.
+    pub(crate) fn key_terms(&self, record: &[String]) -> KeyTerms {
         let mut counts: HashMap<&str, f64> = HashMap::new();
         for term in record {
             *counts.entry(term).or_default() += 1.0;
         }
-        let mut weights: Vec<(&str, f64)> =
+        let mut terms: Vec<(&str, f64)> =
             counts.into_iter().map(|(term, n)| (term, self.idf(term) * (1.0 + f64::ln(n)))).collect();
-        weights.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-        let whole: f64 = weights.iter().take(KEY_TERMS).map(|(_, weight)| weight).sum();
-        let found: Vec<&(&str, f64)> =
-            weights.iter().filter(|(term, _)| text.iter().any(|word| word == term)).collect();
-        let covered = found.iter().fold(0.0, |sum, (_, weight)| sum + weight);
-        let share = if whole > 0.0 { (covered / whole).min(1.0) } else { 0.0 };
-        (share, found.into_iter().map(|(term, _)| (*term).to_owned()).collect())
+        terms.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+        let whole = terms.iter().take(KEY_TERMS).map(|(_, weight)| weight).sum();
+        let terms =
+            terms.into_iter().map(|(term, weight)| (term.to_owned(), self.id(term), weight)).collect();
+        KeyTerms { terms, whole }
     }
+}
+
+/// A record's distinct terms with their weights, the heaviest first.
+#[derive(Debug)]
+pub(crate) struct KeyTerms {
+    terms: Vec<(String, TermId, f64)>,
+    /// What the heaviest [`KEY_TERMS`] weigh together.
+    whole: f64,
+}
+
+impl KeyTerms {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.terms.len()
+    }
+
+    /// The share of the key terms, by weight, that a text has; 1 where it has as much as the heaviest 20 of them
+    /// weigh. Also the terms found, the heaviest first. `text` is in the order of ids.
+    pub(crate) fn coverage(&self, text: &[TermId]) -> (f64, Vec<&str>) {
+        let found = || self.terms.iter().filter(|(_, id, _)| text.binary_search(id).is_ok());
+        let covered = found().fold(0.0, |sum, (_, _, weight)| sum + weight);
+        let share = if self.whole > 0.0 { (covered / self.whole).min(1.0) } else { 0.0 };
+        (share, found().map(|(term, ..)| term.as_str()).collect())
+    }
+}
+
+/// Set in the numbers of terms that no document has.
+const UNKNOWN: TermId = 1 << 31;
+
+fn saturation(count: f64, relative_length: f64) -> f64 {
+    count * (K1 + 1.0) / (count + K1 * (1.0 - B + B * relative_length))
 }
 
 fn idf(documents: usize, with_term: usize) -> f64 {

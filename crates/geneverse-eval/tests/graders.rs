@@ -1,7 +1,8 @@
-//! Sensitivity and specificity of the gene graders on real records: two independent synopses per gene have to
-//! pass against the record, a random other gene's synopsis under this gene's name has to fail.
+//! Sensitivity and specificity of the gene graders on real records: two independent synopses per gene have to pass
+//! against the record; a random other gene's synopsis under this gene's name, a list of ten genes' functions, a changed kind
+//! or organism, and a function denied or turned round have to fail. So should a relative's synopsis.
 //!
-//! The thresholds are chosen on one half of the genes and measured on the other.
+//! The thresholds are chosen on one half of the genes and measured on the other. `SHOW_FAILURES=1` prints what went wrong.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::expect_used, reason = "tests")]
 
@@ -9,180 +10,181 @@ mod support;
 
 use std::collections::HashMap;
 
-use geneverse_data::gene::{GeneKind, GeneRecord};
+use geneverse_data::gene::{GeneRecord, Summary};
 use geneverse_data::sentences::sentences;
-use geneverse_eval::facts::{COVERAGE, GeneGrader, NEAREST};
+use geneverse_eval::facts::{ENOUGH, GeneGrader, Measure};
 use geneverse_eval::form::grade_form;
+use geneverse_eval::index::GeneIndex;
 use geneverse_eval::postprocess::repair;
-use geneverse_eval::prose::find_word;
-use support::{Draw, RealGenes, real_genes};
+use support::cases::{Case, Kinds, answer, cases};
+use support::{Draw, real_genes};
 
-/// One constructed answer about a gene.
-struct Case<'a> {
-    gene: &'a GeneRecord,
-    answer: String,
+/// Every other case, from the `which`-th.
+fn half<'a>(cases: &'a [Case<'a>], which: usize) -> impl Iterator<Item = &'a Case<'a>> {
+    cases.iter().skip(which).step_by(2)
 }
 
-/// "GLI1 (GLI family zinc finger 1): …", with another gene's names taken over where it is another's text.
-fn answer(gene: &GeneRecord, text: &str, of: &GeneRecord) -> String {
-    let mut text = text.to_owned();
-    for (from, to) in [(of.name.as_str(), gene.name.as_str()), (of.symbol.as_str(), gene.symbol.as_str())] {
-        let mut at = 0;
-        while let Some(found) = find_word(&text, from, at) {
-            text.replace_range(found..found + from.len(), to);
-            at = found + to.len();
-        }
+/// A row of the confusion table.
+struct Row {
+    kind: &'static str,
+    truth: bool,
+    cases: usize,
+    passed: usize,
+}
+
+impl Row {
+    fn right(&self) -> usize {
+        if self.truth { self.passed } else { self.cases - self.passed }
     }
-    format!(
-        "The official symbol of this gene is {} and its official full name is {}. {text}",
-        gene.symbol, gene.name
-    )
 }
 
-struct Cases<'a> {
-    own_narrative: Vec<Case<'a>>,
-    own_ontological: Vec<Case<'a>>,
-    other_narrative: Vec<Case<'a>>,
-    other_ontological: Vec<Case<'a>>,
-    kin: Vec<Case<'a>>,
-}
-
-fn cases<'a>(real: &RealGenes, genes: &'a [GeneRecord]) -> Cases<'a> {
-    let described: Vec<&GeneRecord> = genes
-        .iter()
-        .filter(|g| {
-            let symbol = g.symbol.as_str();
-            g.summary.is_some()
-                && real.narrative.contains_key(symbol)
-                && real.ontological.contains_key(symbol)
-        })
-        .collect();
-    let mut by_group: HashMap<&str, Vec<&GeneRecord>> = HashMap::new();
-    for gene in &described {
-        for group in &gene.groups {
-            by_group.entry(group).or_default().push(gene);
-        }
-    }
-    let mut draw = Draw(2026);
-    let mut cases = Cases {
-        own_narrative: Vec::new(),
-        own_ontological: Vec::new(),
-        other_narrative: Vec::new(),
-        other_ontological: Vec::new(),
-        kin: Vec::new(),
-    };
-    for &gene in &described {
-        let symbol = gene.symbol.as_str();
-        let case = |text: &str, of: &GeneRecord| Case { gene, answer: answer(gene, text, of) };
-        cases.own_narrative.push(case(&real.narrative[symbol], gene));
-        cases.own_ontological.push(case(&real.ontological[symbol], gene));
-        let other = loop {
-            let other = described[draw.below(described.len())];
-            if other.symbol != gene.symbol && !other.groups.iter().any(|group| gene.groups.contains(group)) {
-                break other;
+/// Grades the second half of the cases, and prints what came of it with examples of what went wrong.
+fn confusion(what: &str, kinds: &Kinds<'_>, grader: &GeneGrader) -> Vec<Row> {
+    println!("\n{what}\n{:<26} {:>6} {:>7} {:>7}", "second half", "cases", "true", "false");
+    let mut rows = Vec::new();
+    for (kind, truth, cases) in kinds {
+        let mut reasons: HashMap<String, usize> = HashMap::new();
+        let mut examples = Vec::new();
+        let (mut passed, mut all) = (0, 0);
+        for case in half(cases, 1) {
+            let grade = grader.grade(&case.answer, case.gene);
+            all += 1;
+            passed += usize::from(grade.score == 1.0);
+            if (grade.score == 1.0) == *truth {
+                continue;
             }
-        };
-        cases.other_narrative.push(case(&real.narrative[other.symbol.as_str()], other));
-        cases.other_ontological.push(case(&real.ontological[other.symbol.as_str()], other));
-        let kin = gene
-            .groups
-            .iter()
-            .flat_map(|group| &by_group[group.as_str()])
-            .find(|kin| kin.symbol != gene.symbol);
-        cases.kin.extend(kin.map(|kin| case(&real.narrative[kin.symbol.as_str()], kin)));
+            for reason in &grade.reasons {
+                let start: Vec<&str> = reason.split(' ').take(3).collect();
+                *reasons.entry(start.join(" ")).or_default() += 1;
+            }
+            examples.push(format!("{}: {} <- {}", case.gene.symbol, grade.reasons.join("; "), case.answer));
+        }
+        println!("{kind:<26} {all:>6} {passed:>7} {:>7}   expected {truth}", all - passed);
+        let mut reasons: Vec<_> = reasons.into_iter().collect();
+        reasons.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        reasons.truncate(5);
+        if std::env::var_os("SHOW_FAILURES").is_some() {
+            println!("    {reasons:?}");
+            let shown = examples.iter().step_by((examples.len() / 6).max(1)).take(6);
+            shown.for_each(|example| println!("    {}", example.chars().take(900).collect::<String>()));
+        }
+        rows.push(Row { kind, truth: *truth, cases: all, passed });
     }
-    cases
+    rows
 }
 
-fn half<'a>(cases: &'a [Case<'a>], which: usize) -> impl Iterator<Item = (usize, &'a Case<'a>)> {
-    cases.iter().enumerate().filter(move |(place, _)| place % 2 == which)
+/// What the thresholds are chosen on: the first half.
+fn measured(kinds: &Kinds<'_>, kind: &str, grader: &GeneGrader) -> Vec<Measure> {
+    let cases = kinds.iter().find(|(name, ..)| *name == kind).map(|(.., cases)| cases).unwrap();
+    half(cases, 0).filter_map(|case| grader.measure(&case.answer, case.gene)).collect()
 }
 
 #[test]
-fn truth_is_told_from_another_gene_s_description() {
+fn truth_is_told_from_what_only_looks_like_it() {
     let Some(real) = real_genes() else { return };
-    let grader = GeneGrader::new(real.records.iter().cloned().collect());
+    let grader = GeneGrader::new(GeneIndex::read(&real.store).unwrap());
     let genes = grader.index().genes();
-    let cases = cases(&real, genes);
+    let kinds = cases(&real, genes);
 
-    // First half: the thresholds with the best worst case.
-    let measured = |cases: &[Case<'_>]| -> Vec<(f64, f64)> {
-        half(cases, 0).filter_map(|(_, case)| grader.measure(&case.answer, case.gene)).collect()
+    // First half: of the thresholds whose worst case is within a hundredth of the best, those that reject the most
+    // relatives.
+    let of = |kind: &str| measured(&kinds, kind, &grader);
+    let own = [of("own narrative"), of("own ontological")];
+    let other = [of("another's narrative"), of("another's ontological"), of("ten genes' functions")];
+    let relatives = [of("relative's narrative"), of("relative's ontological")];
+    let share =
+        |of: &[Measure], at: &Measure| of.iter().filter(|m| m.reaches(at)).count() as f64 / of.len() as f64;
+    let worst = |at: &Measure| {
+        let own = own.iter().map(|of| share(of, at));
+        own.chain(other.iter().map(|of| 1.0 - share(of, at))).fold(1.0, f64::min)
     };
-    let own = [measured(&cases.own_narrative), measured(&cases.own_ontological)];
-    let other = [measured(&cases.other_narrative), measured(&cases.other_ontological)];
-    let worst = |nearest: f64, coverage: f64| {
-        let pass = |m: &&(f64, f64)| m.0 >= nearest && m.1 >= coverage;
-        let share = |of: &Vec<(f64, f64)>| of.iter().filter(pass).count() as f64 / of.len() as f64;
-        own.iter().map(share).chain(other.iter().map(|of| 1.0 - share(of))).fold(1.0, f64::min)
-    };
-    let mut best = (0.0, 0.0, 0.0);
-    for nearest in (30..=90).step_by(5).map(|n| f64::from(n) / 100.0) {
-        for coverage in (2..=20).map(|c| f64::from(c) / 100.0) {
-            let found = worst(nearest, coverage);
-            if found > best.0 {
-                best = (found, nearest, coverage);
-            }
-        }
-    }
-    let chosen = worst(NEAREST, COVERAGE);
-    println!("first half: best worst case {:.3} at nearest {}, coverage {}", best.0, best.1, best.2);
-    println!("first half: {chosen:.3} at the chosen nearest {NEAREST}, coverage {COVERAGE}");
-    assert!(chosen >= best.0 - 0.01, "choose the thresholds anew");
-
-    // Second half: the whole grade.
-    let rate = |cases: &[Case<'_>]| {
-        let mut reasons: HashMap<String, usize> = HashMap::new();
-        let (mut passed, mut all) = (0_u32, 0_u32);
-        for (_, case) in half(cases, 1) {
-            let grade = grader.grade(&case.answer, case.gene);
-            all += 1;
-            passed += u32::from(grade.score == 1.0);
-            if grade.score < 1.0 {
-                for reason in &grade.reasons {
-                    let start: Vec<&str> = reason.split(' ').take(3).collect();
-                    *reasons.entry(start.join(" ")).or_default() += 1;
+    let rejected = |at: &Measure| 1.0 - relatives.iter().map(|of| share(of, at)).sum::<f64>() / 2.0;
+    let hundredths = |from: usize, to: usize, step| (from..=to).step_by(step).map(|n| n as f64 / 100.0);
+    let mut grid = Vec::new();
+    for nearest in hundredths(45, 90, 5) {
+        for coverage in hundredths(2, 8, 2) {
+            for kin in hundredths(50, 90, 5) {
+                for focus in hundredths(20, 40, 5) {
+                    let at = Measure { nearest, kin, coverage, focus };
+                    grid.push((worst(&at), rejected(&at), at));
                 }
             }
         }
-        let mut reasons: Vec<_> = reasons.into_iter().collect();
-        reasons.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        reasons.truncate(4);
-        (f64::from(passed) / f64::from(all), all, reasons)
-    };
-    let mut shares = HashMap::new();
-    for (name, cases) in [
-        ("own narrative", &cases.own_narrative),
-        ("own ontological", &cases.own_ontological),
-        ("other narrative", &cases.other_narrative),
-        ("other ontological", &cases.other_ontological),
-        ("kin narrative", &cases.kin),
-    ] {
-        let (share, all, reasons) = rate(cases);
-        println!("{name:<18} {share:.3} of {all} graded true; failures: {reasons:?}");
-        shares.insert(name, share);
     }
-    assert!(shares["own narrative"] >= 0.9);
-    assert!(shares["own ontological"] >= 0.9);
-    assert!(shares["other narrative"] <= 0.1);
-    assert!(shares["other ontological"] <= 0.1);
+    let best = grid.iter().map(|(worst, ..)| *worst).fold(0.0, f64::max);
+    let near = grid.iter().filter(|(worst, ..)| *worst >= best - 0.01);
+    let chosen = near.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+    println!(
+        "first half: best worst case {best:.3}; {:.3} and {:.3} of relatives rejected at {:?}",
+        chosen.0, chosen.1, chosen.2
+    );
+    println!("first half: {:.3} and {:.3} at the chosen {ENOUGH:?}", worst(&ENOUGH), rejected(&ENOUGH));
+
+    let rows = confusion("against the record of a database", &kinds, &grader);
+    // Wanted are 0.95 of each; measured when written: what stands behind.
+    expect(&rows, "own narrative", 0.98); // 0.989
+    expect(&rows, "own ontological", 0.95); // 0.960
+    expect(&rows, "own, under an alias", 0.98); // 0.988
+    expect(&rows, "another's narrative", 0.99); // 0.999
+    expect(&rows, "another's ontological", 0.97); // 0.978
+    expect(&rows, "ten genes' functions", 0.97); // 0.980
+    expect(&rows, "kind changed", 0.99); // 0.999
+    expect(&rows, "organism changed", 0.99); // 0.995
+    expect(&rows, "narrative denied", 0.96); // 0.969
+    expect(&rows, "ontological denied", 0.98); // 0.990
+    expect(&rows, "name alone", 1.0);
+    expect(&rows, "nothing", 1.0);
+    // Short of what is wanted. A record that says both directions cannot tell, and relatives share words and terms.
+    expect(&rows, "narrative turned round", 0.74); // 0.765
+    expect(&rows, "ontological turned round", 0.77); // 0.792
+    expect(&rows, "relative's narrative", 0.72); // 0.744
+    expect(&rows, "relative's ontological", 0.62); // 0.645
+    let whole = |truth: bool, kinds: &[&str]| {
+        let rows =
+            || rows.iter().filter(|row| row.truth == truth && kinds.iter().any(|k| row.kind.starts_with(k)));
+        rows().map(Row::right).sum::<usize>() as f64 / rows().map(|row| row.cases).sum::<usize>() as f64
+    };
+    println!("sensitivity {:.3}", whole(true, &["own"]));
+    println!(
+        "specificity against random genes {:.3}, against relatives {:.3}",
+        whole(false, &["another's"]),
+        whole(false, &["relative's"])
+    );
+    assert!(chosen.0 - worst(&ENOUGH) < 0.01, "choose the thresholds anew");
 }
 
+/// At least this share of a kind of cases is graded right.
+fn expect(rows: &[Row], kind: &str, least: f64) {
+    let row = rows.iter().find(|row| row.kind == kind).unwrap();
+    let right = row.right() as f64 / row.cases as f64;
+    assert!(right >= least, "{kind}: {right:.3} right, expected {least}");
+}
+
+/// The record is one synopsis and the answer the other one, which is of another author and has no GO terms to lean on.
 #[test]
-fn a_changed_kind_is_a_contradiction() {
+fn one_synopsis_is_told_by_the_other() {
     let Some(real) = real_genes() else { return };
-    let grader = GeneGrader::new(real.records.iter().cloned().collect());
-    let coding: Vec<&GeneRecord> = grader
-        .index()
-        .genes()
-        .iter()
-        .filter(|g| g.kind == GeneKind::ProteinCoding && real.narrative.contains_key(g.symbol.as_str()))
-        .collect();
-    let failed = coding.iter().filter(|gene| {
-        let text = format!("{} It is a pseudogene.", real.narrative[gene.symbol.as_str()]);
-        grader.grade(&answer(gene, &text, gene), gene).score == 0.0
-    });
-    assert_eq!(failed.count(), coding.len());
+    for (what, record, other) in [
+        ("the narrative synopsis is the record", &real.narrative, "own ontological"),
+        ("the ontological synopsis is the record", &real.ontological, "own narrative"),
+    ] {
+        let records = real.records.iter().map(|gene| {
+            let text = record.get(gene.symbol.as_str()).cloned();
+            let told = text.or_else(|| gene.summary.as_ref().map(|summary| summary.text.clone()));
+            let summary = told.map(|text| Summary { text, source: "synopsis".to_owned() });
+            GeneRecord { go_terms: Vec::new(), summary, ..gene.clone() }
+        });
+        let grader = GeneGrader::new(records.collect());
+        let kinds: Kinds<'_> = cases(&real, grader.index().genes())
+            .into_iter()
+            .filter(|(kind, ..)| *kind == other || kind.starts_with("another's"))
+            .collect();
+        let rows = confusion(what, &kinds, &grader);
+        // Of the words of one synopsis the other has few: this is short of 0.95 and stays so without GO terms.
+        expect(&rows, other, 0.65); // 0.674 and 0.695
+        expect(&rows, "another's narrative", 0.96); // 0.996 and 0.967
+        expect(&rows, "another's ontological", 0.945); // 0.953 and 0.976
+    }
 }
 
 #[test]
@@ -205,7 +207,27 @@ fn the_form_of_real_summaries_passes() {
     reasons.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     reasons.truncate(12);
     println!("{passed} of {all} RefSeq summaries pass; {reasons:#?}");
-    assert!(f64::from(passed) >= 0.97 * f64::from(all));
+    // Measured: 0.993.
+    assert!(f64::from(passed) >= 0.99 * f64::from(all));
+    // Synopses as they are, without an introduction: many are one short sentence, or cut off.
+    for (what, synopses, least) in
+        [("narrative", &real.narrative, 0.9), ("ontological", &real.ontological, 0.9)]
+    {
+        let mut rules: HashMap<String, usize> = HashMap::new();
+        // Those that the file has whole.
+        let whole = synopses.values().filter(|text| text.ends_with('.') && !text.ends_with(".."));
+        let long: Vec<&String> = whole.filter(|text| text.split_whitespace().count() >= 20).collect();
+        let mut passed = 0;
+        for text in &long {
+            let grade = grade_form(text);
+            passed += usize::from(grade.score == 1.0);
+            if grade.score < 1.0 {
+                grade.reasons.into_iter().for_each(|reason| *rules.entry(reason).or_default() += 1);
+            }
+        }
+        println!("{passed} of {} whole {what} synopses of 20 words or more pass; {rules:?}", long.len());
+        assert!(passed as f64 >= least * long.len() as f64);
+    }
 }
 
 /// The reference sentences of every gene: repair leaves them as they are, and both graders pass them.

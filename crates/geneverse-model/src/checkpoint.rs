@@ -132,7 +132,7 @@ enum From {
 }
 
 /// The tensors of a folder, taken one by one.
-struct Source {
+pub(crate) struct Source {
     folder: PathBuf,
     tensors: BTreeMap<String, Tensor>,
     taken: BTreeSet<String>,
@@ -150,7 +150,7 @@ struct Tensor {
 }
 
 impl Source {
-    fn open(folder: &Path, prefix: &'static str) -> Result<Self> {
+    pub(crate) fn open(folder: &Path, prefix: &'static str) -> Result<Self> {
         let single = folder.join("model.safetensors");
         let index = folder.join("model.safetensors.index.json");
         let files: Vec<PathBuf> = if single.exists() {
@@ -187,8 +187,19 @@ impl Source {
         [Some(name), short].into_iter().flatten().find(|n| self.tensors.contains_key(*n)).map(str::to_owned)
     }
 
+    /// Whether there is a tensor of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
     /// A matrix (outputs, inputs), or with `vector` its one row, widened to f32.
-    fn take(&mut self, stored: &Stored, outputs: usize, inputs: usize, vector: bool) -> Result<Held> {
+    pub(crate) fn take(
+        &mut self,
+        stored: &Stored,
+        outputs: usize,
+        inputs: usize,
+        vector: bool,
+    ) -> Result<Held> {
         let Stored { name, transposed, part: (index, parts) } = stored;
         let Some(name) = self.find(name) else {
             return Err(ModelError::tensors(&self.folder, format!("tensor {name} is missing")));
@@ -226,13 +237,18 @@ impl Source {
 
     fn finish(&self, config: &ModelConfig) -> Result<()> {
         let head = config.family.top(Top::Head);
-        let mut surplus = self.tensors.keys().filter(|name| {
+        self.refuse_surplus(|name| {
             // Old checkpoints keep the rotary frequencies and the causal mask, which follow from the
             // configuration; some write the tied matrix a second time.
             let follows = [".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias"];
-            let tied = config.tie_word_embeddings && **name == head;
-            !self.taken.contains(*name) && !tied && !follows.iter().any(|end| name.ends_with(end))
-        });
+            let tied = config.tie_word_embeddings && name == head;
+            tied || follows.iter().any(|end| name.ends_with(end))
+        })
+    }
+
+    /// Refuses tensors that were not taken, but for those that are `known` to change nothing.
+    pub(crate) fn refuse_surplus(&self, known: impl Fn(&str) -> bool) -> Result<()> {
+        let mut surplus = self.tensors.keys().filter(|name| !self.taken.contains(*name) && !known(name));
         match surplus.next() {
             None => Ok(()),
             Some(name) => {

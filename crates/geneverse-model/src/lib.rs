@@ -1,14 +1,15 @@
 //! The finetuning engine: checkpoints in, adapters and answers out. The only crate that names candle.
 //!
 //! [`arch::decoder::Decoder`] is a model; [`batch`] turns examples into packs of tokens; [`train`] is the one
-//! training loop; [`generate`] answers prompts; [`merge`] makes one checkpoint of a model and its adapter. `ops` holds
-//! the fused operations and their reference.
+//! training loop; [`generate`] answers prompts; [`embed`] makes vectors of texts; [`merge`] makes one checkpoint of a
+//! model and its adapter. `ops` holds the fused operations and their reference.
 
 pub mod adapter;
 pub mod arch;
 pub mod batch;
 mod checkpoint;
 pub mod config;
+pub mod embed;
 pub mod error;
 pub mod families;
 pub mod generate;

@@ -54,11 +54,13 @@ pub(crate) enum Command {
     Inspect(commands::inspect::Command),
     /// Put identifiers and aliases in answers right from the database
     Postprocess(commands::postprocess::PostprocessArgs),
-    /// Grade answers: truth, form, BLEU, ROUGE-1, identifiers
+    /// Grade answers: truth, form, BLEU, ROUGE, identifiers
     Evaluate(commands::evaluate::EvaluateArgs),
-    /// What a set of texts is made of: clusters, labels, a plane
+    /// Runs beside each other, texts as vectors and clusters, enriched GO terms, figures
     #[command(subcommand)]
     Analyze(commands::analyze::Command),
+    /// Have another model grade answers by a published rubric, and see how far it agrees
+    Judge(commands::judge::JudgeArgs),
     /// Tables, curves and every answer as one HTML page
     Report(commands::report::ReportArgs),
 }

@@ -108,13 +108,13 @@ fn content_text(content: &Value) -> String {
 
 /// What a server said went wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// In its words, or the start of what it sent.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// The parameter it objects to.
-    pub(super) parameter: Option<String>,
+    pub(crate) parameter: Option<String>,
     /// Its code: `model_not_found`, `content_filter`.
-    pub(super) code: Option<String>,
+    pub(crate) code: Option<String>,
 }
 
 /// Reads the body of a reply whose status says that something went wrong.
@@ -132,7 +132,7 @@ pub(super) fn fault(body: &str) -> Fault {
 }
 
 /// The message of an error object, in whichever shape.
-fn message(value: &Value) -> Option<String> {
+pub(crate) fn message(value: &Value) -> Option<String> {
     let error = &value["error"];
     let detail = &value["detail"];
     let found = match (error, detail) {
@@ -155,7 +155,7 @@ fn message(value: &Value) -> Option<String> {
 }
 
 /// What a body is that is not JSON: a web page is told by its title.
-fn not_json(body: &str) -> String {
+pub(crate) fn not_json(body: &str) -> String {
     let lower = body.to_ascii_lowercase();
     if lower.contains("<html") || lower.trim_start().starts_with("<!doctype html") {
         let title = lower.find("<title>").map(|at| at + "<title>".len()).and_then(|at| {
@@ -172,7 +172,7 @@ fn not_json(body: &str) -> String {
 }
 
 /// The first line, or what of it fits into a message.
-fn start_of(text: &str) -> String {
+pub(crate) fn start_of(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(300) {
         Some((at, _)) => format!("{}…", &line[..at]),

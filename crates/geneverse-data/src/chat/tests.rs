@@ -1,5 +1,6 @@
 //! The client against a local server that answers in the forms of several makers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};

@@ -60,6 +60,17 @@ fn annotations_join_by_symbol_and_are_stored_propagated_and_told() {
         store.go_term(GoId(8)).unwrap().unwrap().term.obsolete && store.go_term(GoId(1)).unwrap().is_none()
     );
     assert_eq!(store.go_information(GoId(7224)).unwrap(), Some(2_f64.ln()));
+    let ontology = store.go_ontology().unwrap();
+    assert_eq!(ontology.terms().len(), 5);
+    let place = ontology.place(GoId(7224)).unwrap();
+    assert_eq!(ontology.ancestors(place).len(), 2);
+    assert_eq!(ontology.meaning(GoId(5)), crate::ontology::Meaning::Successor(place));
+    assert_eq!(ontology.meaning(GoId(8)), crate::ontology::Meaning::Obsolete);
+    let terms: Vec<_> = store.go_terms_of_genes().unwrap();
+    let terms: Vec<_> = terms.iter().map(|(gene, terms)| (gene.as_str(), terms.as_slice())).collect();
+    assert_eq!(terms, [("GLI1", &[GoId(7165), GoId(7224)][..]), ("MEMO1", &[GoId(7165)])]);
+    let symbols: Vec<String> = store.symbols().unwrap().iter().map(GeneSymbol::to_string).collect();
+    assert!(symbols.contains(&"PSMA7P".to_owned()) && symbols.is_sorted());
     let found = store.search("smoothened", 3).unwrap();
     assert_eq!((found.len(), found[0].snippet.as_ref().unwrap().field), (1, "GO terms"));
 }

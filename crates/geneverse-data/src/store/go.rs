@@ -3,13 +3,16 @@
 //! "Has" means propagated: a gene that is annotated with a term has that term and every one that is reached from it by
 //! `is_a` and `part_of`.
 
+use std::collections::HashMap;
+
 use rusqlite::{OptionalExtension, Params, Row};
 use serde::{Deserialize, Serialize};
 
 use super::{GeneStore, StoreError};
 use crate::annotation::{Evidence, Qualifier};
 use crate::gene::{GeneSymbol, GoAspect, GoId};
-use crate::ontology::{RelationKind, Term, information};
+use crate::ontology::{Builder, Ontology, RelationKind, Term, information};
+use crate::sources::ontology::TermRow;
 
 /// A term and how many genes have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +120,71 @@ impl GeneStore {
         Ok(Some(information(genes, self.ok(most)?)))
     }
 
-    fn all<T>(
+    /// The whole ontology, as it was imported.
+    pub fn go_ontology(&self) -> Result<Ontology, StoreError> {
+        let mut rows: Vec<TermRow> =
+            self.all("SELECT id, name, aspect, obsolete FROM go_term ORDER BY id", [], |row| {
+                let Term { id, name, aspect, obsolete } = term_of(row)?;
+                let (successors, alternatives, relations) = (Vec::new(), Vec::new(), Vec::new());
+                let kinds = &RelationKind::ALL;
+                Ok(TermRow {
+                    line: 0,
+                    id,
+                    name,
+                    aspect,
+                    obsolete,
+                    successors,
+                    alternatives,
+                    relations,
+                    kinds,
+                })
+            })?;
+        let places: HashMap<GoId, usize> = rows.iter().enumerate().map(|(at, row)| (row.id, at)).collect();
+        let relations: Vec<(u32, i64, u32)> =
+            self.all("SELECT term, kind, parent FROM go_relation", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+        for (term, number, parent) in relations {
+            let kind = RelationKind::ALL.into_iter().find(|kind| *kind as i64 == number);
+            if let (Some(kind), Some(at)) = (kind, places.get(&GoId(term))) {
+                rows[*at].relations.push((kind, GoId(parent)));
+            }
+        }
+        let alternatives: Vec<(u32, u32)> =
+            self.all("SELECT id, term FROM go_alternative", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for (id, term) in alternatives {
+            if let Some(at) = places.get(&GoId(term)) {
+                rows[*at].alternatives.push(GoId(id));
+            }
+        }
+        let mut builder = Builder::default();
+        for row in rows {
+            builder.term(row, 0);
+        }
+        Ok(builder.finish().0)
+    }
+
+    /// Every annotated gene with the terms that it is annotated with, in the order of symbols and of ids; what follows
+    /// from them is left out.
+    pub fn go_terms_of_genes(&self) -> Result<Vec<(GeneSymbol, Vec<GoId>)>, StoreError> {
+        let select = "SELECT DISTINCT symbol, term FROM go_annotation JOIN gene ON gene.id = gene ORDER BY symbol, term";
+        let pairs: Vec<(String, u32)> = self.all(select, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let chunks = pairs.chunk_by(|a, b| a.0 == b.0);
+        let gene = |chunk: &[(String, u32)]| {
+            let symbol = GeneSymbol::parse(&chunk[0].0).ok()?;
+            Some((symbol, chunk.iter().map(|(_, term)| GoId(*term)).collect()))
+        };
+        Ok(chunks.filter_map(gene).collect())
+    }
+
+    /// The approved symbols of all genes, in their order.
+    pub fn symbols(&self) -> Result<Vec<GeneSymbol>, StoreError> {
+        let symbols: Vec<String> =
+            self.all("SELECT symbol FROM gene ORDER BY symbol", [], |row| row.get(0))?;
+        Ok(symbols.iter().filter_map(|symbol| GeneSymbol::parse(symbol).ok()).collect())
+    }
+
+    pub(super) fn all<T>(
         &self,
         select: &str,
         params: impl Params,

@@ -96,11 +96,19 @@ impl Resolution {
 }
 
 pub(super) fn resolve(store: &GeneStore, text: &str) -> Result<Resolution, StoreError> {
+    match known(store, text)? {
+        Some(known) => Ok(known),
+        None => Ok(Resolution::Unknown { near: near(store, text.trim())? }),
+    }
+}
+
+/// What a text names; nothing where it is unknown. What it may have been meant for is not looked for, which takes long.
+pub(super) fn known(store: &GeneStore, text: &str) -> Result<Option<Resolution>, StoreError> {
     let text = text.trim();
     if let Ok(symbol) = GeneSymbol::parse(text)
         && let Some(record) = store.get(&symbol)?
     {
-        return Ok(Resolution::Approved(record));
+        return Ok(Some(Resolution::Approved(record)));
     }
     let named = named(store, text)?;
     let approved: Vec<&Named> = named.iter().filter(|n| n.role == SymbolRole::Approved).collect();
@@ -112,10 +120,10 @@ pub(super) fn resolve(store: &GeneStore, text: &str) -> Result<Resolution, Store
             let record = store.one("SELECT symbol, record FROM gene WHERE id = ?1", [first.gene])?;
             if let Some(record) = record {
                 let (alias, role) = (first.text.clone(), first.role);
-                return Ok(match role {
+                return Ok(Some(match role {
                     SymbolRole::Approved => Resolution::Approved(record),
                     _ => Resolution::ByAlias { record, alias, role },
-                });
+                }));
             }
         }
         several => {
@@ -130,13 +138,10 @@ pub(super) fn resolve(store: &GeneStore, text: &str) -> Result<Resolution, Store
                     candidates.push(Candidate { symbol: record.symbol, name: record.name, role: named.role });
                 }
             }
-            return Ok(Resolution::Ambiguous { candidates });
+            return Ok(Some(Resolution::Ambiguous { candidates }));
         }
     }
-    if let Some(record) = by_identifier(store, text)? {
-        return Ok(Resolution::Approved(record));
-    }
-    Ok(Resolution::Unknown { near: near(store, text)? })
+    Ok(by_identifier(store, text)?.map(Resolution::Approved))
 }
 
 struct Named {

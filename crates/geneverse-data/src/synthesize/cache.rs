@@ -13,6 +13,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::chat::ChatAnswer;
@@ -20,26 +21,26 @@ use crate::stage::FileError;
 
 /// A line of the file.
 #[derive(Debug, Serialize, Deserialize)]
-struct Entry {
+struct Entry<A> {
     key: String,
     symbol: String,
     attempt: u32,
-    answer: ChatAnswer,
+    answer: A,
 }
 
 /// The answers of one model under one set of parameters.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(crate) struct Cache<A = ChatAnswer> {
     path: PathBuf,
-    answers: HashMap<String, ChatAnswer>,
+    answers: HashMap<String, A>,
     /// Open for appending once the first answer comes; locked, so that two runs do not pay for the same answers.
     file: Option<File>,
     unreadable: usize,
 }
 
-impl Cache {
+impl<A: Serialize + DeserializeOwned> Cache<A> {
     /// Reads what is there; nothing is written before the first answer.
-    pub(super) fn read(path: &Path) -> Result<Self, FileError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, FileError> {
         let mut cache = Self { path: path.to_owned(), answers: HashMap::new(), file: None, unreadable: 0 };
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
@@ -47,7 +48,7 @@ impl Cache {
             Err(e) => return Err(FileError::io(path, "read", e)),
         };
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
-            match serde_json::from_slice::<Entry>(line) {
+            match serde_json::from_slice::<Entry<A>>(line) {
                 Ok(entry) => drop(cache.answers.insert(entry.key, entry.answer)),
                 Err(_) => cache.unreadable += 1,
             }
@@ -56,17 +57,17 @@ impl Cache {
     }
 
     /// The answer to a question that was asked before.
-    pub(super) fn get(&self, key: &str) -> Option<&ChatAnswer> {
+    pub(crate) fn get(&self, key: &str) -> Option<&A> {
         self.answers.get(key)
     }
 
     /// Lines that could not be read: what a killed program was writing, or damage.
-    pub(super) fn unreadable(&self) -> usize {
+    pub(crate) fn unreadable(&self) -> usize {
         self.unreadable
     }
 
     /// Makes it ready to be written to, and keeps other programs from that.
-    pub(super) fn lock(&mut self) -> Result<(), FileError> {
+    pub(crate) fn lock(&mut self) -> Result<(), FileError> {
         let path = self.path.clone();
         if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(|e| FileError::io(folder, "make the folder", e))?;
@@ -79,20 +80,14 @@ impl Cache {
                 "another run is asking the same model and writes here; wait for it, or give another --cache";
             return Err(FileError::whole(&path, reason));
         }
-        end_last_line(&mut file).map_err(|e| FileError::io(&path, "repair the last line", e))?;
+        end_last_line::<A>(&mut file).map_err(|e| FileError::io(&path, "repair the last line", e))?;
         // The other program may have written since this one read.
         *self = Self { file: Some(file), ..Self::read(&path)? };
         Ok(())
     }
 
     /// Keeps an answer. After this a killed program does not lose it.
-    pub(super) fn keep(
-        &mut self,
-        key: &str,
-        symbol: &str,
-        attempt: u32,
-        answer: ChatAnswer,
-    ) -> Result<(), FileError> {
+    pub(crate) fn keep(&mut self, key: &str, symbol: &str, attempt: u32, answer: A) -> Result<(), FileError> {
         let entry = Entry { key: key.to_owned(), symbol: symbol.to_owned(), attempt, answer };
         let mut line = serde_json::to_vec(&entry).map_err(|e| FileError::whole(&self.path, e.to_string()))?;
         line.push(b'\n');
@@ -109,7 +104,7 @@ impl Cache {
 }
 
 /// Ends a file with a line end: a torn line goes, a whole one that only lacks its end stays.
-fn end_last_line(file: &mut File) -> std::io::Result<()> {
+fn end_last_line<A: DeserializeOwned>(file: &mut File) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))?;
     file.read_to_end(&mut bytes)?;
@@ -118,7 +113,7 @@ fn end_last_line(file: &mut File) -> std::io::Result<()> {
     if last.is_empty() {
         return Ok(());
     }
-    if serde_json::from_slice::<Entry>(last).is_ok() {
+    if serde_json::from_slice::<Entry<A>>(last).is_ok() {
         return file.write_all(b"\n");
     }
     file.set_len(start as u64)
@@ -136,7 +131,7 @@ mod tests {
     fn a_torn_last_line_costs_that_line_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cache/m.jsonl");
-        let mut cache = Cache::read(&path).unwrap();
+        let mut cache = Cache::<ChatAnswer>::read(&path).unwrap();
         assert!(!path.exists(), "reading writes nothing");
         cache.keep("a", "GLI1", 0, answer("one")).unwrap();
         cache.keep("b", "TP53", 0, answer("two\nlines")).unwrap();
@@ -146,11 +141,11 @@ mod tests {
         // Killed at every byte of the second line.
         for length in first..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            let mut cache = Cache::read(&path).unwrap();
+            let mut cache = Cache::<ChatAnswer>::read(&path).unwrap();
             assert_eq!(cache.get("a"), Some(&answer("one")), "{length}");
             cache.keep("c", "KDR", 1, answer("three")).unwrap();
             drop(cache);
-            let cache = Cache::read(&path).unwrap();
+            let cache = Cache::<ChatAnswer>::read(&path).unwrap();
             assert_eq!(cache.unreadable(), 0, "{length}");
             assert_eq!(cache.get("c"), Some(&answer("three")), "{length}");
             assert_eq!(cache.get("b").is_some(), length + 1 == whole.len(), "{length}");

@@ -23,7 +23,7 @@ use crate::progress::Progress;
 use crate::stage::{FileError, atomic_write, finish};
 
 /// So many questions in a row without an answer, and the endpoint is taken to be down.
-const ROW: usize = 8;
+pub(super) const ROW: usize = 8;
 /// So many failed attempts are told of.
 const NOTES: usize = 20;
 /// How often it is looked whether to stop.

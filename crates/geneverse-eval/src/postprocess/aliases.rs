@@ -115,6 +115,21 @@ pub(super) fn repair(text: &str, gene: &GeneRecord, edits: &mut Vec<Edit>) -> St
     out
 }
 
+/// The items of all lists of aliases in a text.
+pub(crate) fn listed(text: &str, gene: &GeneRecord) -> Vec<Range<usize>> {
+    let mut items = Vec::new();
+    let mut from = 0;
+    while let Some(list) = next_list(text, from, gene) {
+        from = list.end.max(list.lead.end);
+        items.extend(list.items.into_iter().map(|item| {
+            let written = &text[item.clone()];
+            let start = item.start + written.len() - written.trim_start().len();
+            start..start + written.trim().len()
+        }));
+    }
+    items
+}
+
 /// The aliases that a repaired list gives: those that the reference sentences tell.
 fn true_aliases(gene: &GeneRecord) -> Vec<String> {
     let mut aliases = told_aliases(gene);

@@ -84,8 +84,13 @@ pub(super) fn repair(
 
 /// How many identifiers of a text are neither the gene's nor right for the gene they are written beside.
 pub(crate) fn count_wrong(text: &str, gene: &GeneRecord, index: &GeneIndex) -> usize {
+    wrong(text, gene, index).into_iter().filter(|wrong| *wrong).count()
+}
+
+/// For each identifier of a text whether it is wrong, in the order of [`find`].
+pub(crate) fn wrong(text: &str, gene: &GeneRecord, index: &GeneIndex) -> Vec<bool> {
     let verdicts = judge_all(text, &find(text), gene, index);
-    verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Replace(_) | Verdict::Remove)).count()
+    verdicts.iter().map(|verdict| matches!(verdict, Verdict::Replace(_) | Verdict::Remove)).collect()
 }
 
 fn judge_all(text: &str, mentions: &[Mention], gene: &GeneRecord, index: &GeneIndex) -> Vec<Verdict> {

@@ -1,10 +1,18 @@
-//! The page. Every text goes through [`escape`].
+//! The page. Every text goes through [`escape`], or as JSON to the script, which sets text and never markup.
+//!
+//! The page's own policy allows nothing but its inline styles, `data:` pictures and the one script by its hash: were a text to
+//! become markup by a mistake, no browser would run it or fetch anything for it.
 
 use std::fmt::Write;
 
-use super::diff::{Piece, diff};
-use super::{Question, ReportInput, Row, ShownAnswer, SplitTable, svg};
-use crate::scores::Item;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use geneverse_data::stage::hash_bytes;
+
+use super::{Curve, ReportInput, items, svg, tables};
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("page.js");
 
 /// The whole page.
 pub fn render(input: &ReportInput) -> String {
@@ -13,48 +21,48 @@ pub fn render(input: &ReportInput) -> String {
     let _ = write!(
         out,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <style>\n{}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n",
-        include_str!("style.css")
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
+         img-src data:; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">To the results</a>\n\
+         <main id=\"main\">\n<header>\n<h1>{title}</h1>\n",
+        hash_for_policy(SCRIPT)
     );
     for (place, paragraph) in input.summary.iter().enumerate() {
         let class = if place == 0 { " class=\"lead\"" } else { "" };
         let _ = writeln!(out, "<p{class}>{}</p>", escape(paragraph));
     }
+    let sections = [
+        ("scores", "Scores", !input.splits.is_empty()),
+        ("training", "Training", !input.curves.is_empty()),
+        ("questions", "Every question", !input.questions.is_empty()),
+        ("runs", "Runs", !input.runs.is_empty()),
+    ];
+    if sections.iter().filter(|(.., there)| *there).count() > 1 {
+        out.push_str("<nav class=\"contents\" aria-label=\"Sections\">");
+        for (id, name, _) in sections.iter().filter(|(.., there)| *there) {
+            let _ = write!(out, "<a href=\"#{id}\">{name}</a>");
+        }
+        out.push_str("</nav>\n");
+    }
+    out.push_str("</header>\n");
     if !input.splits.is_empty() {
-        out.push_str("<section>\n<h2>Scores</h2>\n");
         out.push_str(
-            "<p class=\"note\">All from 0 to 1, higher is better. Factual and structural are the shares of answers \
-             that are true to the record and of the asked form; average is their mean. BLEU and ROUGE-1 compare the \
-             wording with the reference. Identifiers right is the share of written identifiers that are the \
-             gene’s own.</p>\n",
+            "<section id=\"scores\" aria-labelledby=\"scores-title\">\n<h2 id=\"scores-title\">Scores</h2>\n\
+             <p class=\"note\">All from 0 to 1; higher is better unless a column says otherwise. Factual and structural are the \
+             means of the grades for truth and for the form asked; average is the mean of both. BLEU and ROUGE-1 compare the wording \
+             with the reference. Small numbers are 95 % intervals over questions (bootstrap); one that is a point means that all \
+             answers were graded alike, not that the score is certain. The lowest rows of a table are what looking up a training \
+             answer would score without any model: one that scores no more need not have learned anything.</p>\n",
         );
-        for split in &input.splits {
-            table(&mut out, split);
-        }
+        input.splits.iter().for_each(|split| tables::split(&mut out, split));
         out.push_str("</section>\n");
     }
-    if !input.curves.is_empty() {
-        out.push_str("<section>\n<h2>Training</h2>\n");
-        for curve in &input.curves {
-            let _ = writeln!(
-                out,
-                "<h3>{}: loss per trained token</h3>\n<div class=\"scroll\">{}</div>",
-                escape(&curve.name),
-                svg::curve(curve)
-            );
-        }
-        out.push_str("</section>\n");
-    }
-    questions(&mut out, &input.questions);
-    if !input.facts.is_empty() {
-        out.push_str("<footer>\n<h2>This run</h2>\n<dl class=\"facts\">\n");
-        for (name, value) in &input.facts {
-            let _ = writeln!(out, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(value));
-        }
-        out.push_str("</dl>\n</footer>\n");
-    }
-    out.push_str("</main>\n</body>\n</html>\n");
+    training(&mut out, &input.curves);
+    items::section(&mut out, input);
+    runs(&mut out, &input.runs);
+    let _ = write!(out, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n");
     out
 }
 
@@ -76,180 +84,70 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
-fn table(out: &mut String, split: &SplitTable) {
-    let _ = writeln!(out, "<h3>{}</h3>", escape(&split.name));
-    if !split.note.is_empty() {
-        let _ = writeln!(out, "<p class=\"note\">{}</p>", escape(&split.note));
-    }
-    let _ = write!(
-        out,
-        "<div class=\"scroll\"><table aria-label=\"Scores: {}\">\n<thead><tr><th scope=\"col\">Model</th>\
-         <th scope=\"col\">n</th>",
-        escape(&split.name)
-    );
-    for (heading, _) in COLUMNS {
-        let _ = write!(out, "<th scope=\"col\">{heading}</th>");
-    }
-    out.push_str("</tr></thead>\n<tbody>\n");
-    for row in &split.rows {
-        let _ = write!(out, "<tr><th scope=\"row\">{}</th><td>{}</td>", escape(&row.model), row.n);
-        for (_, value) in COLUMNS {
-            let best = split.rows.iter().filter_map(value).fold(f64::NEG_INFINITY, f64::max);
-            match value(row).filter(|v| v.is_finite()) {
-                Some(score) => {
-                    let class = if split.rows.len() > 1 && score >= best { " best" } else { "" };
-                    let percent = (score * 100.0).clamp(0.0, 100.0);
-                    let _ = write!(
-                        out,
-                        "<td class=\"score{class}\"><b>{score:.3}</b><span class=\"bar\" aria-hidden=\"true\">\
-                         <i style=\"width:{percent:.1}%\"></i></span></td>"
-                    );
-                }
-                None => out.push_str("<td class=\"score\"><span title=\"none written\">–</span></td>"),
-            }
-        }
-        out.push_str("</tr>\n");
-    }
-    out.push_str("</tbody></table></div>\n");
+/// SHA-256 in base64, as Content Security Policy names a script (W3C CSP3, 2.3.1).
+fn hash_for_policy(script: &str) -> String {
+    let hex = hash_bytes(script.as_bytes());
+    let digit = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap_or_default();
+    BASE64_STANDARD.encode((0..hex.len()).step_by(2).map(digit).collect::<Vec<u8>>())
 }
 
-type Column = (&'static str, fn(&Row) -> Option<f64>);
-
-const COLUMNS: [Column; 6] = [
-    ("Factual", |row| Some(row.factual)),
-    ("Structural", |row| Some(row.structural)),
-    ("Average", |row| Some(row.average)),
-    ("BLEU", |row| Some(row.bleu)),
-    ("ROUGE-1", |row| Some(row.rouge1)),
-    ("Identifiers right", |row| row.identifiers_right),
-];
-
-fn questions(out: &mut String, questions: &[Question]) {
-    if questions.is_empty() {
+fn training(out: &mut String, curves: &[Curve]) {
+    if curves.is_empty() {
         return;
     }
-    out.push_str("<section>\n<h2>Every question</h2>\n<p class=\"note\">Open one to see the reference, what each \
-        model said, what the repair changed (<del>taken out</del>, <ins>put in</ins>) and why it got its grades.</p>\n");
-    let mut splits: Vec<&str> = Vec::new();
-    for question in questions {
-        if !splits.contains(&question.split.as_str()) {
-            splits.push(&question.split);
-        }
+    out.push_str(
+        "<section id=\"training\" aria-labelledby=\"training-title\">\n<h2 id=\"training-title\">Training</h2>\n",
+    );
+    let headings = [
+        ("Run", ""),
+        ("Steps", "steps with a loss"),
+        ("First loss", "training"),
+        ("Last loss", "training"),
+        ("Best validation loss", ""),
+        ("at step", ""),
+    ];
+    tables::begin(out, "Losses per trained token", &headings);
+    for Curve { name, train, validation } in curves {
+        let best = validation.iter().filter(|p| p.1.is_finite()).min_by(|a, b| a.1.total_cmp(&b.1));
+        let cell = |value: Option<f64>, digits: usize| match value {
+            Some(value) => format!("<td data-value=\"{value}\">{value:.digits$}</td>"),
+            None => "<td>–</td>".to_owned(),
+        };
+        let _ = writeln!(
+            out,
+            "<tr><th scope=\"row\">{}</th>{}{}{}{}{}</tr>",
+            escape(name),
+            cell(train.last().map(|p| p.0), 0),
+            cell(train.first().map(|p| p.1), 4),
+            cell(train.last().map(|p| p.1), 4),
+            cell(best.map(|p| p.1), 4),
+            cell(best.map(|p| p.0), 0)
+        );
     }
-    for split in splits {
-        if !split.is_empty() {
-            let _ = writeln!(out, "<h3>{}</h3>", escape(split));
-        }
-        for question in questions.iter().filter(|question| question.split == split) {
-            one_question(out, question);
-        }
+    out.push_str("</tbody></table></div>\n");
+    for curve in curves {
+        let _ = writeln!(
+            out,
+            "<h3>{}: loss per trained token</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" \
+             aria-label=\"Figure\">{}</div>",
+            escape(&curve.name),
+            svg::curve(curve)
+        );
     }
     out.push_str("</section>\n");
 }
 
-fn one_question(out: &mut String, question: &Question) {
-    let _ = write!(
-        out,
-        "<details>\n<summary><span class=\"subject\">{}</span><span class=\"marks\">",
-        escape(&question.subject)
-    );
-    for answer in &question.answers {
-        let last =
-            answer.repaired.as_ref().and_then(|repaired| repaired.grade.as_ref()).or(answer.grade.as_ref());
-        if let Some(grade) = last {
-            let _ = write!(out, "<span>{} {}</span>", escape(&answer.model), marks(grade));
+fn runs(out: &mut String, runs: &[(String, Vec<(String, String)>)]) {
+    if runs.is_empty() {
+        return;
+    }
+    out.push_str("<section id=\"runs\" aria-labelledby=\"runs-title\">\n<h2 id=\"runs-title\">Runs</h2>\n");
+    for (name, facts) in runs {
+        let _ = write!(out, "<h3>{}</h3>\n<dl class=\"facts\">\n", escape(name));
+        for (name, value) in facts {
+            let _ = writeln!(out, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(value));
         }
+        out.push_str("</dl>\n");
     }
-    let _ = write!(
-        out,
-        "</span></summary>\n<div class=\"body\">\n<p class=\"label\">Question</p>\n<p class=\"text\">{}</p>\n\
-         <p class=\"label\">Reference</p>\n<p class=\"text reference\">{}</p>\n",
-        escape(&question.prompt),
-        escape(&question.reference)
-    );
-    for answer in &question.answers {
-        one_answer(out, answer);
-    }
-    out.push_str("</div>\n</details>\n");
-}
-
-fn one_answer(out: &mut String, answer: &ShownAnswer) {
-    let model = escape(&answer.model);
-    let grade = answer.grade.as_ref();
-    let _ = writeln!(out, "<p class=\"label\"><b>{model}</b> {}</p>", grade.map(marks).unwrap_or_default());
-    let text = if answer.text.trim().is_empty() { "(empty)" } else { &answer.text };
-    let _ = writeln!(out, "<p class=\"text\">{}</p>", escape(text));
-    why(out, grade);
-    let Some(repaired) = &answer.repaired else { return };
-    let after = repaired.grade.as_ref();
-    let edits = match repaired.edits.len() {
-        0 => "nothing to repair".to_owned(),
-        1 => "1 edit".to_owned(),
-        n => format!("{n} edits"),
-    };
-    let _ = writeln!(
-        out,
-        "<p class=\"label\"><b>{model}, repaired</b> {} <span>{edits}</span></p>",
-        after.map(marks).unwrap_or_default()
-    );
-    if repaired.text != answer.text {
-        let _ = writeln!(out, "<p class=\"text\">{}</p>", difference(&answer.text, &repaired.text));
-    }
-    if after.map(|item| &item.reasons) != grade.map(|item| &item.reasons) {
-        why(out, after);
-    }
-}
-
-fn why(out: &mut String, grade: Option<&Item>) {
-    let Some(grade) = grade.filter(|grade| !grade.reasons.is_empty()) else { return };
-    out.push_str("<ul class=\"why\">");
-    for reason in &grade.reasons {
-        let _ = write!(out, "<li>{}</li>", escape(reason));
-    }
-    let _ = writeln!(
-        out,
-        "<li>ROUGE-1 {:.3}{}</li></ul>",
-        grade.rouge1,
-        grade.bleu.map(|b| format!(", BLEU {b:.3}")).unwrap_or_default()
-    );
-}
-
-fn marks(grade: &Item) -> String {
-    let mark = |score: f64, yes: &str, no: &str| {
-        let (class, word) = if score >= 0.5 { ("yes", yes) } else { ("no", no) };
-        format!("<span class=\"mark {class}\">{word}</span>")
-    };
-    format!(
-        "{} {}",
-        mark(grade.factual, "true", "not true"),
-        mark(grade.structural, "well formed", "ill formed")
-    )
-}
-
-/// The text after repair with what went and what came.
-fn difference(before: &str, after: &str) -> String {
-    let mut out = String::new();
-    let mut open = "";
-    for piece in diff(before, after) {
-        let (tag, text) = match piece {
-            Piece::Same(text) => ("", text),
-            Piece::Removed(text) => ("del", text),
-            Piece::Added(text) => ("ins", text),
-        };
-        if tag != open {
-            if !open.is_empty() {
-                let _ = write!(out, "</{open}>");
-            }
-            if !tag.is_empty() {
-                // Without a break, "old" and "new" would be one long word to the line breaker.
-                let _ = write!(out, "{}<{tag}>", if open.is_empty() { "" } else { "<wbr>" });
-            }
-            open = tag;
-        }
-        out.push_str(&escape(text));
-    }
-    if !open.is_empty() {
-        let _ = write!(out, "</{open}>");
-    }
-    out
+    out.push_str("</section>\n");
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::Curve;
 use super::html::escape;
+use crate::figure::axis::nice_step;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 280.0;
@@ -115,23 +116,6 @@ pub(super) fn curve(curve: &Curve) -> String {
     }
     out.push_str("</svg>");
     out
-}
-
-/// A step of 1, 2 or 5 times a power of ten that divides a range in about so many parts.
-fn nice_step(range: f64, parts: f64) -> f64 {
-    let raw = (range / parts).max(1e-9);
-    let power = 10.0_f64.powf(raw.log10().floor());
-    let lead = raw / power;
-    power
-        * if lead <= 1.0 {
-            1.0
-        } else if lead <= 2.0 {
-            2.0
-        } else if lead <= 5.0 {
-            5.0
-        } else {
-            10.0
-        }
 }
 
 fn number(value: f64, step: f64) -> String {

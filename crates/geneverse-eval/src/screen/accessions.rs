@@ -16,15 +16,21 @@ pub(super) fn unknown(text: &str, source: Option<&str>, gene: &GeneRecord) -> Ve
             || gene.go_terms.iter().any(|term| term.id == word)
             || gene.all_symbols().contains(&word)
     };
-    let mut found = Vec::new();
-    for (at, word) in pieces(text) {
-        let judged =
-            of_genes.iter().any(|mention| mention.span.start < at + word.len() && at < mention.span.end);
-        if !judged && is_accession(word) && !known(word) && !found.iter().any(|other| other == word) {
-            found.push(word.to_owned());
+    let mut unknown: Vec<String> = Vec::new();
+    for (_, word) in found(text, &of_genes) {
+        if !known(word) && !unknown.iter().any(|other| other == word) {
+            unknown.push(word.to_owned());
         }
     }
-    found
+    unknown
+}
+
+/// The accessions in a text that are no identifiers of genes, with their places.
+pub(crate) fn found<'a>(text: &'a str, of_genes: &[identifier::Mention]) -> Vec<(usize, &'a str)> {
+    let judged = |at: usize, word: &str| {
+        of_genes.iter().any(|mention| mention.span.start < at + word.len() && at < mention.span.end)
+    };
+    pieces(text).filter(|(at, word)| is_accession(word) && !judged(*at, word)).collect()
 }
 
 /// Runs without blanks and brackets, without the punctuation of the sentence, with their places.

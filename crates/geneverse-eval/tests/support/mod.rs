@@ -1,103 +1,68 @@
 //! The real records of ../shared/data, joined for tests.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use geneverse_data::gene::*;
+use geneverse_data::gene::GeneRecord;
+use geneverse_data::import::{ImportFiles, import};
+use geneverse_data::progress::Silent;
 use geneverse_data::stage::open;
+use geneverse_data::store::{GeneStore, GoKnowledge};
+
+#[allow(dead_code, reason = "not every test makes cases")]
+pub(crate) mod cases;
 
 pub(crate) struct RealGenes {
-    /// HGNC's genes with RefSeq summaries and GO terms.
+    /// The records of a database imported from HGNC, RefSeq's summaries and GO annotations, in symbol order.
     pub(crate) records: Vec<GeneRecord>,
+    /// The database itself, which goes when this does.
+    #[allow(dead_code, reason = "not every test reads it")]
+    pub(crate) store: GeneStore,
     /// Symbol → narrative synopsis.
     pub(crate) narrative: HashMap<String, String>,
     /// Symbol → synopsis made from ontology annotations.
     pub(crate) ontological: HashMap<String, String>,
+    _folder: tempfile::TempDir,
 }
 
-/// The records, or `None` (said on stdout) where the shared data is absent.
-pub(crate) fn real_genes() -> Option<RealGenes> {
+/// Where the shared data lies, or `None` (said on stdout) where it is absent.
+pub(crate) fn shared() -> Option<PathBuf> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     if !data.join("genes/hgnc_complete_set.txt.gz").exists() {
         println!("skipped: {} is absent", data.display());
         return None;
     }
-    let go = go_terms(&data);
-    let mut summaries: HashMap<String, String> = rows(&data.join("genes/refseq_summaries.tsv.gz"))
-        .into_iter()
-        .map(|row| (row[0].clone(), row[2].clone()))
-        .collect();
-    let hgnc = rows(&data.join("genes/hgnc_complete_set.txt.gz"));
-    let column = |name: &str| hgnc[0].iter().position(|c| c == name).unwrap();
-    let (symbol, name, locus) = (column("symbol"), column("name"), column("locus_type"));
-    let (alias, previous, group) = (column("alias_symbol"), column("prev_symbol"), column("gene_group"));
-    let (id, uniprot) = (column("hgnc_id"), column("uniprot_ids"));
-    let (location, entrez) = (column("location"), column("entrez_id"));
-    let (ensembl, omim) = (column("ensembl_gene_id"), column("omim_id"));
-    let records = hgnc[1..].iter().filter_map(|row| {
-        let mut gene = GeneRecord::new(
-            GeneSymbol::parse(&row[symbol]).ok()?,
-            row[name].clone(),
-            GeneKind::from_hgnc_locus_type(&row[locus]),
-        );
-        gene.locus_type = Some(row[locus].clone());
-        gene.hgnc_id = HgncId::parse(&row[id]).ok();
-        gene.location = Some(row[location].clone()).filter(|l| !l.is_empty());
-        gene.entrez_id = EntrezId::parse(&row[entrez]).ok();
-        gene.ensembl_id = EnsemblId::parse(&row[ensembl]).ok();
-        gene.omim_ids = list(&row[omim]).iter().filter_map(|id| OmimId::parse(id).ok()).collect();
-        gene.aliases = list(&row[alias]);
-        gene.previous_symbols = list(&row[previous]);
-        gene.groups = list(&row[group]);
-        gene.uniprot_ids =
-            list(&row[uniprot]).iter().filter_map(|u| UniprotAccession::parse(u).ok()).collect();
-        // The table's keys are symbols for some genes and accessions for others.
-        let keys =
-            [gene.symbol.as_str()].into_iter().chain(gene.uniprot_ids.iter().map(UniprotAccession::as_str));
-        gene.go_terms = keys.filter_map(|key| go.get(key)).next().cloned().unwrap_or_default();
-        gene.summary =
-            summaries.remove(gene.symbol.as_str()).map(|text| Summary { text, source: "RefSeq".to_owned() });
-        Some(gene)
-    });
-    let records = records.collect();
-    let narrative = synopses(&data.join("genes/narrative_synopses.txt.gz"));
-    let ontological = synopses(&data.join("genes/ontological_synopses.txt.gz"));
-    Some(RealGenes { records, narrative, ontological })
+    Some(data)
 }
 
-fn go_terms(data: &Path) -> HashMap<String, Vec<GoTerm>> {
-    let names: HashMap<String, (String, GoAspect)> = rows(&data.join("go/go_terms.tsv.gz"))
-        .into_iter()
-        .skip(1)
-        .filter(|row| row[3] == "0")
-        .map(|row| {
-            let aspect = match row[2].as_str() {
-                "F" => GoAspect::MolecularFunction,
-                "P" => GoAspect::BiologicalProcess,
-                _ => GoAspect::CellularComponent,
-            };
-            (row[0].clone(), (row[1].clone(), aspect))
-        })
-        .collect();
-    let genes = rows(&data.join("go/gene_GO_terms.tsv.gz")).into_iter().map(|row| {
-        let terms = row[1].split('|').filter_map(|id| {
-            let (name, aspect) = names.get(id)?;
-            Some(GoTerm { id: id.to_owned(), name: name.clone(), aspect: *aspect })
-        });
-        (row[0].clone(), terms.collect())
-    });
-    genes.collect()
+/// The records, or `None` where the shared data is absent.
+pub(crate) fn real_genes() -> Option<RealGenes> {
+    let data = shared()?;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| data.join(name);
+    let files = ImportFiles {
+        hgnc: Some(file("genes/hgnc_complete_set.txt.gz")),
+        summaries: Some(file("genes/refseq_summaries.tsv.gz")),
+        go: vec![file("go/go_terms.tsv.gz")],
+        go_annotations: vec![file("go/gene_GO_terms.tsv.gz")],
+        out: folder.path().join("genes.db"),
+        ..ImportFiles::default()
+    };
+    import(&files, &Silent).unwrap();
+    let store = GeneStore::open(&files.out).unwrap();
+    let records: Vec<GeneRecord> = store.iter().collect::<Result<_, _>>().unwrap();
+    let vocabulary = vocabulary(&records, &store.go_knowledge().unwrap());
+    let narrative = synopses(&data.join("genes/narrative_synopses.txt.gz"), &vocabulary);
+    let ontological = synopses(&data.join("genes/ontological_synopses.txt.gz"), &vocabulary);
+    Some(RealGenes { records, store, narrative, ontological, _folder: folder })
 }
 
-fn rows(path: &Path) -> Vec<Vec<String>> {
+/// Synopses by symbol. A gene has several lines, many of them cut off ("...") and with the blanks at line ends missing
+/// ("severalprocesses"): the longest is taken, the blanks are put back, and a text that is cut off after a few words is
+/// left out, for it is no description.
+fn synopses(path: &Path, vocabulary: &HashSet<String>) -> HashMap<String, String> {
     let lines = open(path).unwrap().lines().map(Result::unwrap);
-    lines.map(|line| line.split('\t').map(str::to_owned).collect()).collect()
-}
-
-fn synopses(path: &Path) -> HashMap<String, String> {
-    let lines = open(path).unwrap().lines().map(Result::unwrap);
-    // A gene has several lines, some of them cut off ("...") or with blanks missing: the longest is taken.
     let mut longest: HashMap<String, String> = HashMap::new();
     for line in lines {
         let Some((symbol, text)) = line.trim_end().split_once(": ") else { continue };
@@ -107,11 +72,40 @@ fn synopses(path: &Path) -> HashMap<String, String> {
             text.clone_into(kept);
         }
     }
+    longest.retain(|_, text| !text.ends_with("...") || text.len() > CUT_OFF);
+    longest.values_mut().for_each(|text| *text = with_blanks(text, vocabulary));
     longest
 }
 
-fn list(cell: &str) -> Vec<String> {
-    cell.trim_matches('"').split('|').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+/// A text that is cut off has to be longer than this to be used.
+const CUT_OFF: usize = 100;
+
+/// The words of all records.
+fn vocabulary(records: &[GeneRecord], go: &GoKnowledge) -> HashSet<String> {
+    let summaries = records.iter().filter_map(|gene| Some(gene.summary.as_ref()?.text.as_str()));
+    let terms = records.iter().flat_map(|gene| go.annotated(&gene.symbol)).filter_map(|id| go.name(*id));
+    let words = summaries.chain(terms).flat_map(|text| text.split(|c: char| !c.is_alphabetic()));
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for word in words.filter(|word| !word.is_empty()) {
+        *counts.entry(word.to_lowercase()).or_default() += 1;
+    }
+    counts.into_iter().filter(|(_, n)| *n >= 3).map(|(word, _)| word).collect()
+}
+
+/// Words that are no words and two words are ones: with the blank between them.
+fn with_blanks(text: &str, vocabulary: &HashSet<String>) -> String {
+    let apart = |word: &str| {
+        let known = |part: &str| {
+            part.split(|c: char| !c.is_alphabetic())
+                .all(|p| p.is_empty() || vocabulary.contains(&p.to_lowercase()))
+        };
+        if word.len() < 5 || !word.is_ascii() || known(word) {
+            return word.to_owned();
+        }
+        let cut = (2..word.len() - 1).rev().find(|at| known(&word[..*at]) && known(&word[*at..]));
+        cut.map_or_else(|| word.to_owned(), |at| format!("{} {}", &word[..at], &word[at..]))
+    };
+    text.split(' ').map(apart).collect::<Vec<_>>().join(" ")
 }
 
 /// A small generator (SplitMix64), so that every run draws the same genes.

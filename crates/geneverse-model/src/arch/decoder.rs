@@ -292,7 +292,7 @@ impl Decoder {
     }
 
     /// Hidden states of a pack after the last norm: (n, hidden).
-    fn hidden(&self, pack: &Pack) -> Result<Vec<f32>> {
+    pub(crate) fn hidden(&self, pack: &Pack) -> Result<Vec<f32>> {
         let mut x = self.embed(&pack.ids, &pack.positions)?;
         for number in 0..self.layers.len() {
             x = self.with_layer(number, None, |layer| layer.forward_pack(&x, &pack.lay).0);

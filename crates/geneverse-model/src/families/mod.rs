@@ -229,7 +229,7 @@ fn common(family: Family, fields: &Fields<'_>) -> Result<ModelConfig> {
 }
 
 /// The activation that a field names.
-fn activation(fields: &Fields<'_>, field: &str) -> Result<Option<Activation>> {
+pub(crate) fn activation(fields: &Fields<'_>, field: &str) -> Result<Option<Activation>> {
     Ok(match fields.text(field)? {
         None => None,
         Some("silu" | "swish") => Some(Activation::Silu),

@@ -49,6 +49,16 @@ impl Between {
         });
     }
 
+    /// The same without a gate, on the caller's thread.
+    pub(crate) fn rows(&self, rows: &[f32], out: &mut [f32]) {
+        debug_assert!(!self.gated);
+        match self.activation {
+            Activation::Silu => silu::plain(rows, out),
+            Activation::Gelu => gelu::plain(rows, out),
+            Activation::GeluTanh => gelu_tanh::plain(rows, out),
+        }
+    }
+
     /// `d_rows` (n, row) from the same `rows` and `d_out` (n, width).
     pub(crate) fn backward(&self, rows: &[f32], d_out: &[f32], d_rows: &mut [f32]) {
         let gated = match self.activation {

@@ -6,6 +6,7 @@
 //! oracle in tests.
 
 pub(crate) mod activation;
+pub(crate) mod attend_all;
 pub(crate) mod attention;
 pub(crate) mod cross_entropy;
 pub(crate) mod few_rows;

@@ -50,13 +50,16 @@ impl Norm<'_> {
         }
     }
 
+    /// `y` = normalised `x`, on the caller's thread.
+    pub(crate) fn rows(&self, x: &[f32], y: &mut [f32]) {
+        let rows = x.chunks_exact(self.width()).zip(y.chunks_exact_mut(self.width()));
+        rows.for_each(|(x, y)| self.row(x, y));
+    }
+
     /// `y` = normalised `x`.
     pub(crate) fn forward(&self, x: &[f32], y: &mut [f32]) {
         let block = self.width() * ROWS;
-        x.par_chunks(block).zip(y.par_chunks_mut(block)).for_each(|(x, y)| {
-            let rows = x.chunks_exact(self.width()).zip(y.chunks_exact_mut(self.width()));
-            rows.for_each(|(x, y)| self.row(x, y));
-        });
+        x.par_chunks(block).zip(y.par_chunks_mut(block)).for_each(|(x, y)| self.rows(x, y));
     }
 
     /// `dx` += gradient through the norm.

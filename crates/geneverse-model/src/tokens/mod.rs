@@ -6,6 +6,7 @@
 //! | `tokenizer.model` | SentencePiece: Llama, Vicuna, Mistral, Gemma | `sentencepiece` |
 //! | `vocab.json`, `merges.txt` | byte-level BPE: GPT-2, BioMedLM | `byte_level` |
 //! | `vocab.json`, `merges.txt` | BioGPT: Moses' words, then BPE | `biogpt`, `moses` |
+//! | `tokenizer.json`, or `vocab.txt` | encoders: BERT's WordPiece and others | `sentence` |
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -31,6 +32,7 @@ mod biogpt;
 mod byte_level;
 mod moses;
 mod protobuf;
+pub(crate) mod sentence;
 mod sentencepiece;
 mod settings;
 

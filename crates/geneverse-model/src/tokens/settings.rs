@@ -62,6 +62,17 @@ impl Settings {
         self.config.get(key)?.as_bool()
     }
 
+    /// A size in the configuration; numbers beyond any text's length are as good as none.
+    pub(super) fn size(&self, key: &str) -> Option<usize> {
+        let size = self.config.get(key)?.as_u64()?;
+        usize::try_from(size).ok().filter(|size| *size < 1 << 24)
+    }
+
+    /// The text of a token that the files name.
+    pub(super) fn token(&self, key: &str) -> Option<&str> {
+        content(self.value(key)?)
+    }
+
     /// `tokenizer_class` without the `Fast` that tells two programs for one tokenizer apart.
     pub(super) fn class(&self) -> Option<&str> {
         let class = self.config.get("tokenizer_class")?.as_str()?;

@@ -1,6 +1,10 @@
-//! `analyze`: what a set of texts is made of.
+//! `analyze`: what scores and sets of texts are made of.
 
 mod clusters;
+mod compare;
+mod embed;
+mod enrich;
+mod figures;
 
 use std::process::ExitCode;
 
@@ -10,13 +14,26 @@ use crate::ui::Ui;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Runs beside each other on the same items: differences, intervals, p-values, correlations
+    Compare(compare::CompareArgs),
     /// Texts or vectors into clusters and onto a plane: neighbours, Leiden, UMAP
-    Clusters(clusters::ClustersArgs),
+    Clusters(Box<clusters::ClustersArgs>),
+    /// GO terms that a set of genes, or each cluster of genes, has more of than chance would give
+    Enrich(Box<enrich::EnrichArgs>),
+    /// Pictures with their data beside them: points, losses, scores, sweeps
+    #[command(subcommand)]
+    Figures(figures::Command),
+    /// Texts into vectors: by a sentence encoder, by any model's states, or by an endpoint
+    Embed(embed::EmbedArgs),
 }
 
 /// Runs `analyze`.
 pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Compare(args) => compare::run(&args, ui),
         Command::Clusters(args) => clusters::run(&args, ui),
+        Command::Enrich(args) => enrich::run(&args, ui),
+        Command::Figures(command) => figures::run(command, ui),
+        Command::Embed(args) => embed::run(&args, ui),
     }
 }

@@ -1,12 +1,15 @@
-//! `evaluate`: grades of truth and form, BLEU, ROUGE-1 and identifiers.
+//! `evaluate`: grades of truth and form, BLEU, ROUGE and identifiers.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use geneverse_data::stage::{Found, finish, hash_file, look, read_json};
 use geneverse_eval::index::GeneIndex;
+use geneverse_eval::measure::Intervals;
 use geneverse_eval::scores::{Scores, evaluate_file};
+use geneverse_eval::text::Bleu;
 use serde_json::json;
 
 use super::postprocess::read_index;
@@ -16,8 +19,15 @@ const STAGE: &str = "evaluate";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An answer is true when it names the gene, states its major function so that its own record is nearest among all genes
-of the database, and contradicts nothing in the record. Without --db the reference answers stand in for the records.
+A file holds answers of one task. An answer about a gene is true when it names the gene, states its major function so
+that its own record is nearest among all genes of the database, and contradicts nothing in the record; its claims are
+listed, each supported, contradicted or not in the record. Without --db the reference answers stand in for the records.
+A protein's name is graded by the longest piece of it that the answer gives, a marker by the annotation's yes or no
+(\"label\").
+
+BLEU is sacrebleu's (nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp) / 100, ROUGE rouge-score's F1 without stemming. In
+brackets are the middle 95 % of 1000 bootstrap resamples of the answers: two runs whose brackets overlap may still differ,
+`analyze compare` says whether.
 
 Example:
   geneverse evaluate answers.clean.jsonl --db genes.db --out scores.clean.json")]
@@ -42,7 +52,9 @@ pub(crate) fn run(args: &EvaluateArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
         Found::Done(_) | Found::Unfinished => {
             let index = db.as_deref().map(read_index).transpose()?.unwrap_or_else(GeneIndex::default);
             let scores = evaluate_file(index, answers, out)?;
-            finish(out, STAGE, key, json!({"n": scores.n, "average": scores.average}))?;
+            let signature = Bleu::default().signature(Some(1));
+            let facts = json!({"n": scores.n, "average": scores.average, "bleu_signature": signature});
+            finish(out, STAGE, key, facts)?;
             scores
         }
     };
@@ -51,11 +63,37 @@ pub(crate) fn run(args: &EvaluateArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
 }
 
 fn text(out: &Path, scores: &Scores) -> String {
-    let Scores { n, factual, structural, average, bleu, rouge1, identifiers, identifiers_right, .. } = scores;
-    let right = identifiers_right.map_or_else(|| "–".to_owned(), |right| format!("{right:.3}"));
+    let Scores { n, factual, structural, average, bleu, rouge1, rouge2, rouge_l, intervals, .. } = scores;
+    let mut text = format!("{}: {n} answers\n", out.display());
+    let mut line = |name: &str, score: f64, interval: Option<[f64; 2]>| {
+        let interval = interval.map(|[low, high]| format!(" [{low:.3}, {high:.3}]")).unwrap_or_default();
+        let _ = writeln!(text, "  {name:<11} {score:.3}{interval}");
+    };
+    let of = |which: fn(&Intervals) -> [f64; 2]| intervals.as_ref().map(which);
+    line("factual", *factual, of(|i| i.factual));
+    line("structural", *structural, of(|i| i.structural));
+    line("average", *average, of(|i| i.average));
+    line("BLEU", *bleu, of(|i| i.bleu));
+    line("ROUGE-1", *rouge1, of(|i| i.rouge1));
+    for (name, score) in [("ROUGE-2", rouge2), ("ROUGE-L", rouge_l)] {
+        score.iter().for_each(|score| line(name, *score, None));
+    }
+    let right = scores.identifiers_right.map_or_else(|| "–".to_owned(), |right| format!("{right:.3}"));
+    let _ = writeln!(text, "  identifiers {right} right of {}", scores.identifiers);
+    text.push_str(&claims_text(scores));
+    text
+}
+
+/// What the answers' claims come to, where there are any.
+fn claims_text(scores: &Scores) -> String {
+    let Scores { claim_precision, claim_support, claim_recall, hallucinated_identifiers, .. } = scores;
+    let Some(support) = claim_support else { return String::new() };
+    let share = |share: &Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{share:.3}"));
     format!(
-        "{}: {n} answers\n  factual     {factual:.3}\n  structural  {structural:.3}\n  average     {average:.3}\n  \
-         BLEU        {bleu:.3}\n  ROUGE-1     {rouge1:.3}\n  identifiers {right} right of {identifiers}\n",
-        out.display()
+        "  claims      {} right of those decided, {support:.3} of all; {} of the records' facts stated; {} of identifiers \
+         hallucinated\n",
+        share(claim_precision),
+        share(claim_recall),
+        share(hallucinated_identifiers)
     )
 }

@@ -12,6 +12,7 @@ pub(crate) mod fetch;
 pub(crate) mod generate;
 pub(crate) mod genes;
 pub(crate) mod inspect;
+pub(crate) mod judge;
 pub(crate) mod memory;
 pub(crate) mod perplexity;
 pub(crate) mod postprocess;
@@ -40,6 +41,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Postprocess(args) => postprocess::run(&args, ui),
         Command::Evaluate(args) => evaluate::run(&args, ui),
         Command::Analyze(command) => analyze::run(command, ui),
+        Command::Judge(args) => judge::run(args, ui),
         Command::Report(args) => report::run(args, ui),
     }
 }

@@ -50,10 +50,9 @@ pub(crate) fn run(args: &PostprocessArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Every gene of a database, in memory.
+/// Every gene of a database and its Gene Ontology, in memory.
 pub(crate) fn read_index(db: &Path) -> anyhow::Result<GeneIndex> {
-    let store = GeneStore::open(db)?;
-    Ok(store.iter().collect::<Result<GeneIndex, _>>()?)
+    Ok(GeneIndex::read(&GeneStore::open(db)?)?)
 }
 
 fn text(out: &Path, report: &RepairReport) -> String {

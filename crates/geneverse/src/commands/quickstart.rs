@@ -21,7 +21,7 @@ use geneverse_data::import::{ImportFiles, import};
 use geneverse_data::progress::Progress;
 use geneverse_data::stage::{atomic_write, hash_bytes};
 use geneverse_eval::postprocess::postprocess_file;
-use geneverse_eval::report::{Row, collect, render, table_row};
+use geneverse_eval::report::{Collect, Row, collect, render, table_row};
 use geneverse_eval::scores::evaluate_file;
 use geneverse_model::recipe::Recipe;
 use geneverse_model::run::peak_rss_mib;
@@ -30,6 +30,7 @@ use serde::Serialize;
 use crate::bundled;
 use crate::commands::generate::{self, GenerateArgs};
 use crate::commands::postprocess::read_index;
+use crate::commands::report::run_of;
 use crate::commands::train::{Resume, finetune};
 use crate::stop;
 use crate::ui::Ui;
@@ -146,7 +147,8 @@ pub(crate) fn run(args: &QuickstartArgs, ui: &Ui) -> Result<ExitCode> {
 
     step(6, "grades → report");
     let meaning = meaning(&splits);
-    let mut page = collect(&[out.join("base"), finetuned])?;
+    let runs = [out.join("base"), finetuned].map(run_of).to_vec();
+    let mut page = collect(&Collect { runs, dataset: Some(dataset), ..Collect::default() }, ui)?;
     page.title = "Geneverse quickstart".to_owned();
     page.summary.clone_from(&meaning);
     for table in &mut page.splits {

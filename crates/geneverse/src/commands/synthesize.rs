@@ -134,12 +134,12 @@ fn number(text: &str) -> Result<f64, String> {
     if number.is_finite() { Ok(number) } else { Err("expected a finite number".to_owned()) }
 }
 
-fn not_negative(text: &str) -> Result<f64, String> {
+pub(super) fn not_negative(text: &str) -> Result<f64, String> {
     let number = number(text)?;
     if number >= 0.0 { Ok(number) } else { Err("expected 0 or more".to_owned()) }
 }
 
-fn above_zero(text: &str) -> Result<f64, String> {
+pub(crate) fn above_zero(text: &str) -> Result<f64, String> {
     let number = number(text)?;
     if number > 0.0 { Ok(number) } else { Err("expected more than 0".to_owned()) }
 }
@@ -257,7 +257,7 @@ pub(crate) fn run(args: SynthesizeArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
 }
 
 /// The key. A variable that was named has to be there; the usual one need not be, for a local server asks for none.
-fn key(named: Option<&str>) -> anyhow::Result<Option<Key>> {
+pub(crate) fn key(named: Option<&str>) -> anyhow::Result<Option<Key>> {
     let variable = named.unwrap_or(KEY_VARIABLE);
     let key = Key::from_environment(variable).map_err(|reason| anyhow!(reason))?;
     if named.is_some() {

@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod analyze;
+mod analyze_clusters;
+mod analyze_embed;
 mod bad_input;
+mod compare;
 mod dataset;
 mod fetch;
 mod inspect;
+mod judge;
 mod pipeline;
 mod real_files;
 #[path = "../../../geneverse-data/tests/support/server.rs"]

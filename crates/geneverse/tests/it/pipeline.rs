@@ -76,6 +76,18 @@ fn the_stages_make_what_the_next_ones_read() {
     let page = fs::read_to_string(path.join("report.html")).unwrap();
     assert!(page.contains("GLI1") && page.contains("<svg"));
     assert!(!page.contains("src=\"http") && !page.contains("href=\"http"));
+    // The run's recipe led to the dataset: the questions are its test split.
+    assert!(page.contains("<b>In the training data</b> (dataset, on which run was trained): of 2 questions"));
+    assert!(page.contains("No model: the one most like the reference"));
+    let printed = json(&succeed(path, &["report", "run", "--dataset", "dataset/train.json", "--json"]));
+    assert_eq!((printed["rows"].as_u64(), printed["questions"].as_u64()), (Some(2), Some(2)));
+    let refused = run(path, &["report", "run", "--dataset", "run"]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success()
+            && told.contains("run: found no training file, expected a dataset's folder"),
+        "{told}"
+    );
 }
 
 #[cfg(unix)]
@@ -185,6 +197,8 @@ fn generation_config_is_obeyed_and_flags_beat_it() {
         [&prompts[..], &length, more].concat()
     };
     let answers = |out: &str| fs::read_to_string(path.join(out)).unwrap();
+    // An end that is never said: answers that go on for long repeat themselves.
+    fs::write(model.join("generation_config.json"), r#"{"eos_token_id": 5}"#).unwrap();
     succeed(path, &args("plain.jsonl", &[]));
     let controls = ["--repetition-penalty", "1.4", "--no-repeat-ngram-size", "2"];
     succeed(path, &args("flags.jsonl", &controls));
@@ -192,7 +206,7 @@ fn generation_config_is_obeyed_and_flags_beat_it() {
     assert_eq!((&key["repetition_penalty"], &key["no_repeat_ngram_size"]), (&1.4.into(), &2.into()));
     assert_ne!(answers("flags.jsonl"), answers("plain.jsonl"));
 
-    let config = r#"{"eos_token_id": 2, "repetition_penalty": 1.4, "no_repeat_ngram_size": 2, "do_sample": true,
+    let config = r#"{"eos_token_id": 5, "repetition_penalty": 1.4, "no_repeat_ngram_size": 2, "do_sample": true,
         "temperature": 0.7}"#;
     fs::write(model.join("generation_config.json"), config).unwrap();
     let output = run(path, &args("file.jsonl", &[]));

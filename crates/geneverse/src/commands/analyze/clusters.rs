@@ -32,6 +32,10 @@ already (--embeddings). Texts become vectors by TF-IDF and truncated SVD. Writes
   umap.csv        id, x, y, cluster, and a column for each labelling
   embedding.npy   the vectors (numpy.load), their ids in embedding.npy.ids.txt
   metrics.json    numbers of items, edges and clusters, modularity, agreement with each labelling (NMI)
+  figures/        the plane by cluster and by each labelling, as .svg, .png and .csv
+  clusters.h5ad   all of it as AnnData, which scanpy opens
+  enrichment/     GO terms of the ten largest clusters, where --db has annotations: see `analyze enrich`,
+                  --annotated-only
 
 Labels for --labels: `kind`, `locus-type` and `group` (a gene's first HGNC group) come from --db, for the symbol that an \
 item is about; `go-slim` too, with the terms' ids in --go-slim: of a gene's terms the one that the fewest genes have. \
@@ -159,6 +163,7 @@ pub(crate) fn run(args: &ClustersArgs, ui: &Ui) -> Result<ExitCode> {
     };
     seconds.extend(steps);
     clusters::write(&args.out, &clustering, &metrics)?;
+    super::figures::of_clusters(&args.out, &clustering, store.as_ref(), ui)?;
     seconds.push(("all", begun.elapsed().as_secs_f64()));
     let seconds: serde_json::Map<String, Value> =
         seconds.into_iter().map(|(step, seconds)| (step.to_owned(), json!(seconds))).collect();
