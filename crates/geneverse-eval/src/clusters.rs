@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use files::write;
 pub use labels::{Labelling, from_file, from_records, slim};
 
+use crate::agreement::{Average, normalized_mutual_information};
 use crate::embedding::Embedding;
 use crate::leiden::{Graph, Leiden, modularity};
 use crate::neighbors::{EXACT_UP_TO, Method, Metric, Vectors, nearest_watched};
@@ -266,7 +267,11 @@ fn agreement(name: &str, labels: &[String], clusters: &[u32]) -> Agreement {
     let mut different = labels.clone();
     different.sort_unstable();
     different.dedup();
-    let nmi = labels::nmi(&labels, &clusters);
+    // Lists of one length; no item says nothing.
+    let nmi = match labels.is_empty() {
+        true => 0.0,
+        false => normalized_mutual_information(&labels, &clusters, Average::Arithmetic).unwrap_or(0.0),
+    };
     Agreement { name: name.to_owned(), items: labels.len(), labels: different.len(), nmi }
 }
 

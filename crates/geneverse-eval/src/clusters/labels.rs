@@ -1,7 +1,6 @@
 //! What is known of items beforehand: labels from a table, or from gene records.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
 use std::io::BufRead;
 use std::path::Path;
 
@@ -117,27 +116,4 @@ pub fn slim(store: &GeneStore, path: &Path) -> Result<Labelling, ClusterError> {
         }
     }
     Ok(Labelling { name: "go-slim".to_owned(), labels })
-}
-
-/// Normalised mutual information of two labellings, by the mean of their entropies (Vinh, Epps and Bailey 2010).
-pub(super) fn nmi<A: Ord + Hash, B: Ord + Hash>(first: &[A], second: &[B]) -> f64 {
-    let n = first.len() as f64;
-    let mut pairs: BTreeMap<(&A, &B), f64> = BTreeMap::new();
-    let (mut rows, mut columns): (BTreeMap<&A, f64>, BTreeMap<&B, f64>) = Default::default();
-    for (a, b) in first.iter().zip(second) {
-        *pairs.entry((a, b)).or_default() += 1.0;
-        *rows.entry(a).or_default() += 1.0;
-        *columns.entry(b).or_default() += 1.0;
-    }
-    let entropy =
-        |counts: &mut dyn Iterator<Item = f64>| -> f64 { counts.map(|c| -c / n * (c / n).ln()).sum() };
-    let both = f64::midpoint(entropy(&mut rows.values().copied()), entropy(&mut columns.values().copied()));
-    let information: f64 =
-        pairs.iter().map(|((a, b), c)| c / n * (c * n / (rows[a] * columns[b])).ln()).sum();
-    // One label and one cluster agree wholly, as scikit-learn has it; no items say nothing.
-    match both {
-        _ if first.is_empty() => 0.0,
-        both if both <= 0.0 => 1.0,
-        both => (information / both).clamp(0.0, 1.0),
-    }
 }

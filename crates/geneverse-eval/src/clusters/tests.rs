@@ -30,7 +30,7 @@ fn settings() -> Settings {
         neighbors: 10,
         metric: Metric::Cosine,
         method: Method::Auto,
-        leiden: Leiden { quality: Quality::Modularity, resolution: 0.01, ..Leiden::default() },
+        leiden: Leiden { quality: Quality::Modularity, resolution: 0.1, ..Leiden::default() },
         umap: Umap { epochs: Some(50), ..Umap::default() },
     }
 }
@@ -44,11 +44,18 @@ fn subjects_come_out_as_clusters_and_files_as_they_are_described() {
     assert_eq!((items.without_words, items.words), (0, Some(21)));
     let (clustering, metrics, seconds) =
         cluster(items, vec![labels], &settings(), &Silent, &|| false).unwrap().unwrap();
-    assert_eq!(metrics.clusters, 3, "{metrics:?}");
-    let agreement = &metrics.labels[0];
-    assert_eq!((agreement.items, agreement.labels), (90, 3));
-    assert!((agreement.nmi - 1.0).abs() < 1e-12, "{agreement:?}");
-    assert_eq!(metrics.cluster_sizes, [40, 40, 40]);
+    // Texts of one subject share words and no others: no cluster has two subjects, but one can be in several.
+    assert_eq!(metrics.components, 3);
+    for (item, cluster) in clustering.clusters.iter().enumerate() {
+        let first = clustering.clusters.iter().position(|other| other == cluster).unwrap();
+        assert_eq!(item % 3, first % 3, "cluster {cluster}");
+    }
+    assert!((3..=8).contains(&metrics.clusters), "{metrics:?}");
+    assert_eq!(metrics.cluster_sizes.iter().sum::<usize>(), 120);
+    assert!(metrics.cluster_sizes.is_sorted_by(|a, b| a >= b));
+    let found = &metrics.labels[0];
+    assert_eq!((found.items, found.labels), (90, 3));
+    assert!(found.nmi > 0.75 && found.nmi <= 1.0, "{found:?}");
     assert!(metrics.modularity > 0.5 && metrics.exact_neighbors);
     assert_eq!(seconds.len(), 4);
 
@@ -57,7 +64,7 @@ fn subjects_come_out_as_clusters_and_files_as_they_are_described() {
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     let clusters = read("clusters.csv");
     assert_eq!(clusters.lines().count(), 121);
-    assert!(clusters.starts_with("id,cluster\nt0,0\nt1,"));
+    assert!(clusters.starts_with("id,cluster\nt0,"));
     let umap = read("umap.csv");
     assert!(umap.starts_with("id,x,y,cluster,subject\nt0,"));
     assert!(umap.lines().nth(2).unwrap().ends_with(",\"ribosome, \"\"r\"\"\""));
@@ -100,11 +107,10 @@ fn labels_are_read_and_two_for_one_item_refused() {
 }
 
 #[test]
-fn mutual_information_is_that_of_scikit_learn() {
-    // sklearn.metrics.normalized_mutual_info_score of these, 1.9.1.
-    let (a, b) = ([0, 0, 1, 1, 2, 2, 2, 0], [1, 1, 1, 0, 0, 2, 2, 2]);
-    assert!((labels::nmi(&a, &b) - 0.398_747_820_241_147).abs() < 1e-12, "{}", labels::nmi(&a, &b));
-    assert_eq!(labels::nmi(&a, &a), 1.0);
-    assert_eq!(labels::nmi(&[1, 1], &["x", "x"]), 1.0);
-    assert_eq!(labels::nmi::<u8, u8>(&[], &[]), 0.0);
+fn items_without_a_label_do_not_count() {
+    let labels = ["a", "", "a", "b", "", "b"].map(str::to_owned);
+    let found = agreement("letters", &labels, &[0, 5, 0, 1, 6, 1]);
+    assert_eq!((found.items, found.labels), (4, 2));
+    assert!((found.nmi - 1.0).abs() < 1e-12);
+    assert_eq!(agreement("none", &labels[1..2], &[0]).nmi, 0.0);
 }
