@@ -85,7 +85,7 @@ fn what_is_wrong_is_said() {
         fail(path, &args)
     };
     assert!(error(&[]).contains("say --db, --texts, --answers or --embeddings"));
-    fs::write(path.join("texts.tsv"), "a\tone two\nb\tone two\nc\ttwo one\nd\tone\n").unwrap();
+    fs::write(path.join("texts.tsv"), "a\tzinc finger\nb\tzinc finger\nc\tfinger zinc\nd\tzinc\n").unwrap();
     assert!(
         error(&["--texts", "texts.tsv", "--labels", "kind"]).contains("--labels kind comes from a database")
     );
