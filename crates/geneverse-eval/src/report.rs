@@ -28,6 +28,7 @@ use geneverse_data::dataset::retrieval::RetrievalScores;
 use serde::{Deserialize, Serialize};
 
 use crate::postprocess::Edit;
+use crate::text::BleuCounts;
 
 pub use collect::{Collect, collect};
 pub use html::render;
@@ -207,6 +208,9 @@ pub struct Grade {
     /// Sentence BLEU / 100.
     #[serde(default)]
     pub bleu: Option<f64>,
+    /// What corpus BLEU adds up.
+    #[serde(default)]
+    pub bleu_counts: Option<BleuCounts>,
     /// ROUGE-1 F1.
     #[serde(default)]
     pub rouge1: f64,

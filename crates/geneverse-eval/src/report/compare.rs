@@ -1,63 +1,83 @@
 //! Intervals of scores and of the differences between runs, from the grades of each answer.
 //!
-//! Percentile bootstrap (Efron 1979): questions are drawn with replacement as often as there are questions, 1,000 times;
-//! the interval holds the middle 95 % of what comes out. Differences are *paired*: both runs are scored on the same drawn
-//! questions, so that what makes a question hard for both does not widen the interval.
+//! The bootstrap is that of `scores.json` (see [`measure`](crate::measure)): the same number of resamples, the same seed.
+//! Differences are *paired*: both runs are scored on the same drawn questions, so that what makes a question hard for both
+//! does not widen the interval.
 
 use std::collections::HashMap;
 
 use rayon::prelude::*;
 
 use super::{Difference, Grade, Row};
+use crate::measure::{CONFIDENCE, Metric, RESAMPLES, SEED, rows, scores};
+use crate::scores::Item;
+use crate::stats::resample::{Rows, bootstrap, interval};
 
-/// How often questions are drawn.
-const RESAMPLES: u64 = 1000;
-/// The scores that are means over answers.
-const MEANS: [&str; 4] = ["factual", "structural", "average", "rouge1"];
+/// The scores compared, by their keys in `scores.json`.
+const COMPARED: [(&str, Metric); 5] = [
+    ("factual", Metric::Factual),
+    ("structural", Metric::Structural),
+    ("average", Metric::Average),
+    ("bleu", Metric::Bleu),
+    ("rouge1", Metric::Rouge1),
+];
 
 /// The grades of a row's answers by their ids.
-pub(super) type Graded = HashMap<String, [f64; 4]>;
+pub(super) type Graded = HashMap<String, Item>;
 
 /// What the bootstrap needs of grades.
 pub(super) fn graded(items: &[Grade]) -> Graded {
-    let of = |item: &Grade| {
-        [item.factual, item.structural, f64::midpoint(item.factual, item.structural), item.rouge1]
+    let of = |grade: &Grade| Item {
+        factual: grade.factual,
+        structural: grade.structural,
+        bleu_counts: grade.bleu_counts.clone(),
+        rouge1: grade.rouge1,
+        ..Item::default()
     };
-    items.iter().map(|item| (item.id.clone(), of(item))).collect()
+    items.iter().map(|grade| (grade.id.clone(), of(grade))).collect()
 }
 
 /// Adds the intervals that a row's file did not have.
 pub(super) fn add_intervals(row: &mut Row, graded: &Graded) {
-    if graded.is_empty() || MEANS.iter().all(|key| row.intervals.contains_key(*key)) {
+    let known: Vec<_> = known(&[graded], &ids(&[graded]));
+    if known.iter().all(|(key, _)| row.intervals.contains_key(*key)) {
         return;
     }
-    let mut ids: Vec<&String> = graded.keys().collect();
-    ids.sort();
-    let values: Vec<[f64; 4]> = ids.iter().map(|id| graded[*id]).collect();
-    for (key, interval) in MEANS.iter().zip(intervals(&values)) {
-        row.intervals.entry((*key).to_owned()).or_insert(interval);
+    let drawn = draw(&[graded], &ids(&[graded]));
+    for (key, metric) in known {
+        if let Some(found) = percentiles(drawn.iter().map(|runs| of(metric, &runs[0]))) {
+            row.intervals.entry(key.to_owned()).or_insert(found);
+        }
     }
 }
 
 /// Differences between every two rows that share questions; with many rows, against the first only.
-pub(super) fn differences(rows: &[(String, Graded)]) -> Vec<Difference> {
-    let firsts = if rows.len() > 8 { 1 } else { rows.len() };
+pub(super) fn differences(table: &[(String, Graded)]) -> Vec<Difference> {
+    let firsts = if table.len() > 8 { 1 } else { table.len() };
     let pairs: Vec<(usize, usize)> =
-        (0..firsts).flat_map(|a| (a + 1..rows.len()).map(move |b| (a, b))).collect();
+        (0..firsts).flat_map(|a| (a + 1..table.len()).map(move |b| (a, b))).collect();
+    // Where all rows answer the same questions, one drawing serves all pairs.
+    let all: Vec<&Graded> = table.iter().map(|(_, graded)| graded).collect();
+    let everywhere = ids(&all);
+    let alike = all.iter().all(|graded| graded.len() == everywhere.len()) && table.len() > 1;
+    let shared = if alike { draw(&all, &everywhere) } else { Vec::new() };
     pairs
-        .into_par_iter()
+        .into_iter()
         .filter_map(|(a, b)| {
-            let ((against, before), (run, after)) = (&rows[a], &rows[b]);
-            let mut ids: Vec<&String> = before.keys().filter(|id| after.contains_key(*id)).collect();
-            ids.sort();
-            let change: Vec<[f64; 4]> = ids
-                .iter()
-                .map(|id| std::array::from_fn(|place| after[*id][place] - before[*id][place]))
-                .collect();
-            let mean = |place: usize| change.iter().map(|c| c[place]).sum::<f64>() / change.len() as f64;
-            let found = intervals(&change);
-            let scores = MEANS.iter().enumerate().map(|(place, key)| (*key, mean(place), found[place]));
-            (!ids.is_empty()).then(|| Difference {
+            let ((against, before), (run, after)) = (&table[a], &table[b]);
+            let ids = if alike { everywhere.clone() } else { ids(&[before, after]) };
+            if ids.is_empty() {
+                return None;
+            }
+            let own = if alike { Vec::new() } else { draw(&[before, after], &ids) };
+            let (drawn, places) = if alike { (&shared, (a, b)) } else { (&own, (0, 1)) };
+            let now = [before, after].map(|graded| score(graded, &ids));
+            let scores = known(&[before, after], &ids).into_iter().filter_map(|(key, metric)| {
+                let of_run = |runs: &Vec<Vec<f64>>| of(metric, &runs[places.1]) - of(metric, &runs[places.0]);
+                let interval = percentiles(drawn.iter().map(of_run))?;
+                Some((key, of(metric, &now[1]) - of(metric, &now[0]), interval))
+            });
+            Some(Difference {
                 run: run.clone(),
                 against: against.clone(),
                 shared: ids.len(),
@@ -67,55 +87,43 @@ pub(super) fn differences(rows: &[(String, Graded)]) -> Vec<Difference> {
         .collect()
 }
 
-/// The intervals of the means of four columns; NaN for no rows.
-fn intervals(values: &[[f64; 4]]) -> [[f64; 2]; 4] {
-    let n = values.len();
-    let means: Vec<[f64; 4]> = (0..RESAMPLES)
-        .into_par_iter()
-        .map(|resample| {
-            let mut draws = Draws::new(resample);
-            let mut sums = [0.0; 4];
-            for _ in 0..n {
-                let row = &values[draws.below(n)];
-                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-            }
-            sums.map(|sum| sum / n as f64)
-        })
-        .collect();
-    std::array::from_fn(|column| {
-        let mut sorted: Vec<f64> = means.iter().map(|row| row[column]).collect();
-        sorted.sort_by(f64::total_cmp);
-        [quantile(&sorted, 0.025), quantile(&sorted, 0.975)]
-    })
+/// The questions that all of them answer, in order.
+fn ids<'a>(runs: &[&'a Graded]) -> Vec<&'a str> {
+    let Some((first, others)) = runs.split_first() else { return Vec::new() };
+    let mut ids: Vec<&str> = first.keys().map(String::as_str).collect();
+    ids.retain(|id| others.iter().all(|other| other.contains_key(*id)));
+    ids.sort_unstable();
+    ids
 }
 
-/// Linear interpolation between the two nearest of sorted numbers.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share * sorted.len().saturating_sub(1) as f64;
-    let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    low + (high - low) * place.fract()
+/// The scores for which every answer has what they are computed from.
+fn known(runs: &[&Graded], ids: &[&str]) -> Vec<(&'static str, Metric)> {
+    let all = |metric: Metric| runs.iter().all(|graded| ids.iter().all(|id| metric.is_known(&graded[*id])));
+    COMPARED.into_iter().filter(|(_, metric)| !ids.is_empty() && all(*metric)).collect()
 }
 
-/// SplitMix64 (Steele, Lea & Flood 2014), begun anew for each resample, so that threads change nothing.
-struct Draws(u64);
-
-const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
-
-impl Draws {
-    fn new(resample: u64) -> Self {
-        Self(finalise(resample.wrapping_add(1).wrapping_mul(GAMMA)))
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(GAMMA);
-        ((u128::from(finalise(self.0)) * n as u128) >> 64) as usize
-    }
+fn sums_of(graded: &Graded, ids: &[&str]) -> Rows {
+    rows(ids.iter().map(|id| &graded[*id]))
 }
 
-fn finalise(mut bits: u64) -> u64 {
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
+fn score(graded: &Graded, ids: &[&str]) -> Vec<f64> {
+    scores(&sums_of(graded, ids).sums(), ids.len())
+}
+
+/// The scores of each resample, of each run.
+fn draw(runs: &[&Graded], ids: &[&str]) -> Vec<Vec<Vec<f64>>> {
+    let rows: Vec<Rows> = runs.par_iter().map(|graded| sums_of(graded, ids)).collect();
+    let rows: Vec<&Rows> = rows.iter().collect();
+    bootstrap(&rows, &|sums| scores(sums, ids.len()), RESAMPLES, SEED, &|_| true).unwrap_or_default()
+}
+
+fn of(metric: Metric, scores: &[f64]) -> f64 {
+    let place = Metric::ALL.iter().position(|known| *known == metric);
+    place.and_then(|place| scores.get(place)).copied().unwrap_or(f64::NAN)
+}
+
+fn percentiles(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
+    interval(values.collect(), CONFIDENCE)
 }
 
 #[cfg(test)]
@@ -123,11 +131,14 @@ mod tests {
     use super::*;
 
     fn grades(values: &[f64]) -> Graded {
-        values
-            .iter()
-            .enumerate()
-            .map(|(place, v)| (format!("q{place}"), [*v, 1.0, (v + 1.0) / 2.0, *v]))
-            .collect()
+        let grade = |(place, value): (usize, &f64)| Grade {
+            id: format!("q{place}"),
+            factual: *value,
+            structural: 1.0,
+            rouge1: *value,
+            ..Grade::default()
+        };
+        graded(&values.iter().enumerate().map(grade).collect::<Vec<_>>())
     }
 
     /// The normal interval of a share of 0.3 among 400 is 0.3 ± 1.96 · √(0.21 / 400) = 0.3 ± 0.0449; the bootstrap's ends
@@ -149,7 +160,7 @@ mod tests {
         let before: Vec<f64> = (0..50).map(|i| f64::from(i % 7) / 10.0).collect();
         let after: Vec<f64> = before.iter().map(|v| v + 0.1).collect();
         let mut more = grades(&after);
-        more.insert("only here".to_owned(), [1.0; 4]);
+        more.insert("only here".to_owned(), Item::default());
         let rows =
             [("a".to_owned(), grades(&before)), ("b".to_owned(), more), ("c".to_owned(), Graded::new())];
         let [found] = differences(&rows).try_into().unwrap();
@@ -158,6 +169,40 @@ mod tests {
         assert_eq!(key, "factual");
         assert!((difference - 0.1).abs() < 1e-12 && (low - 0.1).abs() < 1e-12 && (high - 0.1).abs() < 1e-12);
         assert_eq!(found.scores[1].1, 0.0);
-        assert_eq!(differences(&rows)[0], found, "the same draws each time");
+        // Asked the same, they are drawn once for all: the same numbers.
+        let alike = [("a".to_owned(), grades(&before)), ("b".to_owned(), grades(&after))];
+        assert_eq!(differences(&alike), [found]);
+    }
+
+    #[test]
+    fn corpus_bleu_is_compared_where_its_counts_are_known() {
+        use crate::text::{Bleu, corpus_bleu};
+        let reference = "GLI1 binds DNA and activates the targets of hedgehog.";
+        let run = |answers: [&str; 3]| -> Graded {
+            let grade = |(place, answer): (usize, &&str)| Grade {
+                id: place.to_string(),
+                bleu_counts: Some(Bleu::default().count(answer, &[reference])),
+                ..Grade::default()
+            };
+            graded(&answers.iter().enumerate().map(grade).collect::<Vec<_>>())
+        };
+        let answers = [
+            [reference, "GLI1 binds DNA.", "It activates the targets of hedgehog."],
+            ["GLI1 binds DNA and more.", "", "It activates the targets of hedgehog."],
+        ];
+        let table = [("a".to_owned(), run(answers[0])), ("b".to_owned(), run(answers[1]))];
+        let [found] = differences(&table).try_into().unwrap();
+        let [a, b] = answers.map(|answers| corpus_bleu(answers.iter().map(|answer| (answer, reference))));
+        let (_, difference, [low, high]) = found.scores.iter().find(|(key, ..)| *key == "bleu").unwrap();
+        assert!(
+            (difference - (b - a)).abs() < 1e-12 && *low < b - a && b - a <= *high,
+            "{low} {difference} {high}"
+        );
+        // Files from before the counts have no BLEU to resample.
+        let (_, old) = &table[0];
+        let without: Graded =
+            old.iter().map(|(id, item)| (id.clone(), Item { bleu_counts: None, ..item.clone() })).collect();
+        let [found] = differences(&[("a".to_owned(), without), table[1].clone()]).try_into().unwrap();
+        assert!(found.scores.len() == 4 && found.scores.iter().all(|(key, ..)| *key != "bleu"));
     }
 }

@@ -235,10 +235,14 @@ fn differences(out: &mut String, table: &SplitTable) {
     if table.differences.is_empty() {
         return;
     }
-    let name =
-        |key: &str| MAIN.iter().find(|measure| measure.key == key).map_or("", |measure| measure.heading);
+    let compared: Vec<&Measure> = MAIN
+        .iter()
+        .filter(|measure| {
+            table.differences.iter().any(|found| found.scores.iter().any(|(key, ..)| *key == measure.key))
+        })
+        .collect();
     let mut headings = vec![("Run", ""), ("minus", ""), ("shared", "questions that both answered")];
-    headings.extend(table.differences[0].scores.iter().map(|(key, ..)| (name(key), "difference")));
+    headings.extend(compared.iter().map(|measure| (measure.heading, "difference")));
     out.push_str("<div class=\"pairs\">");
     begin(out, &format!("Differences: {}", table.name), &headings);
     for Difference { run, against, shared, scores } in &table.differences {
@@ -248,7 +252,12 @@ fn differences(out: &mut String, table: &SplitTable) {
             escape(run),
             escape(against)
         );
-        for (_, difference, [low, high]) in scores {
+        for measure in &compared {
+            let found = scores.iter().find(|(key, ..)| *key == measure.key);
+            let Some((_, difference, [low, high])) = found else {
+                out.push_str("<td class=\"score\">–</td>");
+                continue;
+            };
             let (class, word) = match (*low > 0.0, *high < 0.0) {
                 (true, _) => (" up", "higher"),
                 (_, true) => (" down", "lower"),
