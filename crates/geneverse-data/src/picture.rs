@@ -1,0 +1,75 @@
+//! Pictures as bytes: eight bits a channel, rows from the top, read from and written to files.
+//!
+//! PNG (W3C Recommendation, third edition) is written, without a time or any other text in it, so that the same
+//! pixels are the same bytes.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::stage::{FileError, atomic_write};
+
+/// What a pixel holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Channels {
+    /// Red, green, blue.
+    Rgb,
+    /// Red, green, blue and opacity; colours are not multiplied by it.
+    Rgba,
+}
+
+impl Channels {
+    /// Bytes to a pixel.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Rgb => 3,
+            Self::Rgba => 4,
+        }
+    }
+}
+
+/// A picture, sRGB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// What a pixel holds.
+    pub channels: Channels,
+    /// `height` × `width` × `channels.count()` bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Picture {
+    /// A picture of one colour; of `colour` the first [`Channels::count`] values are taken.
+    pub fn filled(width: usize, height: usize, channels: Channels, colour: [u8; 4]) -> Self {
+        let pixel = &colour[..channels.count()];
+        Self { width, height, channels, bytes: pixel.repeat(width * height) }
+    }
+
+    /// The picture as a PNG file's bytes.
+    pub fn to_png(&self) -> Result<Vec<u8>, png::EncodingError> {
+        let mut file = Vec::new();
+        self.encode(&mut file)?;
+        Ok(file)
+    }
+
+    /// Writes a PNG file beside its place and renames it in.
+    pub fn write_png(&self, path: &Path) -> Result<(), FileError> {
+        atomic_write(path, |out| self.encode(out).map_err(std::io::Error::other))
+    }
+
+    fn encode(&self, out: &mut impl Write) -> Result<(), png::EncodingError> {
+        // Sides beyond 32 bits cannot be in memory as pixels.
+        let mut encoder = png::Encoder::new(out, self.width as u32, self.height as u32);
+        encoder.set_color(match self.channels {
+            Channels::Rgb => png::ColorType::Rgb,
+            Channels::Rgba => png::ColorType::Rgba,
+        });
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_compression(png::Compression::Fast);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&self.bytes)?;
+        writer.finish()
+    }
+}

@@ -1,0 +1,1 @@
+//! Pictures of what the other two tasks ask about: protein structures and tissue.
