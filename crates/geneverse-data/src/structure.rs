@@ -4,13 +4,19 @@
 //! `render/` draws it. Coordinates are in ångström, in the file's frame.
 
 mod assemble;
+pub mod calpha;
+pub mod dssp;
+pub(crate) mod geometry;
 mod name;
 mod read;
 mod residues;
 
 pub(crate) use assemble::{AtomRow, Element, Entry, ModelSeen};
 pub use name::{ProteinName, proteins};
-pub use read::{Format, Notes, ReadOptions, SecondaryFrom, SecondaryWanted, read, read_bytes, read_with};
+pub use read::{
+    Format, Notes, ReadOptions, SecondaryFrom, SecondaryWanted, compute_secondary, read, read_bytes,
+    read_with,
+};
 pub(crate) use residues::is_polymer;
 
 /// A point or a vector, in ångström.
