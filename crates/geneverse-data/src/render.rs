@@ -1,1 +1,3 @@
 //! Pictures of what the other two tasks ask about: protein structures and tissue.
+
+pub mod tissue;
