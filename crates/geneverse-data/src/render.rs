@@ -7,5 +7,6 @@ mod light;
 pub mod mesh;
 pub mod protein;
 pub mod raster;
+pub mod tissue;
 mod trace;
 mod vector;

@@ -3,6 +3,12 @@
 //! `sources/` reads Xenium folders, 10x matrices, AnnData and tables into it; `tissue/` simulates one and finds marker
 //! genes; `render/` draws it.
 
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use self::read::{FileReading, Inputs, read};
+
 /// A tissue section, or part of one. All vectors about cells have the same length and order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tissue {
