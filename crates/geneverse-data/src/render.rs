@@ -3,9 +3,14 @@
 pub mod camera;
 pub mod cartoon;
 pub mod colour;
+pub mod folder;
 mod light;
 pub mod mesh;
 pub mod protein;
 pub mod raster;
+mod samples;
 mod trace;
 mod vector;
+
+#[cfg(test)]
+mod tests;
