@@ -4,6 +4,9 @@
 //! `render/` draws it. Coordinates are in ångström, in the file's frame.
 
 mod assemble;
+pub mod calpha;
+pub mod dssp;
+pub(crate) mod geometry;
 mod name;
 mod read;
 mod residues;
@@ -11,7 +14,10 @@ mod residues;
 pub(crate) use assemble::{AtomRow, Element, Entry, ModelSeen};
 pub(crate) use name::stem;
 pub use name::{ProteinName, proteins};
-pub use read::{Format, Notes, ReadOptions, SecondaryFrom, SecondaryWanted, read, read_bytes, read_with};
+pub use read::{
+    Format, Notes, ReadOptions, SecondaryFrom, SecondaryWanted, compute_secondary, read, read_bytes,
+    read_with,
+};
 pub(crate) use residues::is_polymer;
 
 /// A point or a vector, in ångström.

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::name::stem;
-use super::{Element, Entry, ProteinName, Structure};
+use super::{Element, Entry, ProteinName, Structure, calpha, dssp};
 use crate::sources::{Skips, mmcif, pdb};
 use crate::stage::{FileError, open};
 
@@ -32,9 +32,9 @@ pub enum Format {
 pub enum SecondaryFrom {
     /// The file's own records.
     File,
-    /// Hydrogen bonds.
+    /// Hydrogen bonds ([`dssp`]).
     HydrogenBonds,
-    /// The path of the Cα atoms, in at least one chain that has no more.
+    /// The path of the Cα atoms ([`calpha`]), in at least one chain that has no more.
     Calpha,
     /// Nothing: there is no protein.
     None,
@@ -226,10 +226,28 @@ fn secondary(structure: &mut Structure, elements: &[Element], wanted: SecondaryW
     }
     let from_file = wanted == SecondaryWanted::FileElseComputed
         && elements.iter().map(|element| mark(structure, element)).sum::<usize>() > 0;
-    if from_file {
-        return SecondaryFrom::File;
+    if from_file { SecondaryFrom::File } else { compute_secondary(structure) }
+}
+
+/// Puts the secondary structure that is computed into a structure, and tells from what.
+pub fn compute_secondary(structure: &mut Structure) -> SecondaryFrom {
+    let states = dssp::assign(&structure.chains);
+    let mut from = SecondaryFrom::None;
+    for (chain, states) in structure.chains.iter_mut().zip(states) {
+        let whole = dssp::has_backbone(chain);
+        let states =
+            if whole { states.into_iter().map(dssp::State::three).collect() } else { calpha::assign(chain) };
+        for (residue, state) in chain.residues.iter_mut().zip(states) {
+            residue.secondary = state;
+        }
+        from = match from {
+            _ if !chain.is_protein() => from,
+            SecondaryFrom::Calpha => SecondaryFrom::Calpha,
+            _ if whole => SecondaryFrom::HydrogenBonds,
+            _ => SecondaryFrom::Calpha,
+        };
     }
-    SecondaryFrom::None
+    from
 }
 
 /// Marks an element's residues in the chains of its name; how many there were.
