@@ -192,6 +192,7 @@ mod tests {
             instruction: format!("Please summarize the major function of gene: {symbol}."),
             input: String::new(),
             output: output.into(),
+            ..Example::default()
         }
     }
 

@@ -197,7 +197,7 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
             new_tokens += generated.ids.len();
             cut += usize::from(!generated.stopped);
             let text = tokenizer.decode(&generated.ids)?;
-            let answer = answer(waiting[generated.prompt], text.trim(), &name);
+            let answer = answer(waiting[generated.prompt], &args.prompts, text.trim(), &name);
             part.push(answer).map_err(|e| ModelError::Run(format!("{e:#}")))?;
             ui.set(part.answers.len() as u64);
             ui.state(&format!(
@@ -240,15 +240,15 @@ impl Stream {
     }
 }
 
-fn answer(example: &Example, text: &str, model: &str) -> Answer {
+fn answer(example: &Example, prompts: &Path, text: &str, model: &str) -> Answer {
     Answer {
         id: example.id.clone(),
         task: example.task,
         subject: example.subject.clone(),
-        cell_type: None,
-        label: None,
+        cell_type: example.cell_type.clone(),
+        label: example.label.clone(),
         prompt: example.instruction.clone(),
-        image: None,
+        image: example.picture_paths(prompts).first().map(|path| path.display().to_string()),
         answer: text.to_owned(),
         reference: example.output.clone(),
         model: model.to_owned(),
