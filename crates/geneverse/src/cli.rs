@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Instruction data and pretraining text from the database
     #[command(subcommand)]
     Dataset(commands::dataset::Command),
+    /// Pictures of protein structures and of tissue
+    #[command(subcommand)]
+    Render(commands::render::Command),
     /// Finetune a model as a recipe says
     #[command(
         after_help = "Example:\n  geneverse train recipes/lora-genes.toml --set optim.epochs=2 --out runs/lora"
