@@ -33,7 +33,7 @@ pub(crate) enum Command {
     /// Instruction data and pretraining text from the database
     #[command(subcommand)]
     Dataset(commands::dataset::Command),
-    /// Pictures of protein structures
+    /// Pictures of protein structures and of tissue
     #[command(subcommand)]
     Render(commands::render::Command),
     /// Finetune a model as a recipe says

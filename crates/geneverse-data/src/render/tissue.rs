@@ -14,6 +14,7 @@
 
 mod colours;
 mod discs;
+pub mod series;
 #[cfg(test)]
 mod tests;
 

@@ -42,11 +42,8 @@ pub(crate) fn read(file: &Hdf5, type_column: Option<&str>) -> Result<(Matrix, Re
     let mut features = file.texts(&index(file, "var"))?;
     if !features.is_empty() && features.iter().all(|feature| feature.starts_with("ENS")) {
         let column = SYMBOLS.iter().find_map(|name| find(file, "var", name));
-        if let Some(symbols) = column.map(|column| column_texts(file, "var", &column)).transpose()? {
-            if symbols.len() == features.len() {
-                features = symbols;
-            }
-        }
+        let symbols = column.map(|column| column_texts(file, "var", &column)).transpose()?;
+        features = symbols.filter(|symbols| symbols.len() == features.len()).unwrap_or(features);
     }
     let genes = Genes::of(path, &features, None, &mut reading);
     let expression = matrix(file, cells.len(), genes)?;
@@ -107,7 +104,7 @@ fn matrix(file: &Hdf5, cells: usize, genes: Genes) -> Result<Expression, FileErr
     check(&shape.iter().map(|side| usize::try_from(*side).unwrap_or(usize::MAX)).collect::<Vec<_>>())?;
     let (starts, (indices, values)) = rayon::join(
         || file.indexes("X/indptr"),
-        || rayon::join(|| file.indexes("X/indices"), || file.floats("X/data")),
+        || rayon::join(|| file.places("X/indices"), || file.floats("X/data")),
     );
     let (starts, indices, values) = (starts?, indices?, values?);
     match format.as_str() {
@@ -126,12 +123,13 @@ fn by_gene(
     cells: usize,
     genes: Genes,
     starts: &[u64],
-    indices: &[u64],
+    indices: &[i32],
     values: &[f32],
 ) -> Result<Expression, FileError> {
     let path = file.path();
     check_starts(path, starts, genes.place.len(), "genes", indices.len(), values.len())?;
-    if let Some(at) = indices.iter().position(|cell| *cell >= cells as u64) {
+    // A negative number is a large one without its sign.
+    if let Some(at) = indices.iter().position(|cell| *cell as u32 as usize >= cells) {
         let reason = format!(
             "entry {at} is of cell {}, and there are {cells}; it is damaged, fetch it again",
             indices[at]

@@ -105,8 +105,8 @@ impl Genes {
 /// Entries of a matrix by cell: those of cell `i` lie from `starts[i]` to `starts[i + 1]`.
 pub(crate) struct ByCell {
     pub(crate) starts: Vec<u64>,
-    /// Features.
-    pub(crate) features: Vec<u64>,
+    /// Features; a negative one is none.
+    pub(crate) features: Vec<i32>,
     pub(crate) values: Vec<f32>,
 }
 
@@ -118,12 +118,13 @@ impl ByCell {
             |what: String| Err(FileError::whole(path, format!("{what}; it is damaged, fetch it again")));
         check_starts(path, &starts, cells, "cells", features.len(), values.len())?;
         let known = genes.place.len();
-        if let Some(at) = features.iter().position(|feature| *feature >= known as u64) {
-            return damaged(format!("entry {at} is of feature {}, and there are {known}", features[at]));
-        }
         let mut builder = Builder::new(genes.names.len());
-        for (feature, value) in features.iter().zip(&values) {
-            if let Some(gene) = genes.place[*feature as usize].filter(|_| is_value(*value)) {
+        for (at, (feature, value)) in features.iter().zip(&values).enumerate() {
+            // A negative number is a large one without its sign.
+            let Some(gene) = genes.place.get(*feature as u32 as usize) else {
+                return damaged(format!("entry {at} is of feature {feature}, and there are {known}"));
+            };
+            if let Some(gene) = gene.filter(|_| is_value(*value)) {
                 builder.count(gene);
             }
         }

@@ -87,7 +87,12 @@ impl Hdf5 {
         self.pieces(dataset, |set, start, count| set.read_f32_rows(start, count))
     }
 
-    /// All values as places or counts; a negative one is an error.
+    /// All values as places in a list; what is beyond 32 bits becomes the nearest number that is not, which no list has.
+    pub(crate) fn places(&self, dataset: &str) -> Result<Vec<i32>, FileError> {
+        self.pieces(dataset, |set, start, count| set.read_i32_rows(start, count))
+    }
+
+    /// All values as counts; a negative one is an error.
     pub(crate) fn indexes(&self, dataset: &str) -> Result<Vec<u64>, FileError> {
         let values = self.pieces(dataset, |set, start, count| set.read_i64_rows(start, count))?;
         let negative = values.par_iter().position_first(|value| *value < 0);
@@ -164,7 +169,7 @@ impl Hdf5 {
     }
 
     /// Reads a dataset in pieces of whole chunks along its first side, on all threads.
-    fn pieces<T: Send>(
+    fn pieces<T: Send + Copy>(
         &self,
         dataset: &str,
         read: impl Fn(&Dataset, u64, u64) -> Result<Vec<T>, hdf5_pure::Error> + Sync,
@@ -191,7 +196,7 @@ impl Hdf5 {
             },
         );
         let parts: Vec<Vec<T>> = parts.collect::<Result<_, _>>()?;
-        Ok(parts.into_iter().flatten().collect())
+        Ok(parts.concat())
     }
 
     /// Refuses a dataset that claims to hold more than the file could.
@@ -214,6 +219,10 @@ impl Hdf5 {
     }
 
     fn broken(&self, dataset: &str, error: impl std::fmt::Display) -> FileError {
-        FileError::whole(&self.path, format!("{dataset}: cannot be read ({error})"))
+        let error = error.to_string();
+        // Newer libraries have newer forms of everything, with a version each.
+        let newer =
+            if error.contains("version") { "; h5repack --high=3 writes it in an older form" } else { "" };
+        FileError::whole(&self.path, format!("{dataset}: cannot be read ({error}){newer}"))
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn read_h5(file: &Hdf5, genome: Option<&str>) -> Result<(Matrix, Read
     let genes = Genes::of(path, &names, kinds.as_deref(), &mut reading);
     let (starts, (features, values)) = rayon::join(
         || file.indexes(&at("indptr")),
-        || rayon::join(|| file.indexes(&at("indices")), || file.floats(&at("data"))),
+        || rayon::join(|| file.places(&at("indices")), || file.floats(&at("data"))),
     );
     let entries = ByCell { starts: starts?, features: features?, values: values? };
     let expression = entries.by_gene(path, barcodes.len(), genes)?;
@@ -120,9 +120,11 @@ pub(crate) fn read_mtx(matrix: &Path) -> Result<(Matrix, Reading), FileError> {
     Ok((Matrix { cells, expression, ..Matrix::default() }, reading))
 }
 
-/// Rows and columns of a matrix in Matrix Market's coordinates (Boisvert, Pozo, Remington 1996), and its entries: row,
-/// column, from 0, and value.
-pub(crate) fn read_entries(path: &Path) -> Result<(Vec<u64>, Vec<(u32, u32, f32)>), FileError> {
+/// An entry of a matrix: feature, cell, value.
+type Entry = (u32, u32, f32);
+
+/// Rows and columns of a matrix in Matrix Market's coordinates (Boisvert, Pozo, Remington 1996), and its entries.
+fn read_entries(path: &Path) -> Result<([u64; 2], Vec<Entry>), FileError> {
     let mut lines = Lines::open(path)?;
     let mut shape: Option<(u64, u64, u64)> = None;
     let mut entries = Vec::new();
@@ -198,7 +200,7 @@ pub(crate) fn read_entries(path: &Path) -> Result<(Vec<u64>, Vec<(u32, u32, f32)
         );
         return Err(FileError::whole(path, reason));
     }
-    Ok((vec![rows, columns], entries))
+    Ok(([rows, columns], entries))
 }
 
 fn genomes(file: &Hdf5) -> Vec<String> {

@@ -76,7 +76,8 @@ fn paint_one(pixels: &mut [u8], width: usize, first: usize, disc: &Disc) {
             let covered = (reach - (dx * dx + dy * dy).sqrt()).clamp(0.0, 1.0);
             let weight = (covered * 256.0) as i32;
             for (old, new) in pixel.iter_mut().zip(colour) {
-                *old = (i32::from(*old) + ((i32::from(new) - i32::from(*old)) * weight + 128 >> 8)) as u8;
+                let step = (i32::from(new) - i32::from(*old)) * weight;
+                *old = (i32::from(*old) + ((step + 128) >> 8)) as u8;
             }
         }
     }

@@ -34,10 +34,7 @@ impl Text {
             [b';', b'\t', b','].into_iter().max_by_key(|delimiter| count(*delimiter)).unwrap_or(b',');
         let mut names = Vec::new();
         split(header, delimiter, |_, field| names.push(field.into_owned()));
-        let ahead = match lines.advance()? {
-            None => None,
-            Some(line) => Some((line, lines.text().map(str::to_owned))),
-        };
+        let ahead = lines.advance()?.map(|line| (line, lines.text().map(str::to_owned)));
         if let Some((_, Some(first))) = &ahead {
             let mut fields = 0;
             split(first, delimiter, |_, _| fields += 1);
