@@ -440,6 +440,43 @@ fn a_million_atoms_stay_small() {
     assert!(picture.bytes.iter().any(|b| *b < 250));
 }
 
+/// Sections of PyMOL's cartoons of made-up chains, see the script beside the golden.
+#[test]
+fn lines_and_ribbons_are_pymols() {
+    let golden: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/goldens/cartoon.json")).unwrap();
+    // Nine tenths of the sections have their middle within the first number (Å), and their long side within the second
+    // (degrees), of PyMOL's; a tube has no long side. It treats a chain's last residues in a way of its own: the last two segments are left out.
+    for (name, secondary, near, turned) in [
+        ("coil", Secondary::Coil, 0.03, 181.0),
+        ("helix", Secondary::Helix, 0.01, 9.0),
+        ("strand", Secondary::Strand, 0.01, 3.0),
+    ] {
+        let point = |value: &serde_json::Value| [0, 1, 2].map(|i| value[i].as_f64().unwrap() as f32);
+        let atoms = golden[name]["atoms"].as_array().unwrap();
+        let mut chain = structure(atoms.iter().map(|atom| point(&atom["CA"])), secondary);
+        let residues = &mut chain.chains[0].residues;
+        for (residue, atom) in residues.iter_mut().zip(atoms) {
+            (residue.c, residue.o) = (Some(point(&atom["C"])), Some(point(&atom["O"])));
+        }
+        residues.last_mut().unwrap().secondary = Secondary::Coil;
+        let line = sample(&runs(&chain.chains[0], 0)[0].guides, 7);
+        let sections = golden[name]["sections"].as_array().unwrap();
+        assert_eq!(line.len(), sections.len());
+        let compared = line.len() - 14;
+        let (mut far, mut turns) = (Vec::new(), Vec::new());
+        for (sample, section) in line.iter().zip(sections).take(compared) {
+            far.push(length(sub(sample.position, point(&section["middle"]))));
+            turns.push(dot(sample.wide, point(&section["wide"])).abs().min(1.0).acos().to_degrees());
+        }
+        far.sort_by(f32::total_cmp);
+        turns.sort_by(f32::total_cmp);
+        let nine_tenths = compared * 9 / 10;
+        let (far, turns) = (far[nine_tenths], turns[nine_tenths]);
+        assert!(far < near && turns < turned, "{name}: {far} Å, {turns}°");
+    }
+}
+
 fn any_point() -> impl Strategy<Value = Point> {
     let number = prop_oneof![
         20 => -30.0f32..30.0,
