@@ -79,8 +79,9 @@ pub fn cartoon(structure: &Structure, paint: impl Fn(u32, Shape) -> Colour) -> M
     }
     // Beside a fold, residues without a neighbour are solvent or remains of gaps: no cartoon shows them.
     if mesh.triangles.is_empty() {
+        let rings = if single.len() > 100 { 4 } else { 16 };
         for guide in single {
-            mesh.ball(guide.position, ALONE, paint(guide.residue, Shape::Coil));
+            mesh.ball(guide.position, ALONE, rings, paint(guide.residue, Shape::Coil));
         }
     }
     mesh

@@ -14,6 +14,7 @@ mod judge;
 mod pictures;
 mod pipeline;
 mod real_files;
+mod render;
 #[path = "../../../geneverse-data/tests/support/server.rs"]
 mod server;
 mod synthesize;
