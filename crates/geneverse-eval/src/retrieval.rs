@@ -190,6 +190,7 @@ mod tests {
             instruction: format!("Please summarize the major function of gene: {symbol}."),
             input: String::new(),
             output: output.into(),
+            ..Example::default()
         }
     }
 

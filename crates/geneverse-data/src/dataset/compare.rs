@@ -209,6 +209,7 @@ mod tests {
             instruction: String::new(),
             input: String::new(),
             output: output.into(),
+            ..Example::default()
         };
         let mut record = GeneRecord::new(GeneSymbol::parse(symbol).unwrap(), "a gene", GeneKind::Other);
         record.groups = vec![group.into()];

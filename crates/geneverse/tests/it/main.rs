@@ -17,6 +17,7 @@ mod real_files;
 mod server;
 mod synthesize;
 mod training;
+mod vision;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
