@@ -34,8 +34,8 @@ fn every_kind_of_png_is_read_as_pillow_reads_it() {
     }
 }
 
-/// Decoders round the cosine transform and the colours each in their way: one step of 255, or two. Colours that are stored
-/// at half the resolution are interpolated besides, on noise as hard as here up to four steps apart.
+/// Decoders round the cosine transform and the colours each in their way: one step of 255 in grey, two in colours. Colours
+/// that are stored at half the resolution are interpolated besides, on noise as hard as here up to three steps apart.
 #[test]
 fn every_kind_of_jpeg_is_read_as_pillow_reads_it() {
     let kinds = named(".in.jpg");
@@ -46,8 +46,8 @@ fn every_kind_of_jpeg_is_read_as_pillow_reads_it() {
         let difference = largest_difference(&found, &wanted);
         println!("{kind}: {difference}");
         let allowed = match kind.as_str() {
-            "halved" | "subsampled" => 4,
-            "progressive" => 2,
+            "halved" | "subsampled" => 3,
+            "whole" | "progressive" => 2,
             _ => 1,
         };
         assert!(difference <= allowed, "{kind} differs by {difference}");
