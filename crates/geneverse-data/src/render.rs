@@ -1,1 +1,12 @@
 //! Pictures of what the other two tasks ask about: protein structures and tissue.
+
+pub mod camera;
+pub mod cartoon;
+pub mod colour;
+mod light;
+pub mod mesh;
+pub mod protein;
+pub mod raster;
+pub mod tissue;
+mod trace;
+mod vector;

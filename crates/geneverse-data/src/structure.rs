@@ -1,7 +1,23 @@
 //! A macromolecule's structure as far as a cartoon, a sequence and a secondary structure need it.
 //!
-//! `sources/pdb.rs` and `sources/mmcif.rs` read files into it, `structure/` computes secondary structure,
+//! [`read`] makes it of a file (`sources/pdb.rs`, `sources/mmcif.rs`), `structure/` computes secondary structure,
 //! `render/` draws it. Coordinates are in ångström, in the file's frame.
+
+mod assemble;
+pub mod calpha;
+pub mod dssp;
+pub(crate) mod geometry;
+mod name;
+mod read;
+mod residues;
+
+pub(crate) use assemble::{AtomRow, Element, Entry, ModelSeen};
+pub use name::{ProteinName, proteins};
+pub use read::{
+    Format, Notes, ReadOptions, SecondaryFrom, SecondaryWanted, compute_secondary, read, read_bytes,
+    read_with,
+};
+pub(crate) use residues::is_polymer;
 
 /// A point or a vector, in ångström.
 pub type Point = [f32; 3];
@@ -80,4 +96,37 @@ pub struct Residue {
     /// Whether the polymer is bound to the residue before it in the list (C–N at most 2.5 Å, or, with Cα only,
     /// Cα–Cα at most 4.2 Å; nucleotides: phosphorus within 9 Å).
     pub joined: bool,
+}
+
+impl Residue {
+    /// The letter of the sequence: an amino acid's or a nucleotide's, of a modified one that of what it was made from,
+    /// `X` (or `N` for a nucleotide) where that is not known.
+    pub fn letter(&self) -> char {
+        residues::letter(&self.name, self.polymer)
+    }
+}
+
+impl Chain {
+    /// The residues' letters, gaps not shown.
+    pub fn sequence(&self) -> String {
+        self.residues.iter().map(Residue::letter).collect()
+    }
+
+    /// Whether most of the residues are amino acids.
+    pub fn is_protein(&self) -> bool {
+        let amino = self.residues.iter().filter(|r| r.polymer == Polymer::Protein).count();
+        2 * amino > self.residues.len()
+    }
+}
+
+impl Structure {
+    /// The sequence of the first chain of that name.
+    pub fn sequence(&self, chain: &str) -> Option<String> {
+        self.chains.iter().find(|c| c.id == chain).map(Chain::sequence)
+    }
+
+    /// How many residues there are.
+    pub fn residue_count(&self) -> usize {
+        self.chains.iter().map(|chain| chain.residues.len()).sum()
+    }
 }

@@ -17,6 +17,7 @@ pub mod index;
 pub mod judge;
 pub mod leiden;
 pub mod marker;
+pub mod marker_genes;
 pub mod measure;
 pub mod neighbors;
 pub mod ngram;

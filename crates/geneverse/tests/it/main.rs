@@ -11,6 +11,7 @@ mod dataset;
 mod fetch;
 mod inspect;
 mod judge;
+mod pictures;
 mod pipeline;
 mod real_files;
 #[path = "../../../geneverse-data/tests/support/server.rs"]
