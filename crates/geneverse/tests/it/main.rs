@@ -19,6 +19,7 @@ mod render;
 mod server;
 mod synthesize;
 mod training;
+mod vision;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
