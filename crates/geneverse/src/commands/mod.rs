@@ -13,6 +13,7 @@ pub(crate) mod generate;
 pub(crate) mod genes;
 pub(crate) mod inspect;
 pub(crate) mod judge;
+pub(crate) mod lab;
 pub(crate) mod memory;
 pub(crate) mod perplexity;
 pub(crate) mod postprocess;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Evaluate(args) => evaluate::run(&args, ui),
         Command::Analyze(command) => analyze::run(command, ui),
         Command::Judge(args) => judge::run(args, ui),
+        Command::Lab(command) => lab::run(command, ui),
         Command::Report(args) => report::run(args, ui),
     }
 }
