@@ -5,11 +5,15 @@
 
 mod assemble;
 pub mod calpha;
+pub mod cluster;
 pub mod dssp;
 pub(crate) mod geometry;
+pub mod ideal;
+pub mod laboratory;
 mod name;
 mod read;
 mod residues;
+mod write;
 
 pub(crate) use assemble::{AtomRow, Element, Entry, ModelSeen};
 pub(crate) use name::stem;
@@ -19,6 +23,7 @@ pub use read::{
     read_with,
 };
 pub(crate) use residues::is_polymer;
+pub use write::write_pdb;
 
 /// A point or a vector, in ångström.
 pub type Point = [f32; 3];
