@@ -69,6 +69,12 @@ pub enum DrawError {
         /// How many residues there are.
         residues: usize,
     },
+    /// Confidence was asked for, of what is not known to have one.
+    #[error(
+        "the temperature factors are not known to be pLDDT, for the file does not say that it is a prediction; choose \
+         another colouring, or name the file as the AlphaFold database does (AF-ACCESSION-F1)"
+    )]
+    Measured,
     /// Pixels that cannot be.
     #[error("a picture of {size} pixels a side was asked for, expected {SMALLEST} to {LARGEST}")]
     Size {
@@ -96,6 +102,9 @@ pub fn draw_from(structure: &Structure, settings: &Settings) -> Result<(Picture,
     let trace: Vec<Point> = residues().filter_map(|residue| residue.trace).filter(|p| finite(*p)).collect();
     if trace.is_empty() {
         return Err(DrawError::Empty { residues: residues().count() });
+    }
+    if colour == Colouring::Plddt && !structure.predicted {
+        return Err(DrawError::Measured);
     }
     let colours = colour.residues(structure);
     let mesh = cartoon(structure, |residue, shape| match colour {

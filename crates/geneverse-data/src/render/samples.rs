@@ -125,6 +125,8 @@ impl Samples {
 
 /// The first sample, of those at the middles of their cells, that does not lie before `x`.
 fn first_sample(x: f32) -> usize {
-    // A cast takes what is negative to 0.
-    (x - 0.5).ceil() as usize
+    // A cast takes what is negative to 0; `ceil` would be a call where the processor's level is not known.
+    let place = x - 0.5;
+    let whole = place as usize;
+    whole.saturating_add(usize::from(place > whole as f32))
 }

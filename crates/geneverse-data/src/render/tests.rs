@@ -420,6 +420,9 @@ fn what_cannot_be_drawn_says_why() {
     let expected = "a picture of 9000 pixels a side was asked for, expected 16 to 8192";
     assert_eq!(error(&helix(5), &settings(9000)), expected);
     assert!(error(&helix(5), &settings(0)).contains("0 pixels"));
+    let measured = Structure { predicted: false, ..helix(5) };
+    let confidence = Settings { colour: Colouring::Plddt, ..Settings::default() };
+    assert!(error(&measured, &confidence).starts_with("the temperature factors are not known to be pLDDT"));
     let angle = Settings { rotate: [0.0, f32::NAN, 0.0], ..Settings::default() };
     assert_eq!(error(&helix(5), &angle), "an angle of NaN degrees was asked for, expected a number");
 }
@@ -522,7 +525,8 @@ proptest! {
         for colour in [Colouring::Secondary, Colouring::Plddt, Colouring::Rainbow, Colouring::Chain] {
             let settings = Settings { size: 64, colour, rotate, ..Settings::default() };
             if let Err(error) = draw(&odd, &settings) {
-                prop_assert!(matches!(error, DrawError::Empty { .. }), "{error}");
+                let measured = error == DrawError::Measured && colour == Colouring::Plddt;
+                prop_assert!(measured || matches!(error, DrawError::Empty { .. }), "{error}");
             }
         }
     }

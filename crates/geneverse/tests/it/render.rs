@@ -63,7 +63,7 @@ fn structures_become_pictures_and_the_rest_is_listed() {
         path,
         &["render", "protein", "in/long.pdb", "--out", "side", "--color", "plddt", "--rotate", "0,90,-15.5"],
     );
-    assert_eq!(header(&path.join("side/long.png")), (512, 512, 2));
+    assert_eq!(header(&path.join("side/AF-P12345-F1.png")), (512, 512, 2));
 }
 
 #[test]

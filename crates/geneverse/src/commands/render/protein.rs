@@ -58,7 +58,7 @@ pub(crate) struct ProteinArgs {
 enum ColourArg {
     /// Helix, strand, coil
     Secondary,
-    /// Confidence of a prediction, in the colours of the AlphaFold database
+    /// Confidence of a prediction, in the colours of the AlphaFold database; other structures are skipped
     Plddt,
     /// Blue at the N-terminus to red at the C-terminus
     Rainbow,
