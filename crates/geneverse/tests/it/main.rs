@@ -13,6 +13,7 @@ mod inspect;
 mod judge;
 mod pipeline;
 mod real_files;
+mod render_spatial;
 #[path = "../../../geneverse-data/tests/support/server.rs"]
 mod server;
 mod synthesize;
