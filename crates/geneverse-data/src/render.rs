@@ -3,10 +3,15 @@
 pub mod camera;
 pub mod cartoon;
 pub mod colour;
+pub mod folder;
 mod light;
 pub mod mesh;
 pub mod protein;
 pub mod raster;
+mod samples;
 pub mod tissue;
 mod trace;
 mod vector;
+
+#[cfg(test)]
+mod tests;

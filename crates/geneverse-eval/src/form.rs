@@ -1,8 +1,13 @@
 //! Grade of form for the gene task: is the answer one finished paragraph of academic prose about a function?
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::LazyLock;
 
 use crate::grade::Grade;
+use crate::hash::Map;
+use crate::phrases::Phrases;
 use crate::prose::{ends_complete, sentences, words};
 
 /// Shortest and longest sensible answers, in words. RefSeq-like descriptions run from some 30 to 400.
@@ -235,6 +240,9 @@ const VERBS_OF_I: [&str; 18] = [
     "apologize",
 ];
 
+/// What HTML is told by.
+const TAGS: [&str; 10] = ["<p>", "<br", "<b>", "<i>", "<li>", "<ul>", "<h1", "<h2", "<h3", "</"];
+
 /// Grades the form of an answer of the gene task.
 pub fn grade_form(answer: &str) -> Grade {
     let text = answer.trim();
@@ -334,10 +342,7 @@ fn markup(text: &str) -> Option<&'static str> {
     if LABELS.iter().any(|label| start.starts_with(label)) {
         return Some("a label before it");
     }
-    if ["<p>", "<br", "<b>", "<i>", "<li>", "<ul>", "<h1", "<h2", "<h3", "</"]
-        .iter()
-        .any(|tag| text.contains(tag))
-    {
+    if text.contains('<') && TAGS.iter().any(|tag| text.contains(tag)) {
         return Some("HTML");
     }
     (text.contains("**") || text.contains("__")).then_some("markdown emphasis")
@@ -345,7 +350,12 @@ fn markup(text: &str) -> Option<&'static str> {
 
 fn chat_phrase(text: &str) -> Option<&'static str> {
     let lower = text.to_lowercase().replace('’', "'");
-    let said = CHAT_PHRASES.into_iter().find(|phrase| {
+    static PHRASES: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(CHAT_PHRASES));
+    let held = PHRASES.held(&lower);
+    let said =
+        CHAT_PHRASES.into_iter().enumerate().filter(|(place, _)| held.has(*place)).map(|(_, phrase)| phrase);
+    let mut said = said;
+    let said = said.find(|phrase| {
         lower.match_indices(phrase).any(|(at, _)| {
             !phrase.starts_with(char::is_alphabetic)
                 || !lower[..at].chars().next_back().is_some_and(char::is_alphanumeric)
@@ -372,46 +382,72 @@ fn first_person(text: &str) -> Option<&str> {
 
 /// Degenerate repetition, in words: a sentence twice, a phrase over and over, or few new four-word phrases.
 pub(crate) fn repetition(text: &str) -> Option<String> {
-    let written: Vec<&str> = words(text).into_iter().map(|(_, word)| word).collect();
-    let lower: Vec<String> = written.iter().map(|word| word.to_lowercase()).collect();
-    let tokens: Vec<&str> = lower.iter().map(String::as_str).collect();
+    let lower = text.to_lowercase();
+    let written = words(text);
+    let in_lower = words(&lower);
+    // Lower-casing moves the bytes of a few letters; word by word it is the same.
+    let lowered: Vec<Cow<'_, str>> = match in_lower.len() == written.len() {
+        true => in_lower.iter().map(|(_, word)| Cow::Borrowed(*word)).collect(),
+        false => written.iter().map(|(_, word)| Cow::Owned(word.to_lowercase())).collect(),
+    };
+    let mut numbers: Map<&str, u32> = Map::default();
+    let number = |word| {
+        let next = numbers.len() as u32;
+        *numbers.entry(word).or_insert(next)
+    };
+    let tokens: Vec<u32> = lowered.iter().map(Cow::as_ref).map(number).collect();
     // A word alone may follow itself in a name, "MAP kinase kinase kinase kinase"; a symbol may not.
     let symbol = |word: &str| {
         word.chars().any(char::is_alphabetic) && word.chars().any(|c| c.is_uppercase() || c.is_ascii_digit())
     };
     for length in 1..=8 {
         for start in 0..tokens.len() {
-            let times = if length == 1 && !symbol(written[start]) { 5 } else { 3 };
-            if start + length * times > tokens.len() {
+            let phrase = |n: usize| tokens.get(start + n * length..start + (n + 1) * length);
+            if phrase(1).is_none_or(|second| Some(second) != phrase(0)) {
                 continue;
             }
-            let phrase = &tokens[start..start + length];
-            let repeated =
-                (1..times).all(|n| &tokens[start + n * length..start + (n + 1) * length] == phrase);
-            if repeated {
-                return Some(format!("{:?} {times} times in a row", phrase.join(" ")));
+            let times = if length == 1 && !symbol(written[start].1) { 5 } else { 3 };
+            if (2..times).all(|n| phrase(n) == phrase(0)) {
+                let phrase = lowered[start..start + length].join(" ");
+                return Some(format!("{phrase:?} {times} times in a row"));
             }
         }
     }
-    let mut seen: HashMap<Vec<String>, usize> = HashMap::new();
-    for range in sentences(text) {
-        let sentence: Vec<String> = words(&text[range]).iter().map(|(_, word)| word.to_lowercase()).collect();
-        if sentence.len() >= 5 {
-            let times = seen.entry(sentence).or_default();
-            *times += 1;
-            if *times == 2 {
-                return Some("a sentence stands there twice".to_owned());
-            }
-        }
+    if a_sentence_twice(text, &written, &tokens) {
+        return Some("a sentence stands there twice".to_owned());
     }
-    let grams: Vec<&[&str]> = tokens.windows(4).collect();
-    let mut distinct = grams.clone();
+    let mut distinct: Vec<&[u32]> = tokens.windows(4).collect();
+    let grams = distinct.len();
     distinct.sort_unstable();
     distinct.dedup();
     // Real summaries keep above 0.85; a looping model falls to a half soon.
-    let share = distinct.len() as f64 / grams.len().max(1) as f64;
-    (grams.len() >= 20 && share < 0.7)
+    let share = distinct.len() as f64 / grams.max(1) as f64;
+    (grams >= 20 && share < 0.7)
         .then(|| format!("only {:.0} % of its four-word phrases are new", share * 100.0))
+}
+
+/// Whether one of at least five words does. `tokens` are the words as numbers.
+fn a_sentence_twice(text: &str, words_of_text: &[(Range<usize>, &str)], tokens: &[u32]) -> bool {
+    const LEAST: usize = 5;
+    let ranges = sentences(text);
+    let place = |at: usize| words_of_text.partition_point(|(word, _)| word.start < at);
+    // "… of proteins.The …" is one word and two sentences.
+    let cut = |range: &Range<usize>| {
+        words_of_text[..place(range.end)].last().is_some_and(|(w, _)| w.end > range.end)
+    };
+    if ranges.iter().any(cut) {
+        let mut seen = HashSet::new();
+        let lower = |range: Range<usize>| -> Vec<String> {
+            words(&text[range]).iter().map(|(_, word)| word.to_lowercase()).collect()
+        };
+        return ranges
+            .into_iter()
+            .map(lower)
+            .any(|sentence| sentence.len() >= LEAST && !seen.insert(sentence));
+    }
+    let mut seen = HashSet::new();
+    let mut sentences = ranges.iter().map(|range| &tokens[place(range.start)..place(range.end)]);
+    sentences.any(|sentence| sentence.len() >= LEAST && !seen.insert(sentence))
 }
 
 #[cfg(test)]
@@ -450,6 +486,7 @@ mod tests {
         check(&format!("{GOOD} I think it is important."), "first person");
         check(GOOD.trim_end_matches('.'), "breaks off");
         check(&format!("{GOOD} {GOOD}"), "twice");
+        check(&format!("{GOOD}{GOOD}"), "twice");
         check(&format!("{GOOD} It binds the binds the binds the DNA."), "3 times in a row");
         check(
             &"The blue house near the quiet river has a large green door and one old window. ".repeat(2),

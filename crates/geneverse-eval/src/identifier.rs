@@ -94,15 +94,14 @@ const FILLERS: [&str; 6] = ["identifier", "accession", "number", "entry", "ID", 
 /// Every identifier in a text, from left to right, without overlap.
 pub fn find(text: &str) -> Vec<Mention> {
     let mut mentions = Vec::new();
-    let mut at = 0;
-    while at < text.len() {
-        let mention = starts_word(text, at).then(|| mention_at(text, at)).flatten();
-        match mention {
-            Some(mention) => {
-                at = mention.span.end;
-                mentions.push(mention);
-            }
-            None => at += text[at..].chars().next().map_or(1, char::len_utf8),
+    let mut end = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if !may_begin(byte) || at < end || !starts_word(text, at) {
+            continue;
+        }
+        if let Some(mention) = mention_at(text, at) {
+            end = mention.span.end;
+            mentions.push(mention);
         }
     }
     mentions
@@ -130,9 +129,14 @@ pub fn canonical(authority: Authority, value: &str) -> Option<String> {
     }
 }
 
+/// What prefixes begin with, in either case. Bytes of characters beyond ASCII are none of these.
+fn may_begin(byte: u8) -> bool {
+    matches!(byte.to_ascii_uppercase(), b'A' | b'E' | b'G' | b'H' | b'M' | b'N' | b'O' | b'U')
+}
+
+/// Whether the letter at a place begins a word.
 fn starts_word(text: &str, at: usize) -> bool {
-    let begins = text[at..].chars().next().is_some_and(|c| c.is_ascii_alphabetic());
-    begins && !text[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+    !text[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
 }
 
 fn mention_at(text: &str, start: usize) -> Option<Mention> {
@@ -141,8 +145,10 @@ fn mention_at(text: &str, start: usize) -> Option<Mention> {
         let bare = text[start + 4..value.end].bytes().any(|b| b.is_ascii_digit());
         return bare.then(|| mention(text, Authority::Ensembl, start, value));
     }
+    let first = text.as_bytes()[start];
     let (authority, after) = PREFIXES
         .iter()
+        .filter(|(prefix, _)| prefix.as_bytes()[0].eq_ignore_ascii_case(&first))
         .find_map(|(prefix, authority)| Some((*authority, start + strip_word(&text[start..], prefix)?)))?;
     let mut at = skip_filler(text, after);
     let separator = &text[at..];
@@ -214,6 +220,12 @@ mod tests {
             })
             .collect();
         expected.assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn every_prefix_may_begin() {
+        assert!(PREFIXES.iter().all(|(prefix, _)| may_begin(prefix.as_bytes()[0])));
+        assert!(may_begin(b'e') && !may_begin(b'b'));
     }
 
     #[test]

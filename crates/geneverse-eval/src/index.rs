@@ -1,10 +1,9 @@
 //! All genes of a database in memory, found by symbol, alias or identifier.
 
-use std::collections::HashMap;
-
 use geneverse_data::gene::GeneRecord;
 use geneverse_data::store::{GeneStore, GoKnowledge, StoreError};
 
+use crate::hash::Map;
 use crate::identifier::{Authority, canonical, own_values};
 
 /// Genes with the maps that repair and grading look them up in.
@@ -12,12 +11,12 @@ use crate::identifier::{Authority, canonical, own_values};
 pub struct GeneIndex {
     genes: Vec<GeneRecord>,
     /// Approved symbols as written.
-    by_symbol: HashMap<String, usize>,
+    by_symbol: Map<String, usize>,
     /// Approved symbols in capitals: `C1ORF43` finds `C1orf43`.
-    by_upper_symbol: HashMap<String, usize>,
+    by_upper_symbol: Map<String, usize>,
     /// Alias and previous symbols in capitals, each with the genes that go or went by it.
-    by_other_symbol: HashMap<String, Vec<usize>>,
-    by_id: HashMap<(Authority, String), usize>,
+    by_other_symbol: Map<String, Vec<usize>>,
+    by_id: Map<(Authority, String), usize>,
     go: GoKnowledge,
 }
 
@@ -68,8 +67,8 @@ impl FromIterator<GeneRecord> for GeneIndex {
 impl GeneIndex {
     /// Every gene of a database, and its Gene Ontology.
     pub fn read(store: &GeneStore) -> Result<Self, StoreError> {
-        let index: Self = store.iter().collect::<Result<_, _>>()?;
-        Ok(Self { go: store.go_knowledge()?, ..index })
+        let (records, go) = store.everything()?;
+        Ok(Self { go, ..records.into_iter().collect() })
     }
 
     /// What the Gene Ontology says of the genes beyond their records; empty where nothing was imported.

@@ -6,16 +6,17 @@
 //! terms it is said of. Two statements contradict each other when one denies what the other says, or when they turn the
 //! same thing in opposite directions.
 
-use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use geneverse_data::gene::{GeneRecord, GoId};
 use geneverse_data::store::GoKnowledge;
 use rayon::prelude::*;
 
+use crate::hash::Map;
+use crate::phrases::Phrases;
 use crate::prose::{sentences, words};
-use crate::terms::{TermId, TermIndex, fold_phrases, terms};
+use crate::terms::{TermId, TermIndex, fold_phrases};
 
 /// The field of GO terms that the gene has beyond those that its record tells.
 pub(crate) const GO_BEYOND: &str = "go_annotations";
@@ -176,7 +177,9 @@ fn clauses_of(text: &str, sentence: &Range<usize>) -> Vec<Range<usize>> {
             '(' | '[' => depth += 1,
             ')' | ']' => depth = depth.saturating_sub(1),
             ' ' | ',' | ';' if depth == 0 => {
-                let separator = SEPARATORS.iter().find(|separator| rest.starts_with(**separator));
+                let separator = may_separate(rest.as_bytes())
+                    .then(|| SEPARATORS.iter().find(|separator| rest.starts_with(**separator)))
+                    .flatten();
                 let long = |range: Range<usize>| words(&text[range]).len() >= SHORTEST;
                 if let Some(separator) = separator.filter(|_| long(start..at) && long(at..sentence.end)) {
                     found.push(start..at);
@@ -194,24 +197,36 @@ fn clauses_of(text: &str, sentence: &Range<usize>) -> Vec<Range<usize>> {
     found
 }
 
+/// Whether one of [`SEPARATORS`] may stand here, by what its words begin with.
+fn may_separate(rest: &[u8]) -> bool {
+    match rest {
+        [b' ', word, ..] | [b',', b' ', word, ..] => matches!(word, b'a' | b'b' | b'w'),
+        [b';', b' ', ..] => true,
+        _ => false,
+    }
+}
+
 impl Statement {
     /// A clause as a statement.
     pub(crate) fn of(text: &str, field: &'static str, index: &TermIndex) -> Self {
-        let lower = text.to_lowercase().replace('’', "'");
+        let mut lower = text.to_lowercase();
+        if lower.contains('’') {
+            lower = lower.replace('’', "'");
+        }
         let lower = fold_phrases(&lower);
         let placed = words(&lower);
         let written: Vec<&str> = placed.iter().map(|(_, word)| *word).collect();
-        let mark = |from: usize, to: usize| lower[from..to].contains([',', ';', ':', '(', ')']);
-        let before = |n: usize| if n == 0 { 0 } else { placed[n - 1].0.end };
-        let breaks: Vec<bool> = (0..placed.len()).map(|n| mark(before(n), placed[n].0.start)).collect();
-        let all = index.ids(&terms(&lower));
-        Self {
-            text: text.trim().to_owned(),
-            field,
-            terms: all,
-            denied: denied(&written, index),
-            turns: turns(&written, &breaks, index),
-        }
+        // Few clauses turn anything.
+        let turns = if written.iter().any(|word| direction(word).is_some()) {
+            let mark = |from: usize, to: usize| lower[from..to].contains([',', ';', ':', '(', ')']);
+            let before = |n: usize| if n == 0 { 0 } else { placed[n - 1].0.end };
+            let breaks: Vec<bool> = (0..placed.len()).map(|n| mark(before(n), placed[n].0.start)).collect();
+            turns(&written, &breaks, index)
+        } else {
+            Vec::new()
+        };
+        let terms = index.ids_of_lower(&lower);
+        Self { text: text.trim().to_owned(), field, terms, denied: denied(&written, index), turns }
     }
 
     /// The record's statement whose opposite this one says, where none of them says the same.
@@ -345,7 +360,7 @@ fn goes_on(clause: &str) -> bool {
 }
 
 /// The names of all GO terms as statements: genes share them.
-pub(crate) type GoStatements = HashMap<GoId, Arc<Statement>>;
+pub(crate) type GoStatements = Map<GoId, Arc<Statement>>;
 
 /// Makes them.
 pub(crate) fn of_go(go: &GoKnowledge, index: &TermIndex) -> GoStatements {
@@ -383,14 +398,12 @@ fn denied(words: &[&str], index: &TermIndex) -> Vec<TermId> {
     if near {
         return Vec::new();
     }
-    index.ids(&terms(&words[at + 1..].join(" ")))
+    index.ids(&words[at + 1..].join(" "))
 }
 
 fn direction(word: &str) -> Option<bool> {
-    if DOWN.iter().any(|start| word.starts_with(start)) {
-        return Some(false);
-    }
-    UP.iter().any(|start| word.starts_with(start)).then_some(true)
+    static STARTS: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(DOWN.into_iter().chain(UP)));
+    STARTS.begins(word).first().map(|first| first >= DOWN.len())
 }
 
 /// The turns of a clause; `breaks[i]` tells of a mark of punctuation before the `i`-th word.
@@ -410,16 +423,18 @@ fn turns(words: &[&str], breaks: &[bool], index: &TermIndex) -> Vec<Turn> {
         let next = words.get(at + 1).copied().unwrap_or_default();
         let passive = word.ends_with("ed") && next == "by";
         let end = (at + 1..words.len()).find(|place| breaks[*place] || direction(words[*place]).is_some());
-        let behind = terms(&words[at + 1..end.unwrap_or(words.len())].join(" "));
+        let behind = index.ids_in_order(&words[at + 1..end.unwrap_or(words.len())].join(" "));
         // "Activator" of what stands before it, unless an "of" follows.
         let agent = ["or", "ors", "ist", "ists"].iter().any(|ending| word.ends_with(ending)) && next != "of";
         let mut object = behind;
         if agent || object.is_empty() {
-            object = terms(&words[begin..at].join(" "));
+            object = index.ids_in_order(&words[begin..at].join(" "));
             object.drain(..object.len().saturating_sub(2));
         }
         object.truncate(OBJECT);
-        found.push(Turn { up, passive, object: index.ids(&object) });
+        object.sort_unstable();
+        object.dedup();
+        found.push(Turn { up, passive, object });
     }
     found
 }

@@ -64,6 +64,9 @@ pub(crate) enum Command {
     Analyze(commands::analyze::Command),
     /// Have another model grade answers by a published rubric, and see how far it agrees
     Judge(commands::judge::JudgeArgs),
+    /// Data of our own, of which the truth is known
+    #[command(subcommand)]
+    Lab(commands::lab::Command),
     /// Tables, curves and every answer as one HTML page
     Report(commands::report::ReportArgs),
 }

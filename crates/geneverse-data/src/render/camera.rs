@@ -13,6 +13,9 @@ const HALF_ANGLE_TANGENT: f32 = 0.176_326_98; // tan 10°
 /// The share of the picture's half that a structure fills at most.
 const FILLED: f32 = 0.95;
 
+/// Where fading would be complete, in half-depths behind the centre: what is farthest away keeps some colour.
+const BEYOND: f32 = 1.4;
+
 /// How points of the structure come to lie before the camera.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Camera {
@@ -22,7 +25,7 @@ pub struct Camera {
     pub centre: Point,
     /// From the eye to the centre.
     pub distance: f32,
-    /// The nearest and the farthest depth, from the eye.
+    /// From which depth to which things fade, from the eye; all of the structure lies between.
     pub depths: [f32; 2],
 }
 
@@ -60,7 +63,7 @@ impl Camera {
         });
         let half = 0.5 * (bounds[2][1] - bounds[2][0]);
         let centre = (0..3).fold([0.0; 3], |sum, i| add(sum, scale(axes[i], middle[i])));
-        Self { axes, centre, distance, depths: [distance - half, distance + half] }
+        Self { axes, centre, distance, depths: [distance - half, distance + BEYOND * half] }
     }
 
     /// A point in the camera's frame: right, up, and depth from the eye.

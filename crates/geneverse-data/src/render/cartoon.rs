@@ -6,7 +6,7 @@
 
 use crate::render::mesh::{Colour, Corner, Mesh, ellipse, rectangle};
 use crate::render::trace::{Guide, Run, Sample, runs, sample};
-use crate::render::vector::{any_perpendicular, sub, unit};
+use crate::render::vector::{any_perpendicular, mix, sub, unit};
 use crate::structure::{Point, Polymer, Secondary, Structure};
 
 /// Half-axes of a helix's ribbon.
@@ -17,11 +17,13 @@ const STRAND: [f32; 2] = [1.4 * std::f32::consts::FRAC_1_SQRT_2, 0.4 * std::f32:
 const HEAD: f32 = 1.5;
 /// A coil's radius.
 const COIL: f32 = 0.2;
+/// The radius of a chain of which nothing but the trace is known.
+const BARE: f32 = 0.5;
 /// A nucleic backbone's radius.
 const BACKBONE: f32 = 0.5;
 /// A base's radius.
 const ROD: f32 = 0.25;
-/// A residue that has no neighbour is a ball of this radius.
+/// Where no two residues are joined each is a ball of this radius.
 const ALONE: f32 = 0.5;
 
 /// What a piece of a cartoon is drawn as.
@@ -64,15 +66,23 @@ pub fn cartoon(structure: &Structure, paint: impl Fn(u32, Shape) -> Colour) -> M
     let detail = Detail::of(residues);
     let mut mesh = Mesh::default();
     let mut first = 0;
+    let mut single = Vec::new();
     for chain in &structure.chains {
         for run in runs(chain, first) {
             match (run.polymer, run.guides.as_slice()) {
-                (_, [alone]) => mesh.ball(alone.position, ALONE, paint(alone.residue, Shape::Coil)),
+                (_, [alone]) => single.push(*alone),
                 (Polymer::Protein, _) => protein(&mut mesh, &run, detail, &paint),
                 (Polymer::Nucleic, _) => nucleic(&mut mesh, &run, detail, &paint),
             }
         }
         first += chain.residues.len() as u32;
+    }
+    // Beside a fold, residues without a neighbour are solvent or remains of gaps: no cartoon shows them.
+    if mesh.triangles.is_empty() {
+        let rings = if single.len() > 100 { 4 } else { 16 };
+        for guide in single {
+            mesh.ball(guide.position, ALONE, rings, paint(guide.residue, Shape::Coil));
+        }
     }
     mesh
 }
@@ -80,7 +90,8 @@ pub fn cartoon(structure: &Structure, paint: impl Fn(u32, Shape) -> Colour) -> M
 fn protein(mesh: &mut Mesh, run: &Run, detail: Detail, paint: &impl Fn(u32, Shape) -> Colour) {
     let samples = sample(&run.guides, detail.steps);
     let (helix, strand) = (ellipse(HELIX[0], HELIX[1], detail.helix), rectangle(STRAND[0], STRAND[1]));
-    let coil = ellipse(COIL, COIL, detail.coil);
+    let radius = if run.bare { BARE } else { COIL };
+    let coil = ellipse(radius, radius, detail.coil);
     for (shape, from, to) in pieces(&run.guides) {
         let line = &samples[from * detail.steps..=to * detail.steps];
         let paint = |sample: &Sample| paint(sample.residue, shape);
@@ -140,16 +151,19 @@ fn nucleic(mesh: &mut Mesh, run: &Run, detail: Detail, paint: &impl Fn(u32, Shap
     tube(mesh, &samples, &ellipse(BACKBONE, BACKBONE, detail.coil + 2), paint);
     let rod = ellipse(ROD, ROD, detail.coil);
     for (i, guide) in run.guides.iter().enumerate() {
-        let Some(end) = guide.base else { continue };
+        // The O3′ at the end is no nucleotide.
+        let first = i == 0 || run.guides[i - 1].residue != guide.residue;
+        let Some(end) = guide.base.filter(|_| first) else { continue };
         // A nucleotide's sugar lies between its phosphorus and the next.
-        let sugar = &samples[(i * detail.steps + detail.steps / 2).min(samples.len() - 1)];
+        let next = run.guides.get(i + 1).unwrap_or(guide);
+        let sugar = mix(guide.position, next.position, 0.5);
         let at = |position: Point, tangent: Point| Sample {
             position,
             tangent,
             wide: any_perpendicular(tangent),
             residue: guide.residue,
         };
-        let Some(along) = unit(sub(end, sugar.position)) else { continue };
-        tube(mesh, &[at(sugar.position, along), at(end, along)], &rod, paint);
+        let Some(along) = unit(sub(end, sugar)) else { continue };
+        tube(mesh, &[at(sugar, along), at(end, along)], &rod, paint);
     }
 }

@@ -1,11 +1,14 @@
 //! What colour a residue has.
 
+use serde::Serialize;
+
 use crate::render::cartoon::Shape;
 use crate::render::mesh::Colour;
 use crate::structure::Structure;
 
 /// What colours tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Colouring {
     /// Helix, strand, coil.
     #[default]

@@ -90,28 +90,32 @@ impl Mesh {
         }
     }
 
-    /// A ball.
-    pub(crate) fn ball(&mut self, centre: Point, radius: f32, colour: Colour) {
-        const RINGS: u32 = 12;
-        const SIDES: u32 = 24;
+    /// A ball of `rings` times twice as many sides.
+    pub(crate) fn ball(&mut self, centre: Point, radius: f32, rings: u32, colour: Colour) {
+        let sides = 2 * rings;
         let start = self.positions.len() as u32;
-        for ring in 0..=RINGS {
-            let (z, r) = (std::f32::consts::PI * ring as f32 / RINGS as f32).sin_cos();
-            for side in 0..SIDES {
-                let (y, x) = (std::f32::consts::TAU * side as f32 / SIDES as f32).sin_cos();
-                let normal = [x * z, y * z, r];
+        for ring in 0..=rings {
+            let (across, up) = (std::f32::consts::PI * ring as f32 / rings as f32).sin_cos();
+            for side in 0..sides {
+                let (y, x) = (std::f32::consts::TAU * side as f32 / sides as f32).sin_cos();
+                let normal = [x * across, y * across, up];
                 self.positions.push(add_scaled(centre, normal, radius));
                 self.normals.push(normal);
                 self.colours.push(colour);
             }
         }
-        for ring in 0..RINGS {
-            for side in 0..SIDES {
-                let next = (side + 1) % SIDES;
-                let [a, b] = [start + ring * SIDES + side, start + ring * SIDES + next];
-                let [c, d] = [a + SIDES, b + SIDES];
-                self.triangles.push([a, c, b]);
-                self.triangles.push([b, c, d]);
+        for ring in 0..rings {
+            for side in 0..sides {
+                let next = (side + 1) % sides;
+                let [a, b] = [start + ring * sides + side, start + ring * sides + next];
+                let [c, d] = [a + sides, b + sides];
+                // At the poles one side of a cell is a point.
+                if ring > 0 {
+                    self.triangles.push([a, c, b]);
+                }
+                if ring + 1 < rings {
+                    self.triangles.push([b, c, d]);
+                }
             }
         }
     }

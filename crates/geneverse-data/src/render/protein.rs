@@ -1,5 +1,7 @@
 //! A structure's picture: cartoon, camera, light, pixels.
 
+use serde::Serialize;
+
 use crate::picture::Picture;
 use crate::render::camera::Camera;
 use crate::render::cartoon::cartoon;
@@ -8,11 +10,13 @@ use crate::render::raster::{Look, draw as raster};
 use crate::render::vector::finite;
 use crate::structure::{Point, Structure};
 
+/// The shortest side that is drawn.
+pub const SMALLEST: usize = 16;
 /// The longest side that is drawn.
 pub const LARGEST: usize = 8192;
 
 /// How a structure is drawn.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Settings {
     /// Pixels along each side.
     pub size: usize,
@@ -24,6 +28,8 @@ pub struct Settings {
     pub rotate: [f32; 3],
     /// Whether what is farther away is paler.
     pub depth_cue: bool,
+    /// Whether the lamp casts shadows.
+    pub shadows: bool,
 }
 
 impl Default for Settings {
@@ -34,6 +40,20 @@ impl Default for Settings {
             transparent: false,
             rotate: [0.0; 3],
             depth_cue: true,
+            shadows: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Whether there can be such a picture.
+    pub fn check(&self) -> Result<(), DrawError> {
+        if !(SMALLEST..=LARGEST).contains(&self.size) {
+            return Err(DrawError::Size { size: self.size });
+        }
+        match self.rotate.into_iter().find(|angle| !angle.is_finite()) {
+            Some(angle) => Err(DrawError::Angle { angle }),
+            None => Ok(()),
         }
     }
 }
@@ -50,7 +70,7 @@ pub enum DrawError {
         residues: usize,
     },
     /// Pixels that cannot be.
-    #[error("a picture of {size} pixels a side was asked for, expected 16 to {LARGEST}")]
+    #[error("a picture of {size} pixels a side was asked for, expected {SMALLEST} to {LARGEST}")]
     Size {
         /// What was asked for.
         size: usize,
@@ -70,13 +90,8 @@ pub fn draw(structure: &Structure, settings: &Settings) -> Result<Picture, DrawE
 
 /// The picture, and where it was seen from.
 pub fn draw_from(structure: &Structure, settings: &Settings) -> Result<(Picture, Camera), DrawError> {
-    let Settings { size, colour, transparent, rotate, depth_cue } = *settings;
-    if !(16..=LARGEST).contains(&size) {
-        return Err(DrawError::Size { size });
-    }
-    if let Some(angle) = rotate.into_iter().find(|angle| !angle.is_finite()) {
-        return Err(DrawError::Angle { angle });
-    }
+    let Settings { size, colour, transparent, rotate, depth_cue, shadows } = *settings;
+    settings.check()?;
     let residues = || structure.chains.iter().flat_map(|chain| &chain.residues);
     let trace: Vec<Point> = residues().filter_map(|residue| residue.trace).filter(|p| finite(*p)).collect();
     if trace.is_empty() {
@@ -88,6 +103,6 @@ pub fn draw_from(structure: &Structure, settings: &Settings) -> Result<(Picture,
         _ => colours[residue as usize],
     });
     let camera = Camera::fit(&trace, &mesh.positions, rotate);
-    let look = Look { size, transparent, depth_cue };
+    let look = Look { size, transparent, depth_cue, shadows };
     Ok((raster(&mesh, &camera, &look), camera))
 }

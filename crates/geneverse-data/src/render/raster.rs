@@ -1,18 +1,17 @@
 //! Triangles to pixels.
 //!
-//! Sixteen samples to a pixel, on a regular grid, know which triangle is nearest; then each triangle that a pixel shows
-//! is lit once, at the middle of its samples there, and counts by their number. So edges are smooth and the light is
-//! worked out for few more points than pixels. Bands of rows are independent of each other: threads change no byte.
-//!
-//! Edges that triangles share are crossed at the same place for both, from the same end, so there are no cracks and no
-//! doubly drawn samples. Of equally near triangles the first stays.
+//! Sixteen samples to a pixel, on a regular grid, know which triangle is nearest (`samples.rs`); then each triangle that
+//! a pixel shows is lit once, at the middle of its samples there, and counts by their number. So edges are smooth and
+//! the light is worked out for few more points than pixels. Bands of rows are independent of each other: threads change
+//! no byte.
 
 use rayon::prelude::*;
 
 use crate::picture::{Channels, Picture};
 use crate::render::camera::Camera;
-use crate::render::light::{fade, shade};
+use crate::render::light::{Shadows, fade, shade};
 use crate::render::mesh::{Colour, Mesh};
+use crate::render::samples::{Corner, NONE, Samples, bands};
 use crate::render::vector::{add_scaled, scale, unit};
 use crate::structure::Point;
 
@@ -20,8 +19,6 @@ use crate::structure::Point;
 const GRID: usize = 4;
 /// Rows of pixels in a band: at 512 pixels its samples fit into a core's cache.
 const BAND: usize = 8;
-/// No triangle.
-const NONE: u32 = u32::MAX;
 /// What is far away is white, on whatever ground.
 const WHITE: Colour = [1.0; 3];
 
@@ -34,39 +31,31 @@ pub struct Look {
     pub transparent: bool,
     /// Whether what is farther away is paler.
     pub depth_cue: bool,
-}
-
-/// A corner on the screen.
-#[derive(Debug, Clone, Copy)]
-struct Corner {
-    /// In samples, from the upper left.
-    x: f32,
-    y: f32,
-    /// One over the depth, which is linear on the screen.
-    nearness: f32,
+    /// Whether the lamp casts shadows.
+    pub shadows: bool,
 }
 
 /// The picture of `mesh` from `camera`.
 pub fn draw(mesh: &Mesh, camera: &Camera, look: &Look) -> Picture {
     let size = look.size;
     let scene = Scene::new(mesh, camera, look);
-    let bands = scene.bands(size.div_ceil(BAND));
+    let bands = bands(&mesh.triangles, &scene.corners, BAND * GRID, size.div_ceil(BAND));
     let channels = if look.transparent { Channels::Rgba } else { Channels::Rgb };
     let mut picture = Picture::filled(size, size, channels, [255, 255, 255, 0]);
     let row = size * channels.count();
     picture.bytes.par_chunks_mut(BAND * row).zip(&bands).enumerate().for_each_init(
-        || Samples::new(size),
+        || Samples::new(size * GRID, BAND * GRID),
         |samples, (band, (bytes, triangles))| {
             if triangles.is_empty() {
                 return;
             }
-            samples.clear();
+            samples.clear(band * BAND * GRID);
             for triangle in triangles {
-                scene.mark(*triangle, samples, band * BAND * GRID);
+                samples.mark(*triangle, scene.corners_of(*triangle));
             }
             for (line, pixels) in bytes.chunks_mut(row).enumerate() {
                 for (column, pixel) in pixels.chunks_mut(channels.count()).enumerate() {
-                    scene.pixel(samples, column, line, band * BAND, pixel);
+                    scene.pixel(samples, column, line, pixel);
                 }
             }
         },
@@ -74,136 +63,70 @@ pub fn draw(mesh: &Mesh, camera: &Camera, look: &Look) -> Picture {
     picture
 }
 
-/// What the samples of a band see.
-struct Samples {
-    width: usize,
-    nearness: Vec<f32>,
-    triangle: Vec<u32>,
-}
-
-impl Samples {
-    fn new(size: usize) -> Self {
-        let width = size * GRID;
-        Self { width, nearness: vec![0.0; width * BAND * GRID], triangle: vec![NONE; width * BAND * GRID] }
-    }
-    fn clear(&mut self) {
-        self.nearness.fill(0.0);
-        self.triangle.fill(NONE);
-    }
-}
-
 struct Scene<'a> {
     mesh: &'a Mesh,
     look: &'a Look,
+    /// On the screen, in samples from the upper left; how near is one over the depth, which is linear there.
     corners: Vec<Corner>,
     normals: Vec<Point>,
     depths: [f32; 2],
+    /// Samples by which one unit of `x / depth` moves, and the middle of the screen.
+    samples: f32,
+    middle: f32,
+    shadows: Option<Shadows>,
 }
 
 impl<'a> Scene<'a> {
     fn new(mesh: &'a Mesh, camera: &Camera, look: &'a Look) -> Self {
-        let (pixels, middle) = (Camera::pixels(look.size) * GRID as f32, (look.size * GRID) as f32 * 0.5);
-        let corners = mesh.positions.par_iter().map(|position| {
-            let [x, y, depth] = camera.see(*position);
-            let nearness = 1.0 / depth;
-            Corner { x: middle + pixels * x * nearness, y: middle - pixels * y * nearness, nearness }
-        });
-        let normals = mesh.normals.par_iter().map(|normal| camera.turn(*normal));
-        Self { mesh, look, corners: corners.collect(), normals: normals.collect(), depths: camera.depths }
+        let (samples, middle) = (Camera::pixels(look.size) * GRID as f32, (look.size * GRID) as f32 * 0.5);
+        let seen: Vec<Point> = mesh.positions.par_iter().map(|position| camera.see(*position)).collect();
+        let on_screen = |[x, y, depth]: &Point| {
+            let near = 1.0 / depth;
+            Corner { x: middle + samples * x * near, y: middle - samples * y * near, near }
+        };
+        Self {
+            mesh,
+            look,
+            corners: seen.par_iter().map(on_screen).collect(),
+            normals: mesh.normals.par_iter().map(|normal| camera.turn(*normal)).collect(),
+            depths: camera.depths,
+            samples,
+            middle,
+            shadows: look.shadows.then(|| Shadows::cast(&mesh.triangles, &seen, look.size)),
+        }
     }
 
-    fn corners(&self, triangle: u32) -> [Corner; 3] {
+    fn corners_of(&self, triangle: u32) -> [Corner; 3] {
         self.mesh.triangles[triangle as usize].map(|i| self.corners[i as usize])
     }
 
-    /// The triangles that look towards the eye, by the bands of rows that they touch, in their order.
-    fn bands(&self, count: usize) -> Vec<Vec<u32>> {
-        let mut bands = vec![Vec::new(); count];
-        let height = (BAND * GRID) as f32;
-        for triangle in 0..self.mesh.triangles.len() as u32 {
-            let [a, b, c] = self.corners(triangle);
-            // The screen's y goes down, so counter-clockwise is negative. What is not a number is not drawn.
-            let area = (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x);
-            if !(area < 0.0) || !area.is_finite() {
-                continue;
-            }
-            let (low, high) = (a.y.min(b.y).min(c.y), a.y.max(b.y).max(c.y));
-            if high < 0.0 {
-                continue;
-            }
-            let (from, to) = ((low.max(0.0) / height) as usize, (high / height) as usize);
-            for band in bands.iter_mut().take(to + 1).skip(from) {
-                band.push(triangle);
-            }
-        }
-        bands
-    }
-
-    /// Marks the samples whose nearest triangle this is; the band's first row of samples is `top`.
-    fn mark(&self, triangle: u32, samples: &mut Samples, top: usize) {
-        let [a, b, c] = self.corners(triangle);
-        let edges = [(a, b), (b, c), (c, a)].map(|(p, q)| {
-            let (p, q) = if (p.y, p.x) <= (q.y, q.x) { (p, q) } else { (q, p) };
-            (p, q, (q.x - p.x) / (q.y - p.y))
-        });
-        let (low, high) = (a.y.min(b.y).min(c.y), a.y.max(b.y).max(c.y));
-        let first = first_sample(low).max(top);
-        let end = first_sample(high).min(top + BAND * GRID);
-        // How nearness changes along the screen.
-        let area = (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x);
-        let (ab, ac) = (b.nearness - a.nearness, c.nearness - a.nearness);
-        let right = (ab * (c.y - a.y) - ac * (b.y - a.y)) / area;
-        let down = (ac * (b.x - a.x) - ab * (c.x - a.x)) / area;
-        for y in first..end {
-            let middle = y as f32 + 0.5;
-            let (mut from, mut to) = (f32::INFINITY, f32::NEG_INFINITY);
-            for (p, q, slope) in &edges {
-                if p.y <= middle && middle < q.y {
-                    let x = p.x + (middle - p.y) * slope;
-                    (from, to) = (from.min(x), to.max(x));
-                }
-            }
-            let (from, to) = (first_sample(from), first_sample(to).min(samples.width));
-            if from >= to {
-                continue;
-            }
-            let row = (y - top) * samples.width;
-            let base = a.nearness + (middle - a.y) * down;
-            let nearest = &mut samples.nearness[row + from..row + to];
-            let owner = &mut samples.triangle[row + from..row + to];
-            for (i, (nearest, owner)) in nearest.iter_mut().zip(owner).enumerate() {
-                let nearness = base + ((from + i) as f32 + 0.5 - a.x) * right;
-                if nearness > *nearest {
-                    *nearest = nearness;
-                    *owner = triangle;
-                }
-            }
-        }
-    }
-
-    /// Works out a pixel of a band whose first row of pixels is `top`.
-    fn pixel(&self, samples: &Samples, column: usize, line: usize, top: usize, out: &mut [u8]) {
+    /// Works out a pixel: `column`, and `line` within the band.
+    fn pixel(&self, samples: &Samples, column: usize, line: usize, out: &mut [u8]) {
+        let rows: [&[u32]; GRID] =
+            std::array::from_fn(|y| samples.owners(line * GRID + y, column * GRID, GRID));
+        let first = rows[0][0];
         let mut shown = [(NONE, 0u32, 0.0f32, 0.0f32); GRID * GRID];
         let mut kinds = 0;
-        for y in 0..GRID {
-            let start = (line * GRID + y) * samples.width + column * GRID;
-            for (x, triangle) in samples.triangle[start..start + GRID].iter().enumerate() {
-                if *triangle == NONE {
-                    continue;
+        if rows.iter().all(|row| row.iter().all(|id| *id == first)) {
+            let all = (GRID * GRID) as f32;
+            let middle = all * 0.5 * GRID as f32;
+            shown[0] = (first, (GRID * GRID) as u32, middle, middle);
+            kinds = usize::from(first != NONE);
+        } else {
+            for (y, row) in rows.iter().enumerate() {
+                for (x, triangle) in row.iter().enumerate().filter(|(_, id)| **id != NONE) {
+                    let known = shown[..kinds].iter().position(|(id, ..)| id == triangle);
+                    let entry = &mut shown[known.unwrap_or(kinds)];
+                    kinds += usize::from(known.is_none());
+                    *entry = (*triangle, entry.1 + 1, entry.2 + x as f32 + 0.5, entry.3 + y as f32 + 0.5);
                 }
-                let known = shown[..kinds].iter().position(|(id, ..)| id == triangle);
-                let entry = &mut shown[known.unwrap_or(kinds)];
-                if known.is_none() {
-                    kinds += 1;
-                }
-                *entry = (*triangle, entry.1 + 1, entry.2 + x as f32 + 0.5, entry.3 + y as f32 + 0.5);
             }
         }
         let (mut sum, mut covered) = ([0.0; 3], 0);
         for (triangle, count, x, y) in &shown[..kinds] {
             let n = *count as f32;
             let x = (column * GRID) as f32 + x / n;
-            let y = ((top + line) * GRID) as f32 + y / n;
+            let y = (samples.top + line * GRID) as f32 + y / n;
             sum = add_scaled(sum, self.light(*triangle, x, y), n);
             covered += count;
         }
@@ -237,18 +160,17 @@ impl<'a> Scene<'a> {
             add_scaled(add_scaled(sum, values[1], shares[1]), values[2], shares[2])
         };
         let normal = unit(blend(at.map(|i| self.normals[i]))).unwrap_or([0.0, 0.0, 1.0]);
-        let colour = shade(blend(at.map(|i| self.mesh.colours[i])), normal, 1.0);
+        let near = shares[0] * a.near + shares[1] * b.near + shares[2] * c.near;
+        let depth = 1.0 / near;
+        let lit = self.shadows.as_ref().map_or(1.0, |shadows| {
+            let from_eye = depth / self.samples;
+            shadows.lit([(x - self.middle) * from_eye, (self.middle - y) * from_eye, depth], normal)
+        });
+        let colour = shade(blend(at.map(|i| self.mesh.colours[i])), normal, lit);
         if !self.look.depth_cue {
             return colour;
         }
-        let nearness = shares[0] * a.nearness + shares[1] * b.nearness + shares[2] * c.nearness;
         let [front, back] = self.depths;
-        fade(colour, WHITE, (1.0 / nearness - front) / (back - front).max(1e-3))
+        fade(colour, WHITE, (depth - front) / (back - front).max(1e-3))
     }
-}
-
-/// The first sample, of those at the middles of their cells, that does not lie before `x`.
-fn first_sample(x: f32) -> usize {
-    // A cast takes what is negative to 0.
-    (x - 0.5).ceil() as usize
 }

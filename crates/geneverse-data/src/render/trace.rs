@@ -8,7 +8,7 @@
 //!   neighbours, with the strand's ends held, because a strand's Cα atoms zigzag.
 //! - A strand is wide along C=O, smoothed in the same way. Consecutive C=O point to opposite sides, so a direction is
 //!   turned round where that brings it closer to the one before: a ribbon's two sides are the same.
-//! - A helix is wide along its axis, Cα(i−2) → Cα(i+2), and at its ends along the binormal of the trace.
+//! - A helix is wide along its axis, Cα(i−2) → Cα(i+2), and at its ends along the mean of the nearest three of these.
 //! - Between two residues the line is a blend of both neighbours' tangents, then evened out ([`sample`]).
 
 use crate::render::vector::{
@@ -48,7 +48,10 @@ pub(crate) struct Guide {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Run {
     pub polymer: Polymer,
+    /// Along the polymer; the last nucleotide's O3′, where it is known, follows as a guide of its own.
     pub guides: Vec<Guide>,
+    /// Whether nothing but Cα is known, neither other atoms nor helices and strands.
+    pub bare: bool,
 }
 
 /// A place on the line between two guides.
@@ -84,13 +87,22 @@ pub(crate) fn runs(chain: &Chain, first: u32) -> Vec<Run> {
 
 fn run(residues: &[(u32, &Residue, Point)]) -> Run {
     let polymer = residues[0].1.polymer;
-    let states: Vec<Secondary> = match polymer {
+    let mut states: Vec<Secondary> = match polymer {
         Polymer::Protein => residues.iter().map(|(_, residue, _)| residue.secondary).collect(),
         Polymer::Nucleic => vec![Secondary::Coil; residues.len()],
     };
-    let atoms: Vec<Point> = residues.iter().map(|(.., place)| *place).collect();
+    let mut atoms: Vec<Point> = residues.iter().map(|(.., place)| *place).collect();
+    let mut residues = residues.to_vec();
+    if let Some(last) = residues.last().copied().filter(|_| polymer == Polymer::Nucleic) {
+        let end = last.1.o.filter(|p| finite(*p));
+        atoms.extend(end);
+        states.extend(end.map(|_| Secondary::Coil));
+        residues.extend(end.map(|_| last));
+    }
+    let bare = polymer == Polymer::Protein
+        && residues.iter().all(|(_, r, _)| r.c.is_none() && r.o.is_none() && r.secondary == Secondary::Coil);
     let mut places = atoms.clone();
-    let mut wide = carbonyls(residues, &atoms);
+    let mut wide = carbonyls(&residues, &atoms);
     for (state, from, to) in stretches(&states) {
         match state {
             Secondary::Helix => along_axis(&atoms, &mut wide, from, to),
@@ -119,7 +131,7 @@ fn run(residues: &[(u32, &Residue, Point)]) -> Run {
             base: residue.side.filter(|p| polymer == Polymer::Nucleic && finite(*p)),
         });
     }
-    Run { polymer, guides }
+    Run { polymer, guides, bare }
 }
 
 /// `direction`, or where there is none the one before it, turned to the side of the one before it.
@@ -154,15 +166,22 @@ fn carbonyls(residues: &[(u32, &Residue, Point)], places: &[Point]) -> Vec<Point
 
 /// Gives the residues `from..=to` of a helix their directions.
 fn along_axis(places: &[Point], wide: &mut [Point], from: usize, to: usize) {
+    let axis = |i: usize| sub(places[i + 2], places[i - 2]);
+    let inside = from + 2..(to + 1).saturating_sub(2);
     for i in from..=to {
-        let from_axis = |i: usize| unit(sub(places[i + 2], places[i - 2]));
-        let inside = i >= from + 2 && i + 2 <= to;
-        let direction = if inside {
-            from_axis(i)
-        } else if i == from && to >= from + 4 {
-            from_axis(i + 2)
-        } else {
+        let direction = if inside.contains(&i) {
+            unit(axis(i))
+        } else if inside.len() < 2 {
             binormal(places, i)
+        } else {
+            // Three steps are close to a turn, over which what is across the axis cancels; two are not.
+            let near = if inside.len() < 3 { 1 } else { 3 };
+            let steps = if i < inside.start {
+                inside.start..inside.start + near
+            } else {
+                inside.end - near..inside.end
+            };
+            unit(steps.map(axis).fold([0.0; 3], add))
         };
         wide[i] = facing(direction, (i > from).then(|| wide[i - 1]), [0.0, 0.0, 1.0]);
     }

@@ -159,6 +159,7 @@ impl Dataset {
                 instruction: question.prompt.clone(),
                 input: String::new(),
                 output: question.reference.clone(),
+                ..Example::default()
             })
             .collect();
         let items = |examples: &[Example]| -> Vec<Item> {

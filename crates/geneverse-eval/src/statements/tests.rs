@@ -17,11 +17,18 @@ fn a_sentence_is_cut_where_a_new_statement_begins() {
     );
 }
 
+#[test]
+fn every_separator_may_separate() {
+    assert!(SEPARATORS.iter().all(|separator| may_separate(separator.as_bytes())));
+    assert!(!may_separate(b", the") && !may_separate(b" "));
+}
+
 #[track_caller]
 fn check(answer: &str, record: &str, contradicted: bool) {
     // Of a hundred documents one has these terms, so that each of them weighs what a rare one does.
     let others = (0..99).map(|n| format!("word{n}x"));
-    let index = TermIndex::new(others.chain([format!("{answer} {record}")]));
+    let documents: Vec<String> = others.chain([format!("{answer} {record}")]).collect();
+    let index = TermIndex::new(&documents);
     let record: Vec<Arc<Statement>> =
         statements(record, "summary", &index).into_iter().map(Arc::new).collect();
     let found =

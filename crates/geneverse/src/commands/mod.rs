@@ -13,6 +13,7 @@ pub(crate) mod generate;
 pub(crate) mod genes;
 pub(crate) mod inspect;
 pub(crate) mod judge;
+pub(crate) mod lab;
 pub(crate) mod memory;
 pub(crate) mod perplexity;
 pub(crate) mod postprocess;
@@ -21,6 +22,7 @@ pub(crate) mod quickstart;
 pub(crate) mod render;
 pub(crate) mod report;
 pub(crate) mod synthesize;
+pub(crate) mod tissue;
 pub(crate) mod train;
 
 use std::process::ExitCode;
@@ -44,6 +46,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Analyze(command) => analyze::run(command, ui),
         Command::Judge(args) => judge::run(args, ui),
         Command::Render(command) => render::run(command, ui),
+        Command::Lab(command) => lab::run(command, ui),
         Command::Report(args) => report::run(args, ui),
     }
 }
