@@ -15,6 +15,7 @@ mod pictures;
 mod pipeline;
 mod real_files;
 mod render;
+mod render_spatial;
 #[path = "../../../geneverse-data/tests/support/server.rs"]
 mod server;
 mod synthesize;
