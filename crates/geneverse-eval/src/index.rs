@@ -17,6 +17,8 @@ pub struct GeneIndex {
     /// Alias and previous symbols in capitals, each with the genes that go or went by it.
     by_other_symbol: Map<String, Vec<usize>>,
     by_id: Map<(Authority, String), usize>,
+    /// Authorities of which some gene has an identifier.
+    authorities: Vec<Authority>,
     go: GoKnowledge,
 }
 
@@ -60,8 +62,14 @@ impl FromIterator<GeneRecord> for GeneIndex {
                 }
             }
         }
+        let known = |authority: &Authority| index.genes.iter().any(|gene| has_value(gene, *authority));
+        index.authorities = Authority::ALL.into_iter().filter(known).collect();
         index
     }
+}
+
+fn has_value(gene: &GeneRecord, authority: Authority) -> bool {
+    !own_values(gene, authority).is_empty()
 }
 
 impl GeneIndex {
@@ -109,6 +117,11 @@ impl GeneIndex {
     /// The gene that an identifier belongs to.
     pub fn owner(&self, authority: Authority, value: &str) -> Option<&GeneRecord> {
         self.by_id.get(&(authority, canonical(authority, value)?)).map(|&place| &self.genes[place])
+    }
+
+    /// Whether any gene has an identifier of this authority. Where none has, nothing is known against one in a text.
+    pub fn knows(&self, authority: Authority) -> bool {
+        self.authorities.contains(&authority)
     }
 
     /// Where a gene with this approved symbol stands in [`Self::genes`].

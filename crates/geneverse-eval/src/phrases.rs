@@ -3,7 +3,7 @@
 //! Grading asks of every sentence which of some hundred phrases it holds, and the answer is nearly always: none. At each
 //! place the first three bytes say which phrases may begin there, and only these are compared.
 
-/// As many phrases a list may have: each is a bit.
+/// As many phrases a list may have.
 const MOST: usize = 64;
 
 /// Phrases of at least one byte.
@@ -19,9 +19,10 @@ pub(crate) struct Phrases {
 pub(crate) struct Held(u64);
 
 impl Phrases {
-    /// A list of at most 64; of a longer one the rest is left out, which a test of each list must not let happen.
+    /// A list of at most 64: each is a bit.
     pub(crate) fn new(phrases: impl IntoIterator<Item = &'static str>) -> Self {
-        let phrases: Vec<&'static str> = phrases.into_iter().take(MOST).collect();
+        let phrases: Vec<&'static str> = phrases.into_iter().collect();
+        debug_assert!(phrases.len() <= MOST, "a list of {} phrases", phrases.len());
         let mut beginnings = Box::new([[0; 256]; 3]);
         for (place, phrase) in phrases.iter().enumerate() {
             for (depth, table) in beginnings.iter_mut().enumerate() {
@@ -77,12 +78,6 @@ impl Phrases {
     /// Whether any of them stands in a text.
     pub(crate) fn any(&self, text: &str) -> bool {
         !self.held(text).is_empty()
-    }
-
-    /// How many there are.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.phrases.len()
     }
 }
 

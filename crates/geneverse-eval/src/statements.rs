@@ -33,6 +33,10 @@ pub(crate) struct Statement {
     /// The distinct terms that it denies, likewise; empty where it denies nothing.
     pub(crate) denied: Vec<TermId>,
     turns: Vec<Turn>,
+    /// The directions of all its words that have one, in their order.
+    ways: Vec<bool>,
+    /// Its distinct terms without those words, in the order of their ids; empty where it has none of them.
+    still: Vec<TermId>,
 }
 
 /// Something is raised or lowered.
@@ -216,17 +220,21 @@ impl Statement {
         let lower = fold_phrases(&lower);
         let placed = words(&lower);
         let written: Vec<&str> = placed.iter().map(|(_, word)| *word).collect();
+        let ways: Vec<bool> = written.iter().filter_map(|word| direction(word)).collect();
         // Few clauses turn anything.
-        let turns = if written.iter().any(|word| direction(word).is_some()) {
+        let (turns, still) = if ways.is_empty() {
+            (Vec::new(), Vec::new())
+        } else {
             let mark = |from: usize, to: usize| lower[from..to].contains([',', ';', ':', '(', ')']);
             let before = |n: usize| if n == 0 { 0 } else { placed[n - 1].0.end };
             let breaks: Vec<bool> = (0..placed.len()).map(|n| mark(before(n), placed[n].0.start)).collect();
-            turns(&written, &breaks, index)
-        } else {
-            Vec::new()
+            let still = written.iter().copied().filter(|word| direction(word).is_none());
+            let still = index.ids_of_lower(&still.collect::<Vec<_>>().join(" "));
+            (turns(&written, &breaks, index), still)
         };
         let terms = index.ids_of_lower(&lower);
-        Self { text: text.trim().to_owned(), field, terms, denied: denied(&written, index), turns }
+        let denied = denied(&written, index);
+        Self { text: text.trim().to_owned(), field, terms, denied, turns, ways, still }
     }
 
     /// The record's statement whose opposite this one says, where none of them says the same.
@@ -235,7 +243,8 @@ impl Statement {
         record: &'a [Arc<Statement>],
         index: &TermIndex,
     ) -> Option<&'a Statement> {
-        self.denies(record, index).or_else(|| self.turned(record, index))
+        let turned = || self.turned(record, index).or_else(|| self.twin(record, index));
+        self.denies(record, index).or_else(turned)
     }
 
     /// The record's statement that this one denies.
@@ -274,8 +283,28 @@ impl Statement {
                 .find(|r: &&Statement| r.turns.iter().any(|other| other.up != turn.up && same(other)))
         })
     }
+
+    /// The record's statement that says the same of the same things but for the directions, where none says the same with
+    /// these: "its activation prevents apoptosis", "its activation promotes apoptosis".
+    fn twin<'a>(&self, record: &'a [Arc<Statement>], index: &TermIndex) -> Option<&'a Statement> {
+        let least = ENOUGH_TURNED * index.heaviest();
+        if self.ways.is_empty() || !self.denied.is_empty() || index.weight(&self.still) < least {
+            return None;
+        }
+        let alike = |r: &&Statement| {
+            r.ways.len() == self.ways.len()
+                && r.denied.is_empty()
+                && share(&self.still, &r.still, index) >= TWIN
+                && share(&r.still, &self.still, index) >= TWIN
+        };
+        let twins: Vec<&Statement> = record.iter().map(Arc::as_ref).filter(alike).collect();
+        let confirmed = twins.iter().any(|twin| twin.ways == self.ways);
+        twins.into_iter().next().filter(|_| !confirmed)
+    }
 }
 
+/// Two clauses are the same but for their directions where each has this share of the other's other terms.
+const TWIN: f64 = 0.8;
 /// A record says what is denied where it has this share of the denied terms, by weight, in one statement.
 const DENIED: f64 = 0.6;
 /// Or where all but this of what it says is denied.
@@ -322,6 +351,7 @@ pub(crate) fn statements(text: &str, field: &'static str, index: &TermIndex) -> 
             if denying && goes_on(&statement.text) {
                 statement.denied.clone_from(&statement.terms);
                 statement.turns.clear();
+                statement.ways.clear();
             }
             denying = !statement.denied.is_empty();
             all.push(statement);

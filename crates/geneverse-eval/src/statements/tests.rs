@@ -54,6 +54,17 @@ fn denials_and_turns_contradict() {
 }
 
 #[test]
+fn a_clause_that_differs_by_its_directions_alone_contradicts() {
+    let record = "Its activation prevents apoptosis of motor neurons. It is linked to spastic paraplegia.";
+    check("Its activation promotes apoptosis of motor neurons.", record, true);
+    check("Its activation prevents apoptosis of motor neurons.", record, false);
+    // Of other things.
+    check("Its activation promotes growth of smooth muscle.", record, false);
+    let both = format!("{record} Its activation promotes apoptosis of motor neurons.");
+    check("Its activation promotes apoptosis of motor neurons.", &both, false);
+}
+
+#[test]
 fn a_record_that_says_both_contradicts_neither() {
     let record =
         "Positive regulation of apoptotic process; negative regulation of apoptotic process in neurons.";
