@@ -39,7 +39,8 @@ pub(crate) fn bands(
     for (number, triangle) in triangles.iter().enumerate() {
         let [a, b, c] = triangle.map(|i| corners[i as usize]);
         // Rows go down, so counter-clockwise is negative. What is not a number is not drawn.
-        if !(doubled_area(a, b, c) < 0.0) {
+        let looks_here = doubled_area(a, b, c) < 0.0;
+        if !looks_here {
             continue;
         }
         let (low, high) = (a.y.min(b.y).min(c.y), a.y.max(b.y).max(c.y));
