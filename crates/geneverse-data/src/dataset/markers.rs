@@ -4,7 +4,7 @@
 //! Every known pair of a gene and a cell type is an example whose answer is yes. Beside it stands an example with the same
 //! gene and a type that it does not mark, whose answer is no, so that the gene alone says nothing. Types are drawn so that
 //! each has as many answers yes as no in each split, as far as the pairs allow: the type alone says nothing either. With hard
-//! negatives they are the types whose expression is most like that of the type that the gene marks ([`profiles`]).
+//! negatives they are the types whose expression is most like that of the type that the gene marks.
 //!
 //! All examples of a gene are in one split; each type has its share of every split. Written are the splits in LLaVA's form (or
 //! others), `images/`, `skipped.jsonl`, a dataset card in `README.md`, and `manifest.json` last. A call that was broken off

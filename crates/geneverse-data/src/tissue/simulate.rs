@@ -1,9 +1,9 @@
 //! A tissue of which the truth is known: cell types in niches, and genes that mark them.
 //!
 //! Ducts of epithelium within a rim of myoepithelium, lymph follicles with B cells inside T cells, vessels, fat, a band of
-//! muscle, and a stroma through which immune cells are scattered, some kinds more to one side ([`layout`]). A gene's
+//! muscle, and a stroma through which immune cells are scattered, some kinds more to one side. A gene's
 //! counts in a cell are negative binomial around a mean that the cell's type, its size and, of some genes, its place give;
-//! some are lost, and all are stained by what swims between the cells ([`counts`]).
+//! some are lost, and all are stained by what swims between the cells.
 //!
 //! Cell types have real names, and as many genes as `data/lab_markers.tsv` lists have real symbols, of markers that textbooks
 //! name. The rest are invented (`SIM1`, `SIM2`, …), two of three of them markers, so that nothing but the picture tells of

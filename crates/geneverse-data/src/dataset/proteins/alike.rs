@@ -1,7 +1,7 @@
 //! Sequences that are alike, without an alignment: those that have runs of five residues in common.
 //!
 //! Two unrelated proteins of 500 residues share 0.08 runs of five by chance; of two that are aligned with 40 % of their
-//! residues equal, one run in a hundred is whole. [`SHARED`] of them are taken as kinship: it finds most families at 40 %
+//! residues equal, one run in a hundred is whole. Five of them are taken as kinship: it finds most families at 40 %
 //! identity and above, and not what is farther apart. Clusters are what hangs together.
 
 use std::collections::{HashMap, HashSet};
