@@ -135,8 +135,8 @@ fn truth_is_told_from_what_only_looks_like_it() {
     expect(&rows, "name alone", 1.0);
     expect(&rows, "nothing", 1.0);
     // Short of what is wanted. A record that says both directions cannot tell, and relatives share words and terms.
-    expect(&rows, "narrative turned round", 0.74); // 0.765
-    expect(&rows, "ontological turned round", 0.77); // 0.792
+    expect(&rows, "narrative turned round", 0.82); // 0.838
+    expect(&rows, "ontological turned round", 0.79); // 0.803
     expect(&rows, "relative's narrative", 0.72); // 0.744
     expect(&rows, "relative's ontological", 0.62); // 0.645
     let whole = |truth: bool, kinds: &[&str]| {
@@ -214,7 +214,8 @@ fn each_rule_of_form_lets_real_texts_pass_and_sees_its_fault() {
         let seen = rejects(&spoiled, reason);
         let [a, b, c] = false_positives;
         println!("{rule:<28} {a:>9.4} {b:>9.4} {c:>9.4} {seen:>9.4}");
-        assert!(a <= 0.004 && b <= 0.01 && c <= 0.01, "{rule} rejects real texts");
+        // Of half a percent of genes the summary tells no function: "this gene is expressed in testis only".
+        assert!(a <= 0.006 && b <= 0.01 && c <= 0.01, "{rule} rejects real texts");
         assert!(seen >= 0.97, "{rule} sees its fault in {seen:.3} of texts");
     }
     for (what, texts) in sets {
