@@ -128,10 +128,10 @@ fn write(out: &Path, lab: &Laboratory, settings: &Simulation) -> Result<(), File
     }
     gzip("cells.csv.gz", &mut |file| {
         writeln!(file, "cell_id,x_centroid,y_centroid,transcript_counts,cell_type")?;
-        for cell in 0..cells {
+        for (cell, total) in totals.iter().enumerate() {
             let [x, y] = tissue.places[cell];
             let kind = &tissue.cell_types[tissue.types[cell] as usize];
-            writeln!(file, "{},{x:.2},{y:.2},{},{kind}", tissue.cells[cell], totals[cell])?;
+            writeln!(file, "{},{x:.2},{y:.2},{total},{kind}", tissue.cells[cell])?;
         }
         Ok(())
     })?;
