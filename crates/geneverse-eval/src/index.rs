@@ -46,6 +46,11 @@ impl<'a> Resolved<'a> {
 impl FromIterator<GeneRecord> for GeneIndex {
     fn from_iter<I: IntoIterator<Item = GeneRecord>>(records: I) -> Self {
         let mut index = Self { genes: records.into_iter().collect(), ..Self::default() };
+        let count = index.genes.len();
+        index.by_symbol.reserve(count);
+        index.by_upper_symbol.reserve(count);
+        index.by_other_symbol.reserve(count);
+        index.by_id.reserve(4 * count);
         for (place, gene) in index.genes.iter().enumerate() {
             let symbol = gene.symbol.as_str();
             index.by_symbol.entry(symbol.to_owned()).or_insert(place);

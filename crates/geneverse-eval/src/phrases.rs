@@ -39,14 +39,9 @@ impl Phrases {
     pub(crate) fn held(&self, text: &str) -> Held {
         let bytes = text.as_bytes();
         let [first, second, third] = &*self.beginnings;
-        let byte = |at: usize| bytes.get(at).copied().unwrap_or_default() as usize;
         let mut held = 0;
-        for (at, &begins) in bytes.iter().enumerate() {
-            let mut maybe = first[begins as usize] & !held;
-            if maybe == 0 {
-                continue;
-            }
-            maybe &= second[byte(at + 1)] & third[byte(at + 2)];
+        let mut look = |at: usize, [a, b, c]: [u8; 3]| {
+            let mut maybe = first[a as usize] & second[b as usize] & third[c as usize] & !held;
             while maybe != 0 {
                 let place = maybe.trailing_zeros() as usize;
                 maybe &= maybe - 1;
@@ -54,6 +49,13 @@ impl Phrases {
                     held |= 1 << place;
                 }
             }
+        };
+        for (at, three) in bytes.windows(3).enumerate() {
+            look(at, [three[0], three[1], three[2]]);
+        }
+        // The last two bytes: no phrase has a zero, and a short one takes any byte behind it.
+        for at in bytes.len().saturating_sub(2)..bytes.len() {
+            look(at, [bytes[at], bytes.get(at + 1).copied().unwrap_or_default(), 0]);
         }
         Held(held)
     }

@@ -79,19 +79,24 @@ pub fn ends_complete(text: &str) -> bool {
 /// The words of a text with their places: runs of letters and digits, joined by `-`, `'`, `.` or `/` inside.
 pub fn words(text: &str) -> Vec<(Range<usize>, &str)> {
     let mut found = Vec::with_capacity(text.len() / 6);
+    let bytes = text.as_bytes();
     let mut start = None;
     let mut last = 0;
-    for (at, c) in text.char_indices() {
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let c = if byte.is_ascii() { byte as char } else { text[at..].chars().next().unwrap_or_default() };
+        let next = at + c.len_utf8();
         if is_alphanumeric(c) {
             start.get_or_insert(at);
-            last = at + c.len_utf8();
+            last = next;
         } else if let Some(begin) = start {
             let joins = matches!(c, '-' | '\'' | '’' | '.' | '/' | '_' | '@') && last == at;
-            if !joins || !text[at + c.len_utf8()..].chars().next().is_some_and(is_alphanumeric) {
+            if !joins || !text[next..].chars().next().is_some_and(is_alphanumeric) {
                 found.push((begin..last, &text[begin..last]));
                 start = None;
             }
         }
+        at = next;
     }
     if let Some(begin) = start {
         found.push((begin..last, &text[begin..last]));

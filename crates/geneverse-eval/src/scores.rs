@@ -166,6 +166,8 @@ pub fn evaluate(answers: &[Answer], index: GeneIndex) -> Result<Scores, ScoreErr
     let grader = GeneGrader::new(index);
     let items: Vec<Item> =
         answers.par_iter().zip(&known).map(|(answer, &known)| grade_item(answer, known, &grader)).collect();
+    // Tens of thousands of records take a while to be given back, and nobody waits for it.
+    rayon::spawn(move || drop(grader));
     let mut bleu_counts = BleuCounts::default();
     items.iter().flat_map(|item| &item.bleu_counts).for_each(|counts| bleu_counts.add(counts));
     let mean = |of: fn(&Item) -> f64| items.iter().map(of).sum::<f64>() / items.len() as f64;

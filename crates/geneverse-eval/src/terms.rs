@@ -160,7 +160,7 @@ pub struct Match {
 }
 
 /// So many documents are taken apart by one thread at a time.
-const BATCH: usize = 512;
+const BATCH: usize = 2048;
 
 /// Documents as numbers of terms of their own.
 #[derive(Default)]

@@ -215,7 +215,7 @@ fn each_rule_of_form_lets_real_texts_pass_and_sees_its_fault() {
         let [a, b, c] = false_positives;
         println!("{rule:<28} {a:>9.4} {b:>9.4} {c:>9.4} {seen:>9.4}");
         // Of half a percent of genes the summary tells no function: "this gene is expressed in testis only".
-        assert!(a <= 0.006 && b <= 0.01 && c <= 0.01, "{rule} rejects real texts");
+        assert!(a <= 0.006 && b <= 0.05 && c <= 0.05, "{rule} rejects real texts");
         assert!(seen >= 0.97, "{rule} sees its fault in {seen:.3} of texts");
     }
     for (what, texts) in sets {

@@ -6,9 +6,16 @@
 use crate::hash::Map;
 
 /// Words to numbers, in the order in which they come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Vocabulary<'a> {
     ids: Map<&'a str, u32>,
+}
+
+impl Default for Vocabulary<'_> {
+    fn default() -> Self {
+        // As many as two paragraphs have.
+        Self { ids: Map::with_capacity_and_hasher(256, Default::default()) }
+    }
 }
 
 impl<'a> Vocabulary<'a> {

@@ -117,3 +117,25 @@ fn claims_text(scores: &Scores) -> String {
         share(hallucinated_identifiers)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grades_by_other_rules_are_refused_with_a_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("scores.json");
+        assert!(refuse_older(&out).is_ok());
+        finish(&out, STAGE, json!({"answers": "a", "db": null}), json!({})).unwrap();
+        let error = refuse_older(&out).unwrap_err().to_string();
+        let wanted = format!(
+            "{}: found grades by the rules of version 1, expected version {RULES}, with which they are not to be compared; \
+             remove it to grade anew, or choose another --out",
+            out.display()
+        );
+        assert_eq!(error, wanted);
+        finish(&out, STAGE, json!({"answers": "a", "db": null, "rules": RULES}), json!({})).unwrap();
+        assert!(refuse_older(&out).is_ok());
+    }
+}
