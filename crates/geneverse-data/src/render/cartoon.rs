@@ -118,7 +118,13 @@ fn tube(mesh: &mut Mesh, line: &[Sample], section: &[Corner], paint: impl Fn(&Sa
 }
 
 /// A strand, whose last segment is the arrow's head.
-fn arrow(mesh: &mut Mesh, line: &[Sample], section: &[Corner], steps: usize, paint: impl Fn(&Sample) -> Colour) {
+fn arrow(
+    mesh: &mut Mesh,
+    line: &[Sample],
+    section: &[Corner],
+    steps: usize,
+    paint: impl Fn(&Sample) -> Colour,
+) {
     let (shaft, head) = (&line[..line.len() - steps], &line[line.len() - 1 - steps..]);
     if shaft.len() > 1 {
         tube(mesh, shaft, section, &paint);

@@ -27,8 +27,8 @@ pub const PLDDT: [(f32, u32); 4] =
 
 /// Chains in turn (Okabe and Ito, 2008, without black; then their lighter or darker relatives).
 const CHAINS: [u32; 12] = [
-    0x0072B2, 0xE69F00, 0x009E73, 0xCC79A7, 0x56B4E9, 0xD55E00, 0xF0E442, 0x7F7F7F, 0x004C78, 0xA65E00, 0x66CDAA,
-    0x8E4585,
+    0x0072B2, 0xE69F00, 0x009E73, 0xCC79A7, 0x56B4E9, 0xD55E00, 0xF0E442, 0x7F7F7F, 0x004C78, 0xA65E00,
+    0x66CDAA, 0x8E4585,
 ];
 
 /// A rainbow whose steps are seen as alike and whose brightness does not jump: blue, cyan, green, yellow, red.

@@ -68,7 +68,8 @@ pub(crate) fn runs(chain: &Chain, first: u32) -> Vec<Run> {
     let mut open: Vec<(u32, &Residue, Point)> = Vec::new();
     for (residue, number) in chain.residues.iter().zip(first..) {
         let place = residue.trace.filter(|p| finite(*p));
-        let goes_on = residue.joined && open.last().is_some_and(|(_, last, _)| last.polymer == residue.polymer);
+        let goes_on =
+            residue.joined && open.last().is_some_and(|(_, last, _)| last.polymer == residue.polymer);
         if (place.is_none() || !goes_on) && !open.is_empty() {
             runs.push(run(&open));
             open.clear();
