@@ -1,7 +1,8 @@
 //! `generate`: prompts to `answers.jsonl`, an answer at a time.
 //!
 //! Finished answers are appended to `OUT.part` at once, so that an interrupted run goes on where it was; at the
-//! end they are put in the prompts' order, written to OUT, and the part is removed.
+//! end they are put in the prompts' order, written to OUT, and the part is removed. What a LLaVA sees of the questions'
+//! pictures lies in `OUT.features` till then.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -162,6 +163,8 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
 
     let examples = questions()?;
     let mut part = Part::open(&args.out, &hash_bytes(key.to_string().as_bytes()))?;
+    // What is seen of many pictures is more than memory holds.
+    let features = beside(&args.out, "features");
     let waiting: Vec<&Example> = examples.iter().filter(|e| !part.answers.contains_key(&e.id)).collect();
     let begun = Instant::now();
     let (mut new_tokens, mut cut, mut load_seconds, mut generate_seconds) = (0, 0, 0.0, 0.0);
@@ -171,9 +174,9 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
         if let Some(adapter) = &args.adapter {
             model = model.with_adapter(adapter)?.merged(None);
         }
-        let waiting_examples: Vec<Example> = waiting.iter().map(|example| (*example).clone()).collect();
-        let shown = pictures::shown([(args.prompts.as_path(), waiting_examples.as_slice())])?;
-        let looked = pictures::look(&folder, &mut model, &shown, None, ui)?;
+        // Of all questions, so that an interrupted run finds what it has seen.
+        let shown = pictures::shown([(args.prompts.as_path(), examples.as_slice())])?;
+        let looked = pictures::look(&folder, &mut model, &shown, Some(&features), ui)?;
         if let Looked::Stopped = looked {
             let answers = part.answers.len();
             return Ok(Report { out: args.out.clone(), answers, ..Report::default() });
@@ -232,6 +235,10 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
     let finished = answers == examples.len();
     if finished {
         part.finish(&examples)?;
+        if features.exists() {
+            fs::remove_dir_all(&features)
+                .with_context(|| format!("{}: cannot remove", features.display()))?;
+        }
         let facts = json!({"answers": answers, "new_tokens": new_tokens, "seconds": seconds, "cut": cut});
         stage::finish(&args.out, STAGE, key, facts)?;
     }
@@ -297,6 +304,14 @@ fn template(args: &GenerateArgs, folder: &Path, sees: bool) -> Result<Template> 
     }
 }
 
+/// `OUT.END`
+fn beside(out: &Path, end: &str) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(end);
+    out.with_file_name(name)
+}
+
 /// Answers so far, on disk as they come.
 struct Part {
     path: PathBuf,
@@ -308,9 +323,7 @@ struct Part {
 impl Part {
     /// Opens what an interrupted run with the same key has left; what another one has left is dropped.
     fn open(out: &Path, key: &str) -> Result<Self> {
-        let mut name = out.file_name().unwrap_or_default().to_owned();
-        name.push(".part");
-        let path = out.with_file_name(name);
+        let path = beside(out, "part");
         let text = fs::read_to_string(&path).unwrap_or_default();
         let mut lines = text.lines();
         let mut answers = HashMap::new();

@@ -58,7 +58,8 @@ pub(crate) fn run(args: MemoryArgs, ui: &Ui) -> Result<ExitCode> {
     let mut model = Decoder::read(&base)?;
     let recipe = recipe.for_model(model.config())?;
     let data = read_data(&recipe)?;
-    let looked = pictures::look(&base, &mut model, &pictures_of(&recipe, &data)?, None, ui)?;
+    let kept = recipe.vision.as_ref().and_then(|vision| vision.features.as_deref()).map(Path::new);
+    let looked = pictures::look(&base, &mut model, &pictures_of(&recipe, &data)?, kept, ui)?;
     if let Looked::Stopped = looked {
         return Ok(stop::exit());
     }

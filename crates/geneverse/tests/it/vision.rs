@@ -245,6 +245,7 @@ fn a_model_learns_to_tell_pictures_apart_and_answers_by_the_picture() {
         }
         assert_eq!(answers[3]["answer"], "nothing is shown");
         assert_eq!(answers[3].get("image"), None);
+        assert!(!path.join(format!("answers-{batch}.jsonl.features")).exists());
     }
     // The pictures exchanged, the questions as they were: the answers go with the pictures.
     for (name, other) in [("wide", "tall"), ("tall", "rgb"), ("rgb", "wide")] {
