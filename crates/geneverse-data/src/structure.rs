@@ -136,3 +136,6 @@ impl Structure {
         self.chains.iter().map(|chain| chain.residues.len()).sum()
     }
 }
+
+#[cfg(test)]
+mod tests;

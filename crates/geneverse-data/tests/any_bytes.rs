@@ -193,3 +193,38 @@ proptest! {
         read_as_file(&bytes, cut)?;
     }
 }
+
+const PDB: &str = "HEADER    X                                       01-JAN-00   1XXX\n\
+DBREF  1XXX A    1   129  UNP    P00698   LYSC_CHICK      1    129\n\
+HELIX    1   1 ALA A    1  GLY A    2  1                                   2\n\
+ATOM      1  N   ALA A   1       0.000   0.000   0.000  1.00 10.00           N\n\
+ATOM      2  CA AALA A   1A      1.400   0.000   0.000  0.50 10.00           C\n\
+HETATM    3  CA  MSE A   2       3.800   0.000   0.000  1.00 10.00           C\n\
+MODEL        2\nENDMDL\nTER\n";
+const MMCIF: &str = "data_x\n_entry.id '1X X'\n_struct.title\n;two\nlines\n;\nloop_\n_atom_site.label_atom_id\n\
+_atom_site.label_comp_id\n_atom_site.label_seq_id\n_atom_site.Cartn_x\n_atom_site.Cartn_y\n_atom_site.Cartn_z\n\
+CA ALA 1 0 0 0\n\"CA\" GLY 2 3.8 0(1) .\nCA SER 3 7.6 0 0\n# end\n";
+
+proptest! {
+    #[test]
+    fn structure_files_with_damage_never_panic(
+        mmcif in any::<bool>(),
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
+        cut in any::<prop::sample::Index>(),
+        tail in proptest::collection::vec(any::<u8>(), 0..40),
+    ) {
+        use geneverse_data::structure::{ReadOptions, SecondaryWanted, read_bytes};
+        let mut bytes = if mmcif { MMCIF } else { PDB }.as_bytes().to_vec();
+        for (place, byte) in damage {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        bytes.truncate(cut.index(bytes.len() + 1).max(8));
+        bytes.extend(tail);
+        let options = ReadOptions { model: None, secondary: SecondaryWanted::Computed };
+        match read_bytes(Path::new("any"), &bytes, &options) {
+            Ok((structure, _)) => prop_assert!(structure.residue_count() > 0),
+            Err(error) => prop_assert!(error.to_string().starts_with("any:")),
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! `lab proteins`: ideal folds as PDB files, named by class.
+//! `lab proteins`: ideal folds as PDB files.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -27,6 +27,7 @@ pub(crate) struct ProteinsArgs {
     seed: u64,
 }
 
+/// Runs `lab proteins`.
 pub(crate) fn run(args: ProteinsArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
     let ProteinsArgs { out, count, seed } = args;
     anyhow::ensure!(count > 0, "--count is 0, expected at least 1");
