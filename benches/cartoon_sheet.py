@@ -45,7 +45,7 @@ def sheet(cells: list[list[Path]], heads: list[str], side: list[str], size: int,
             if picture is None:
                 continue
             page.paste(Image.open(picture).convert("RGB").resize((size, size)), (left + size * column, top + size * row))
-    page.quantize(255, dither=Image.Dither.NONE).save(path, optimize=True)
+    page.save(path, optimize=True)
     print(path, path.stat().st_size // 1000, "kB")
 
 
