@@ -45,7 +45,8 @@ def sheet(cells: list[list[Path]], heads: list[str], side: list[str], size: int,
             if picture is None:
                 continue
             page.paste(Image.open(picture).convert("RGB").resize((size, size)), (left + size * column, top + size * row))
-    page.quantize(255, dither=Image.Dither.NONE).save(path, optimize=True)
+    # Five bits a channel, white kept: a palette loses small patches of colour, and all eight make large files.
+    page.point([min(255, (v + 4) // 8 * 8) if v < 252 else 255 for v in range(256)] * 3).save(path, optimize=True)
     print(path, path.stat().st_size // 1000, "kB")
 
 
@@ -61,7 +62,7 @@ def main() -> None:
         columns = [render(args, ROWS, scratch / c, 512, "--color", c) for c in COLOURS]
         place = lambda c, picture: scratch / c / picture["picture"] if picture else None
         cells = [[place(c, pictures[row]) for c, pictures in zip(COLOURS, columns)] for row in range(len(ROWS))]
-        sheet(cells, COLOURS, [name.split("-F1")[0].split(".")[0] for name in ROWS], 224, args.out / "structures.png")
+        sheet(cells, COLOURS, [name.split("-F1")[0].split(".")[0] for name in ROWS], 208, args.out / "structures.png")
         if not args.pymol:
             return
         ours = render(args, BESIDE, scratch / "ours", 512)
@@ -71,7 +72,7 @@ def main() -> None:
         command = [*args.pymol.split(), "-cq", str(HERE / "cartoon_peer.py"), "--", str(scratch / "job.json")]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         rows = [[scratch / "ours" / p["picture"] for p in ours], [Path(item["out"]) for item in items]]
-        sheet(rows, [name.split(".")[0] for name in BESIDE], ["geneverse", "PyMOL"], 224, args.out / "beside_pymol.png")
+        sheet(rows, [name.split(".")[0] for name in BESIDE], ["geneverse", "PyMOL"], 208, args.out / "beside_pymol.png")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -22,6 +22,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::picture::Picture;
 use crate::progress::Progress;
 use crate::render::protein::{Settings, draw_from};
 use crate::stage::{
@@ -216,7 +217,7 @@ fn one(
     }
     let sha256 = hash_bytes(&bytes);
     let place = folder.out.join(picture);
-    if let Some(before) = done.get(picture).filter(|_| place.is_file()) {
+    if let Some(before) = done.get(picture).filter(|_| is_whole(&place)) {
         if before.sha256 == sha256 {
             return Ok(Outcome::Had(before.clone()));
         }
@@ -236,7 +237,7 @@ fn one(
         Ok(drawn) => drawn,
         Err(error) => return skip(format!("{}: {error}", path.display())),
     };
-    image.write_png(&place)?;
+    write(&place, &image)?;
     Ok(Outcome::Drew(Drawn {
         picture: picture.to_owned(),
         structure: path.to_string_lossy().into_owned(),
@@ -254,6 +255,34 @@ fn one(
         .to_owned(),
         view: camera.pymol_view().to_vec(),
     }))
+}
+
+/// Writes a picture beside its place and renames it in, but does not wait for the disk: for thousands of small files
+/// that takes longer than drawing them. What a failing machine cut off is drawn again, see [`is_whole`].
+fn write(place: &Path, image: &Picture) -> Result<(), FileError> {
+    let beside = place.with_extension("png.writing");
+    let attempt = || -> io::Result<()> {
+        fs::write(&beside, image.to_png().map_err(io::Error::other)?)?;
+        fs::rename(&beside, place)
+    };
+    attempt().map_err(|e| {
+        // The half-written neighbour is of no use to anybody; failing to remove it changes nothing.
+        let _ = fs::remove_file(&beside);
+        FileError::io(place, "write", e)
+    })
+}
+
+/// Whether a PNG file has its end.
+fn is_whole(place: &Path) -> bool {
+    const END: [u8; 8] = *b"IEND\xae\x42\x60\x82";
+    let last = || -> io::Result<[u8; 8]> {
+        let mut file = File::open(place)?;
+        file.seek(SeekFrom::End(-(END.len() as i64)))?;
+        let mut last = [0; 8];
+        file.read_exact(&mut last)?;
+        Ok(last)
+    };
+    last().is_ok_and(|last| last == END)
 }
 
 /// The files of `inputs`, in order of their names within a folder, each once.

@@ -148,6 +148,10 @@ fn a_stopped_or_killed_run_goes_on() {
     let rest = place.run(&["in"], &small()).unwrap();
     assert_eq!((rest.pictures, rest.drawn), (12, 12 - report.drawn + 1));
     assert!(!log.exists());
+    // A failing machine leaves half of a picture.
+    let half = place.bytes("s03.png")[..100].to_vec();
+    fs::write(place.path("out/s03.png"), half).unwrap();
+    assert_eq!(place.run(&["in"], &small()).unwrap().drawn, 1);
 
     let whole = Place::new(&files);
     whole.run(&["in"], &small()).unwrap();
