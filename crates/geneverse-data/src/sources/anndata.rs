@@ -1,7 +1,7 @@
 //! AnnData files, `.h5ad`, as anndata writes them since 0.7 (<https://anndata.readthedocs.io/en/stable/fileformat-prose.html>).
 //!
 //! - `X`: a dataset (cells, genes), or a group with `data`, `indices`, `indptr` and the attributes `encoding-type`
-//!   (`csr_matrix`, `csc_matrix`) and `shape`; before 0.7.? `h5sparse_format` and `h5sparse_shape`.
+//!   (`csr_matrix`, `csc_matrix`) and `shape`; in older files `h5sparse_format` and `h5sparse_shape`.
 //! - `obs`, `var`: groups with a dataset for each column; the attribute `_index` names the one with the identifiers. A
 //!   column of categories is a group of `codes` and `categories`, or, in the older encoding, a dataset of codes with its
 //!   categories in `__categories`.
