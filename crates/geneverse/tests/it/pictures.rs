@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{fail, json, root, succeed};
 
 /// The folder of real files, which is not part of the project.
+#[allow(clippy::print_stderr, reason = "a test says why it is skipped")]
 fn shared(what: &str) -> Option<PathBuf> {
     let folder = root().join("../shared/data").join(what);
     if !folder.exists() {
