@@ -38,5 +38,6 @@ tell("spatial/xenium_breast_rep1_counts_cells_x_genes.csv", anndata.AnnData(coun
 places = pd.read_parquet(DATA / "spatial/xenium_bundle/cells.parquet").set_index("cell_id").loc[bundle.obs_names]
 for end in ("x_centroid", "y_centroid"):
     print(end, f"{places[end].astype(np.float32).astype(np.float64).sum():.6f}")
-clusters = pd.read_csv(DATA / "spatial/xenium_breast_rep1_clusters.csv")
+# Otherwise pandas reads numbers to within a digit or two.
+clusters = pd.read_csv(DATA / "spatial/xenium_breast_rep1_clusters.csv", float_precision="round_trip")
 print(dict(sorted(clusters.anno.value_counts().items())), clusters.x.astype(np.float32).astype(float).sum(), clusters.y.astype(np.float32).astype(float).sum())
