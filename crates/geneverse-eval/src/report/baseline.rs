@@ -220,6 +220,9 @@ mod tests {
             instruction: instruction.to_owned(),
             input: String::new(),
             output: output.to_owned(),
+            images: Vec::new(),
+            cell_type: None,
+            label: None,
         }
     }
 
