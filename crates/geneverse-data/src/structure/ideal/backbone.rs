@@ -226,7 +226,7 @@ fn plane(number: usize, place: usize, a: Vector, b: Vector) -> Vector {
     let along = unit(sub(b, a));
     let reference = if along[2].abs() < 0.8 { [0.0, 0.0, 1.0] } else { [0.0, 1.0, 0.0] };
     let side = unit(cross(along, reference));
-    if (number + place) % 2 == 0 { side } else { scale(side, -1.0) }
+    if (number + place).is_multiple_of(2) { side } else { scale(side, -1.0) }
 }
 
 /// C, N and O of the peptide bond from one Cα to the next, in the plane that `side` gives.

@@ -144,7 +144,7 @@ fn sandwich(draw: &Draw) -> Vec<Piece> {
     let there = (0..count).map(|k| lower.strand(k as f64, k % 2 == 0, k % 2 == 0, 0));
     // Back over the upper sheet.
     let back = (0..count).map(|k| {
-        let forward = (count + k) % 2 == 0;
+        let forward = (count + k).is_multiple_of(2);
         upper.strand((count - 1 - k) as f64, forward, k % 2 == 0, 0)
     });
     there.chain(back).collect()
