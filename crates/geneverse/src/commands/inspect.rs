@@ -50,7 +50,7 @@ The file is a safetensors file with one f32 tensor, `logits` (time, vocabulary):
 after the first i + 1 ids. The ids are taken as they are: no begin-of-sequence token is added. The adapter is computed \
 beside the weights, not merged. A file of that name is overwritten.
 
-Examples:
+Example:
   geneverse inspect logits --model models/geneverse-nano --ids 1,15,27 --out logits.safetensors
   geneverse inspect logits --model llava --ids '1,<image>,13' --image protein.png --out logits.safetensors")]
 pub(crate) struct LogitsArgs {
