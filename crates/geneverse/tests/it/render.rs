@@ -59,10 +59,10 @@ fn structures_become_pictures_and_the_rest_is_listed() {
     let error = fail(path, &["render", "protein", "in", "--out", "out", "--size", "336"]);
     assert!(error.contains("settings.size: then 224, now 336") && error.contains("another --out"), "{error}");
 
-    succeed(
-        path,
-        &["render", "protein", "in/long.pdb", "--out", "side", "--color", "plddt", "--rotate", "0,90,-15.5"],
-    );
+    // Confidence is what a prediction has, and what is one is told by its name where the file does not say.
+    fs::write(path.join("AF-P12345-F1.pdb"), helix(20)).unwrap();
+    let coloured = ["--out", "side", "--color", "plddt", "--rotate", "0,90,-15.5"];
+    succeed(path, &[&["render", "protein", "AF-P12345-F1.pdb"][..], &coloured].concat());
     assert_eq!(header(&path.join("side/AF-P12345-F1.png")), (512, 512, 2));
 }
 
