@@ -83,7 +83,7 @@ def summed_loss(model, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
 
 def train(args: argparse.Namespace) -> dict:
     tokenizer = AutoTokenizer.from_pretrained(args.model)
-    model = AutoModelForCausalLM.from_pretrained(args.model, dtype=getattr(torch, args.dtype))
+    model = AutoModelForCausalLM.from_pretrained(args.model, dtype=getattr(torch, args.dtype)).to(args.device)
     if args.work == "lora":
         lora = peft.LoraConfig(
             r=args.rank,
@@ -111,12 +111,15 @@ def train(args: argparse.Namespace) -> dict:
         labels, loss, width = sum(len(ids) - 1 for ids in batch), 0.0, 0
         for first in range(0, args.batch, args.micro_batch):
             inputs = collate(batch[first : first + args.micro_batch], tokenizer.pad_token_id)
+            inputs = {name: tensor.to(args.device) for name, tensor in inputs.items()}
             part = summed_loss(model, inputs) / labels
             part.backward()
             loss += part.item()
             width += inputs["input_ids"].numel()
         optimizer.step()
         optimizer.zero_grad()
+        if args.device == "cuda":
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
         losses.append(loss)
         real.append(sum(map(len, batch)))
@@ -134,10 +137,10 @@ def train(args: argparse.Namespace) -> dict:
 
 def generate(args: argparse.Namespace) -> dict:
     tokenizer = AutoTokenizer.from_pretrained(args.model, padding_side="left")
-    model = AutoModelForCausalLM.from_pretrained(args.model, dtype=getattr(torch, args.dtype)).eval()
+    model = AutoModelForCausalLM.from_pretrained(args.model, dtype=getattr(torch, args.dtype)).to(args.device).eval()
     examples = json.loads(args.data.read_text())[: args.count]
     inputs = tokenizer([prompt(example) for example in examples], return_tensors="pt", padding=True)
-    inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    inputs = {name: inputs[name].to(args.device) for name in ("input_ids", "attention_mask")}
 
     def answer(length: int) -> tuple[torch.Tensor, float]:
         start = time.perf_counter()
@@ -176,6 +179,7 @@ def main() -> None:
     add("--data", type=Path, required=True, help="Alpaca JSON")
     add("--threads", type=int, default=2, help="[%(default)s]")
     add("--dtype", default="float32", choices=["float32", "bfloat16", "float16"], help="[%(default)s]")
+    add("--device", default="cpu", choices=["cpu", "cuda"], help="[%(default)s]")
     add("--seed", type=int, default=0, help="the adapter's first weights follow from it [%(default)s]")
     training = parser.add_argument_group("lora and full")
     training.add_argument("--steps", type=int, default=12, help="[%(default)s]")

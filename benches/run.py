@@ -91,7 +91,7 @@ class Bench:
 
     def peer(self, work: str, *arguments: Any) -> tuple[dict[str, Any], common.Watched]:
         args = self.args
-        command = [work, "--model", self.model, "--threads", args.threads, *arguments]
+        command = [work, "--model", self.model, "--threads", args.threads, "--device", args.device, *arguments]
         watched = common.script(args.python, "peer.py", *command, threads=args.threads)
         result = json.loads(watched.stdout.splitlines()[-1])
         self.raw.setdefault("peer_versions", result["versions"])
@@ -99,6 +99,8 @@ class Bench:
 
     def ours(self, row: Row, adapter: Path) -> common.Training:
         args = self.args
+        # Said only where it is not the default, so that programs without that key can be measured too.
+        settings = [*args.set] if args.device == "cpu" else [f'run.device="{args.device}"', *args.set]
         recipe = common.recipe(
             self.model,
             self.data / f"{row.data}.json",
@@ -111,14 +113,14 @@ class Bench:
         )
         if row.method == "lora" and self.knows_init and not args.without_peer:
             try:
-                settings = [f"method.init={adapter.resolve()}", *args.set]
-                return common.train(args.binary, recipe, args.work, args.threads, settings)
+                begin = [f"method.init={adapter.resolve()}", *settings]
+                return common.train(args.binary, recipe, args.work, args.threads, begin)
             except ProgramError as error:
                 if "unknown field `init`" not in str(error):
                     raise
                 self.knows_init = False
                 say("note: this program does not know method.init; only the first losses of LoRA are compared")
-        return common.train(args.binary, recipe, args.work, args.threads, args.set)
+        return common.train(args.binary, recipe, args.work, args.threads, settings)
 
     def training(self, name: str) -> list[Measure]:
         """Repeats of one kind of training, as lines of the table."""
@@ -228,11 +230,14 @@ def main() -> None:
     add("--new-tokens", type=int, default=128, help="length of an answer [%(default)s]")
     add("--tolerance", type=float, default=1e-4, help="by how much losses may differ [%(default)s]")
     add("--model", type=Path, help="a checkpoint folder [a random one of 34 million parameters]")
+    add("--device", default="cpu", choices=["cpu", "cuda"], help="of both sides, for training [%(default)s]")
     add("--without-peer", action="store_true", help="ours alone")
     args = parser.parse_args()
     names = args.only.split(",")
     if unknown := [name for name in names if name not in ROWS]:
         parser.error(f"--only {','.join(unknown)}: expected some of {', '.join(ROWS)}")
+    if args.device != "cpu" and (untrained := [name for name in names if name not in TRAINING]):
+        parser.error(f"--device {args.device}: {','.join(untrained)} runs on the CPU only; name others with --only")
 
     environment = common.environment(args)
     try:

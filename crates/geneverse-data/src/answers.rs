@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::stage::{FileError, atomic_write, open};
 
 /// Which of the three tasks an example belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
     /// Describe a gene.
+    #[default]
     Gene,
     /// Name a protein from its structure's picture.
     Protein,

@@ -8,6 +8,9 @@
 //!
 //! `instruction` and `output` are what Stanford Alpaca has; the rest is optional when reading, so that
 //! files made elsewhere load too. [`format`](mod@format) lists the other forms that are read and written.
+//!
+//! An example may show pictures. They lie where `image` says, below the folder of the file that names them, and come
+//! before the question, or where `<image>` stands in it.
 
 mod card;
 pub mod compare;
@@ -16,7 +19,10 @@ pub mod describe;
 pub mod format;
 pub mod genes;
 pub mod inspect;
+pub mod markers;
 pub mod near;
+pub mod pictures;
+pub mod proteins;
 mod read;
 pub mod retrieval;
 pub(crate) mod select;
@@ -25,7 +31,7 @@ mod synthetic;
 pub mod text;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,8 +42,11 @@ pub use read::read_examples;
 pub use select::SkippedGene;
 pub use synthetic::SyntheticReport;
 
+/// What stands in a question where a picture is shown.
+pub const PLACEHOLDER: &str = "<image>";
+
 /// One question and the answer a model should learn to give.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     /// Unique within the file; `example-N` (N from 1) where the file has none.
     #[serde(default)]
@@ -55,6 +64,52 @@ pub struct Example {
     pub input: String,
     /// The answer.
     pub output: String,
+    /// The pictures shown, as the file names them: below the folder that it lies in. A text where there is one, a list
+    /// where there are several.
+    #[serde(default, rename = "image", with = "pictures_form", skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+    /// The cell type asked about (marker task).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell_type: Option<String>,
+    /// The true label (marker task): `yes` or `no`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
+impl Example {
+    /// Where its pictures lie, if the example was read from `file`.
+    pub fn picture_paths(&self, file: &Path) -> Vec<PathBuf> {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        self.images.iter().map(|image| folder.join(image)).collect()
+    }
+}
+
+/// One picture is a text, several are a list, as LLaVA's data has them.
+mod pictures_form {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        None(()),
+        One(String),
+        Several(Vec<String>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(images: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+        match images {
+            [one] => one.serialize(serializer),
+            several => several.serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+        Ok(match Form::deserialize(deserializer)? {
+            Form::None(()) => Vec::new(),
+            Form::One(one) => vec![one],
+            Form::Several(several) => several,
+        })
+    }
 }
 
 fn gene_task() -> Task {

@@ -8,6 +8,7 @@ pub mod annotation;
 pub mod answers;
 pub mod chat;
 pub mod dataset;
+pub mod draw;
 pub mod embeddings;
 pub mod fetch;
 pub mod gene;

@@ -3,10 +3,15 @@
 //! PNG (W3C Recommendation, third edition) is written, without a time or any other text in it, so that the same
 //! pixels are the same bytes.
 
+mod read;
+pub mod resize;
+
 use std::io::Write;
 use std::path::Path;
 
 use crate::stage::{FileError, atomic_write};
+
+pub use read::{LARGEST_SIDE, MOST_PIXELS};
 
 /// What a pixel holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,6 +50,28 @@ impl Picture {
     pub fn filled(width: usize, height: usize, channels: Channels, colour: [u8; 4]) -> Self {
         let pixel = &colour[..channels.count()];
         Self { width, height, channels, bytes: pixel.repeat(width * height) }
+    }
+
+    /// The picture without opacity, laid on white where it had some: to the bit what Pillow's `alpha_composite` makes of it,
+    /// and transformers before a model sees it.
+    pub fn into_rgb(self) -> Self {
+        let Self { width, height, channels, bytes } = self;
+        let bytes = match channels {
+            Channels::Rgb => bytes,
+            Channels::Rgba => {
+                let (pixels, _) = bytes.as_chunks::<4>();
+                let on_white = |[red, green, blue, opacity]: &[u8; 4]| {
+                    [red, green, blue].map(|colour| {
+                        let (colour, opacity) = (u32::from(*colour), u32::from(*opacity));
+                        // The quotient by 255, with seven binary places more than are kept.
+                        let sum = (colour * opacity + 255 * (255 - opacity) + 128) << 7;
+                        ((((sum >> 8) + sum) >> 8) >> 7) as u8
+                    })
+                };
+                pixels.iter().flat_map(on_white).collect()
+            }
+        };
+        Self { width, height, channels: Channels::Rgb, bytes }
     }
 
     /// The picture as a PNG file's bytes.

@@ -19,6 +19,12 @@ pub enum Template {
     /// The instruction, the input if there is one, each on its own line; for small models, to which
     /// the words around the instruction only cost context.
     Plain,
+    /// LLaVA-1.5's conversation (`vicuna_v1` in <https://github.com/haotian-liu/LLaVA>, `conversation.py`): Vicuna's
+    /// system message, the question, and the answer after a space.
+    #[serde(rename = "vicuna_v1")]
+    VicunaV1,
+    /// The same without the system message, as the chat template of the checkpoints in transformers' layout has it.
+    Llava,
 }
 
 const ALPACA_WITH_INPUT: &str = "Below is an instruction that describes a task, paired with an input that \
@@ -28,8 +34,35 @@ const ALPACA_WITHOUT_INPUT: &str = "Below is an instruction that describes a tas
     appropriately completes the request.\n\n### Instruction:\n{instruction}\n\n### Response:\n";
 const PLAIN_WITH_INPUT: &str = "{instruction}\n{input}\n";
 const PLAIN_WITHOUT_INPUT: &str = "{instruction}\n";
+const VICUNA_WITH_INPUT: &str = "A chat between a curious user and an artificial intelligence assistant. The \
+    assistant gives helpful, detailed, and polite answers to the user's questions. USER: {instruction}\n{input} ASSISTANT:";
+const VICUNA_WITHOUT_INPUT: &str = "A chat between a curious user and an artificial intelligence assistant. The \
+    assistant gives helpful, detailed, and polite answers to the user's questions. USER: {instruction} ASSISTANT:";
+const LLAVA_WITH_INPUT: &str = "USER: {instruction}\n{input} ASSISTANT:";
+const LLAVA_WITHOUT_INPUT: &str = "USER: {instruction} ASSISTANT:";
 
 impl Template {
+    /// The templates by their names.
+    pub const ALL: [Self; 4] = [Self::Alpaca, Self::Plain, Self::VicunaV1, Self::Llava];
+
+    /// Its name in recipes and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Alpaca => "alpaca",
+            Self::Plain => "plain",
+            Self::VicunaV1 => "vicuna_v1",
+            Self::Llava => "llava",
+        }
+    }
+
+    /// What stands between the prompt and an answer that a model is trained to give. A model that is asked says it itself.
+    pub fn before_answer(self) -> &'static str {
+        match self {
+            Self::Alpaca | Self::Plain => "",
+            Self::VicunaV1 | Self::Llava => " ",
+        }
+    }
+
     /// The prompt up to where the answer begins. An empty `input` means that there is none.
     pub fn render(&self, instruction: &str, input: &str) -> String {
         let [with_input, without_input] = self.texts();
@@ -60,6 +93,8 @@ impl Template {
         match self {
             Self::Alpaca => [ALPACA_WITH_INPUT, ALPACA_WITHOUT_INPUT],
             Self::Plain => [PLAIN_WITH_INPUT, PLAIN_WITHOUT_INPUT],
+            Self::VicunaV1 => [VICUNA_WITH_INPUT, VICUNA_WITHOUT_INPUT],
+            Self::Llava => [LLAVA_WITH_INPUT, LLAVA_WITHOUT_INPUT],
         }
     }
 }
@@ -90,8 +125,26 @@ mod tests {
     }
 
     #[test]
+    fn llava_is_asked_as_it_was_trained() {
+        let asked = Template::VicunaV1.render("<image>\nWhat is this?", "");
+        assert_eq!(
+            asked,
+            "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, \
+             detailed, and polite answers to the user's questions. USER: <image>\nWhat is this? ASSISTANT:"
+        );
+        assert_eq!(
+            Template::Llava.render("<image>\nWhat?", "Briefly."),
+            "USER: <image>\nWhat?\nBriefly. ASSISTANT:"
+        );
+    }
+
+    #[test]
     fn templates_have_different_hashes_and_lowercase_names() {
         assert_ne!(Template::Alpaca.hash(), Template::Plain.hash());
-        assert_eq!(serde_json::to_string(&Template::Alpaca).unwrap(), r#""alpaca""#);
+        for template in Template::ALL {
+            assert_eq!(serde_json::to_string(&template).unwrap(), format!("{:?}", template.name()));
+            let alike = Template::ALL.iter().filter(|other| other.hash() == template.hash()).count();
+            assert_eq!(alike, 1, "{template:?}");
+        }
     }
 }

@@ -16,6 +16,7 @@ mod residues;
 mod write;
 
 pub(crate) use assemble::{AtomRow, Element, Entry, ModelSeen};
+pub(crate) use name::stem;
 pub use name::{ProteinName, proteins};
 pub use read::{
     Format, Notes, ReadOptions, SecondaryFrom, SecondaryWanted, compute_secondary, read, read_bytes,
@@ -85,11 +86,11 @@ pub struct Residue {
     pub polymer: Polymer,
     /// Backbone nitrogen.
     pub n: Option<Point>,
-    /// Cα of an amino acid; of a nucleotide the phosphorus, or where there is none C5′ or C3′.
+    /// Cα of an amino acid; of a nucleotide the phosphorus, or where there is none O5′, C5′ or C3′.
     pub trace: Option<Point>,
     /// Carbonyl carbon.
     pub c: Option<Point>,
-    /// Carbonyl oxygen.
+    /// Carbonyl oxygen; of a nucleotide O3′.
     pub o: Option<Point>,
     /// Cβ of an amino acid; of a nucleotide the atom of the base farthest along the pairing edge (N1 of a purine,
     /// N3 of a pyrimidine).

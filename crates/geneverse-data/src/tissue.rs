@@ -1,7 +1,17 @@
 //! Cells of a tissue: where each lies, what type it is, how much of each gene it has.
 //!
-//! `sources/` reads Xenium folders, 10x matrices, AnnData and tables into it; `tissue/` simulates one and finds marker
-//! genes; `render/` draws it.
+//! `sources/` reads Xenium folders, 10x matrices, AnnData and tables into it; `tissue/` simulates one and reads which genes
+//! mark which type; `render/` draws it.
+
+mod normalise;
+pub mod simulate;
+pub mod truth;
+
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use self::read::{FileReading, Inputs, read};
 
 /// A tissue section, or part of one. All vectors about cells have the same length and order.
 #[derive(Debug, Clone, PartialEq, Default)]

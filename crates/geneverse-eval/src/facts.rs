@@ -13,7 +13,7 @@
 pub(crate) mod contradiction;
 mod names;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use geneverse_data::gene::{GeneKind, GeneRecord};
@@ -22,10 +22,11 @@ use rayon::prelude::*;
 
 use crate::form::repetition;
 use crate::grade::Grade;
+use crate::hash::Map;
 use crate::index::GeneIndex;
 use crate::prose::words;
 use crate::statements::{GoStatements, Statement, of_go, of_record, statements};
-use crate::terms::{KeyTerms, TermId, TermIndex, document, function_text, term_of, terms};
+use crate::terms::{KeyTerms, TermId, TermIndex, document, function_text};
 pub(crate) use names::{has_name, name_words, without_names};
 
 /// What an answer has to reach. Chosen on half of the gene synopses in `tests/graders.rs`, which measures it on the
@@ -52,7 +53,7 @@ pub struct GeneGrader {
     /// What GO terms state.
     go: GoStatements,
     /// Genes by their groups.
-    groups: HashMap<String, Vec<usize>>,
+    groups: Map<String, Vec<usize>>,
     /// What is worked out of a record when it is first graded by.
     prepared: Vec<OnceLock<Prepared>>,
 }
@@ -65,8 +66,8 @@ pub(crate) struct Prepared {
     /// All that it says: the same with names, groups, kind and all GO terms. In the order of ids.
     pub(crate) document: Vec<TermId>,
     pub(crate) statements: Vec<Arc<Statement>>,
-    /// Genes that share a group with it.
-    kin: HashSet<usize>,
+    /// Genes that share a group with it, in their order.
+    kin: Vec<usize>,
 }
 
 /// How an answer compares with its gene's record.
@@ -98,8 +99,8 @@ impl GeneGrader {
     pub fn new(index: GeneIndex) -> Self {
         let documents: Vec<String> =
             index.genes().par_iter().map(|gene| whole_document(gene, index.go())).collect();
-        let terms = TermIndex::new(documents);
-        let mut groups: HashMap<String, Vec<usize>> = HashMap::new();
+        let terms = TermIndex::new(&documents);
+        let mut groups: Map<String, Vec<usize>> = Map::default();
         for (place, gene) in index.genes().iter().enumerate() {
             for group in &gene.groups {
                 groups.entry(group.clone()).or_default().push(place);
@@ -123,16 +124,19 @@ impl GeneGrader {
         self.prepared[place].get_or_init(|| {
             let gene = &self.index.genes()[place];
             let kin = gene.groups.iter().filter_map(|group| self.groups.get(group)).flatten().copied();
+            let mut kin: Vec<usize> = kin.collect();
+            kin.sort_unstable();
+            kin.dedup();
             let statements = of_record(gene, self.index.go(), &self.go, &self.terms);
-            let mut whole = self.terms.ids(&terms(&document(gene)));
+            let mut whole = self.terms.ids(&document(gene));
             whole.extend(statements.iter().flat_map(|statement| &statement.terms));
             whole.sort_unstable();
             whole.dedup();
             Prepared {
-                function: self.terms.key_terms(&terms(&function_text(gene))),
+                function: self.terms.key_terms(&function_text(gene)),
                 document: whole,
                 statements,
-                kin: kin.collect(),
+                kin,
             }
         })
     }
@@ -167,7 +171,7 @@ impl GeneGrader {
     /// thresholds are chosen on.
     pub fn measure(&self, answer: &str, gene: &GeneRecord) -> Option<Measure> {
         let own = self.index.place(gene.symbol.as_str())?;
-        let query = self.terms.ids(&terms(&without_names(answer, gene)));
+        let query = self.terms.ids(&without_names(answer, gene));
         let record = self.prepared(own);
         (record.function.len() >= SPARSE).then(|| self.compare(&query, own).measure)
     }
@@ -178,9 +182,9 @@ impl GeneGrader {
         if annotated { ENOUGH } else { ENOUGH_WITHOUT_GO }
     }
 
-    fn compare(&self, query: &[TermId], own: usize) -> Compared<'_> {
+    fn compare(&self, query: &[TermId], own: usize) -> Compared {
         let record = self.prepared(own);
-        let found = self.terms.compare(query, own, |other| record.kin.contains(&other));
+        let found = self.terms.compare(query, own, &record.kin);
         let over = |other: f64| match (found.own > 0.0, other > 0.0) {
             (false, _) => 0.0,
             (true, false) => f64::INFINITY,
@@ -196,7 +200,7 @@ impl GeneGrader {
         let genes = self.index.genes();
         let gene = &genes[own];
         let symbol = gene.symbol.as_str();
-        let query = self.terms.ids(&terms(text));
+        let query = self.terms.ids(text);
         let compared = self.compare(&query, own);
         let symbol_of = |place: Option<usize>| place.map_or("no gene", |place| genes[place].symbol.as_str());
         if self.prepared(own).function.len() < SPARSE {
@@ -219,7 +223,7 @@ impl GeneGrader {
         }
         let percent = |share: f64| format!("{:.0} %", share * 100.0);
         verdicts.push(if coverage >= wanted.coverage {
-            let shown = as_written(text, &compared.covered).join(", ");
+            let shown = self.as_written(text, &compared.covered).join(", ");
             Ok(format!("has {} of the record's key terms by weight: {shown}", percent(coverage)))
         } else {
             let (has, least) = (percent(coverage), percent(wanted.coverage));
@@ -232,6 +236,14 @@ impl GeneGrader {
             )));
         }
         verdicts
+    }
+
+    /// Terms as the answer writes them, at most six.
+    fn as_written<'a>(&self, text: &'a str, found: &[TermId]) -> Vec<&'a str> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let written: Vec<(TermId, &str)> = words.map(|word| (self.terms.id_of_word(word), word)).collect();
+        let find = |term: &TermId| written.iter().find(|(id, _)| id == term).map(|(_, word)| *word);
+        found.iter().filter_map(find).take(6).collect()
     }
 
     /// A gene without a known function: its kind is its major function, and nobody else's may be told.
@@ -278,9 +290,9 @@ impl GeneGrader {
     }
 }
 
-struct Compared<'a> {
+struct Compared {
     measure: Measure,
-    covered: Vec<&'a str>,
+    covered: Vec<TermId>,
     other: Option<usize>,
     kin: Option<usize>,
 }
@@ -300,17 +312,6 @@ fn whole_document(gene: &GeneRecord, go: &GoKnowledge) -> String {
     let names = go.annotated(&gene.symbol).iter().filter_map(|id| go.name(*id));
     let more: Vec<&str> = names.filter(|name| !told.contains(name)).collect();
     format!("{} . {}", document(gene), more.join(" . "))
-}
-
-/// Terms as the answer writes them, at most six.
-fn as_written(text: &str, found: &[&str]) -> Vec<String> {
-    let written: Vec<(String, &str)> = text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(|word| (term_of(word), word))
-        .collect();
-    let find = |term: &&str| written.iter().find(|(t, _)| t == term).map(|(_, word)| (*word).to_owned());
-    found.iter().filter_map(find).take(6).collect()
 }
 
 /// Words of which one says the kind; none where the kind has no word of its own.

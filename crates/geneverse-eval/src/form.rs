@@ -1,9 +1,13 @@
 //! Grade of form for the gene task: is the answer one finished paragraph of academic prose about a function?
 
-use std::collections::HashMap;
+mod repetition;
+
+use std::sync::LazyLock;
 
 use crate::grade::Grade;
+use crate::phrases::Phrases;
 use crate::prose::{ends_complete, sentences, words};
+pub(crate) use repetition::repetition;
 
 /// Shortest and longest sensible answers, in words. RefSeq-like descriptions run from some 30 to 400.
 const MIN_WORDS: usize = 20;
@@ -235,6 +239,9 @@ const VERBS_OF_I: [&str; 18] = [
     "apologize",
 ];
 
+/// What HTML is told by.
+const TAGS: [&str; 10] = ["<p>", "<br", "<b>", "<i>", "<li>", "<ul>", "<h1", "<h2", "<h3", "</"];
+
 /// Grades the form of an answer of the gene task.
 pub fn grade_form(answer: &str) -> Grade {
     let text = answer.trim();
@@ -275,6 +282,19 @@ pub(crate) fn prose_faults(text: &str) -> Vec<String> {
     faults.extend(markup(text).map(|what| format!("holds {what}, expected prose")));
     faults.extend(chat_phrase(text).map(|phrase| format!("speaks to the reader: {phrase:?}")));
     faults.extend(first_person(text).map(|word| format!("speaks in the first person: {word:?}")));
+    faults
+}
+
+/// What keeps a text from being one finished sentence of prose.
+pub(crate) fn one_sentence_faults(text: &str) -> Vec<String> {
+    let mut faults = prose_faults(text);
+    let count = sentences(text).len();
+    if count != 1 {
+        faults.push(format!("has {count} sentences, expected one"));
+    }
+    if !ends_complete(text) {
+        faults.push("breaks off in the middle of a sentence".to_owned());
+    }
     faults
 }
 
@@ -334,10 +354,7 @@ fn markup(text: &str) -> Option<&'static str> {
     if LABELS.iter().any(|label| start.starts_with(label)) {
         return Some("a label before it");
     }
-    if ["<p>", "<br", "<b>", "<i>", "<li>", "<ul>", "<h1", "<h2", "<h3", "</"]
-        .iter()
-        .any(|tag| text.contains(tag))
-    {
+    if text.contains('<') && TAGS.iter().any(|tag| text.contains(tag)) {
         return Some("HTML");
     }
     (text.contains("**") || text.contains("__")).then_some("markdown emphasis")
@@ -345,7 +362,12 @@ fn markup(text: &str) -> Option<&'static str> {
 
 fn chat_phrase(text: &str) -> Option<&'static str> {
     let lower = text.to_lowercase().replace('’', "'");
-    let said = CHAT_PHRASES.into_iter().find(|phrase| {
+    static PHRASES: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(CHAT_PHRASES));
+    let held = PHRASES.held(&lower);
+    let said =
+        CHAT_PHRASES.into_iter().enumerate().filter(|(place, _)| held.has(*place)).map(|(_, phrase)| phrase);
+    let mut said = said;
+    let said = said.find(|phrase| {
         lower.match_indices(phrase).any(|(at, _)| {
             !phrase.starts_with(char::is_alphabetic)
                 || !lower[..at].chars().next_back().is_some_and(char::is_alphanumeric)
@@ -368,50 +390,6 @@ fn first_person(text: &str) -> Option<&str> {
         };
         person.then_some(*word)
     })
-}
-
-/// Degenerate repetition, in words: a sentence twice, a phrase over and over, or few new four-word phrases.
-pub(crate) fn repetition(text: &str) -> Option<String> {
-    let written: Vec<&str> = words(text).into_iter().map(|(_, word)| word).collect();
-    let lower: Vec<String> = written.iter().map(|word| word.to_lowercase()).collect();
-    let tokens: Vec<&str> = lower.iter().map(String::as_str).collect();
-    // A word alone may follow itself in a name, "MAP kinase kinase kinase kinase"; a symbol may not.
-    let symbol = |word: &str| {
-        word.chars().any(char::is_alphabetic) && word.chars().any(|c| c.is_uppercase() || c.is_ascii_digit())
-    };
-    for length in 1..=8 {
-        for start in 0..tokens.len() {
-            let times = if length == 1 && !symbol(written[start]) { 5 } else { 3 };
-            if start + length * times > tokens.len() {
-                continue;
-            }
-            let phrase = &tokens[start..start + length];
-            let repeated =
-                (1..times).all(|n| &tokens[start + n * length..start + (n + 1) * length] == phrase);
-            if repeated {
-                return Some(format!("{:?} {times} times in a row", phrase.join(" ")));
-            }
-        }
-    }
-    let mut seen: HashMap<Vec<String>, usize> = HashMap::new();
-    for range in sentences(text) {
-        let sentence: Vec<String> = words(&text[range]).iter().map(|(_, word)| word.to_lowercase()).collect();
-        if sentence.len() >= 5 {
-            let times = seen.entry(sentence).or_default();
-            *times += 1;
-            if *times == 2 {
-                return Some("a sentence stands there twice".to_owned());
-            }
-        }
-    }
-    let grams: Vec<&[&str]> = tokens.windows(4).collect();
-    let mut distinct = grams.clone();
-    distinct.sort_unstable();
-    distinct.dedup();
-    // Real summaries keep above 0.85; a looping model falls to a half soon.
-    let share = distinct.len() as f64 / grams.len().max(1) as f64;
-    (grams.len() >= 20 && share < 0.7)
-        .then(|| format!("only {:.0} % of its four-word phrases are new", share * 100.0))
 }
 
 #[cfg(test)]
@@ -450,6 +428,7 @@ mod tests {
         check(&format!("{GOOD} I think it is important."), "first person");
         check(GOOD.trim_end_matches('.'), "breaks off");
         check(&format!("{GOOD} {GOOD}"), "twice");
+        check(&format!("{GOOD}{GOOD}"), "twice");
         check(&format!("{GOOD} It binds the binds the binds the DNA."), "3 times in a row");
         check(
             &"The blue house near the quiet river has a large green door and one old window. ".repeat(2),

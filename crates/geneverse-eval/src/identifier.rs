@@ -32,12 +32,33 @@ pub enum Authority {
     Entrez,
     /// UniProt protein.
     Uniprot,
+    /// Mouse Genome Informatics: the gene of the mouse that answers to this one.
+    Mgi,
+    /// Rat Genome Database, likewise.
+    Rgd,
 }
 
 impl Authority {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Hgnc, Self::Alliance, Self::Ensembl, Self::Omim, Self::Entrez, Self::Uniprot];
+    pub const ALL: [Self; 8] = [
+        Self::Hgnc,
+        Self::Alliance,
+        Self::Ensembl,
+        Self::Omim,
+        Self::Entrez,
+        Self::Uniprot,
+        Self::Mgi,
+        Self::Rgd,
+    ];
+
+    /// What a record's orthologs of its begin with; `None` where it names no orthologs.
+    pub fn of_orthologs(self) -> Option<&'static str> {
+        match self {
+            Self::Mgi => Some("MGI:"),
+            Self::Rgd => Some("RGD:"),
+            Self::Hgnc | Self::Alliance | Self::Ensembl | Self::Omim | Self::Entrez | Self::Uniprot => None,
+        }
+    }
 
     /// What a reader calls its identifiers.
     pub fn noun(self) -> &'static str {
@@ -48,6 +69,8 @@ impl Authority {
             Self::Omim => "OMIM number",
             Self::Entrez => "Entrez Gene id",
             Self::Uniprot => "UniProt accession",
+            Self::Mgi => "MGI id",
+            Self::Rgd => "RGD id",
         }
     }
 }
@@ -66,7 +89,7 @@ pub struct Mention {
 }
 
 /// Prefixes as written, longest first where one starts another. Compared without case.
-const PREFIXES: [(&str, Authority); 19] = [
+const PREFIXES: [(&str, Authority); 21] = [
     ("AllianceGenome", Authority::Alliance),
     ("Alliance Genome", Authority::Alliance),
     ("Alliance", Authority::Alliance),
@@ -86,6 +109,8 @@ const PREFIXES: [(&str, Authority); 19] = [
     ("UniProtKB/TrEMBL", Authority::Uniprot),
     ("UniProtKB", Authority::Uniprot),
     ("UniProt", Authority::Uniprot),
+    ("MGI", Authority::Mgi),
+    ("RGD", Authority::Rgd),
 ];
 
 /// Words that may stand between a prefix and its value: `HGNC ID: 4317`, `UniProt accession P08151`.
@@ -94,15 +119,14 @@ const FILLERS: [&str; 6] = ["identifier", "accession", "number", "entry", "ID", 
 /// Every identifier in a text, from left to right, without overlap.
 pub fn find(text: &str) -> Vec<Mention> {
     let mut mentions = Vec::new();
-    let mut at = 0;
-    while at < text.len() {
-        let mention = starts_word(text, at).then(|| mention_at(text, at)).flatten();
-        match mention {
-            Some(mention) => {
-                at = mention.span.end;
-                mentions.push(mention);
-            }
-            None => at += text[at..].chars().next().map_or(1, char::len_utf8),
+    let mut end = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if !may_begin(byte) || at < end || !starts_word(text, at) {
+            continue;
+        }
+        if let Some(mention) = mention_at(text, at) {
+            end = mention.span.end;
+            mentions.push(mention);
         }
     }
     mentions
@@ -116,6 +140,10 @@ pub fn own_values(gene: &GeneRecord, authority: Authority) -> Vec<String> {
         Authority::Omim => gene.omim_ids.iter().map(OmimId::to_string).collect(),
         Authority::Entrez => gene.entrez_id.iter().map(EntrezId::to_string).collect(),
         Authority::Uniprot => gene.uniprot_ids.iter().map(UniprotAccession::to_string).collect(),
+        Authority::Mgi | Authority::Rgd => {
+            let prefix = authority.of_orthologs().unwrap_or_default();
+            gene.orthologs.iter().filter_map(|id| id.strip_prefix(prefix)).map(str::to_owned).collect()
+        }
     }
 }
 
@@ -127,12 +155,21 @@ pub fn canonical(authority: Authority, value: &str) -> Option<String> {
         Authority::Omim => OmimId::parse(value).ok().map(|id| id.to_string()),
         Authority::Entrez => EntrezId::parse(value).ok().map(|id| id.to_string()),
         Authority::Uniprot => UniprotAccession::parse(value).ok().map(|id| id.to_string()),
+        Authority::Mgi | Authority::Rgd => {
+            let number = value.trim_start_matches('0');
+            (!number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then(|| number.to_owned())
+        }
     }
 }
 
+/// What prefixes begin with, in either case. Bytes of characters beyond ASCII are none of these.
+fn may_begin(byte: u8) -> bool {
+    matches!(byte.to_ascii_uppercase(), b'A' | b'E' | b'G' | b'H' | b'M' | b'N' | b'O' | b'R' | b'U')
+}
+
+/// Whether the letter at a place begins a word.
 fn starts_word(text: &str, at: usize) -> bool {
-    let begins = text[at..].chars().next().is_some_and(|c| c.is_ascii_alphabetic());
-    begins && !text[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+    !text[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
 }
 
 fn mention_at(text: &str, start: usize) -> Option<Mention> {
@@ -141,8 +178,10 @@ fn mention_at(text: &str, start: usize) -> Option<Mention> {
         let bare = text[start + 4..value.end].bytes().any(|b| b.is_ascii_digit());
         return bare.then(|| mention(text, Authority::Ensembl, start, value));
     }
+    let first = text.as_bytes()[start];
     let (authority, after) = PREFIXES
         .iter()
+        .filter(|(prefix, _)| prefix.as_bytes()[0].eq_ignore_ascii_case(&first))
         .find_map(|(prefix, authority)| Some((*authority, start + strip_word(&text[start..], prefix)?)))?;
     let mut at = skip_filler(text, after);
     let separator = &text[at..];
@@ -217,11 +256,17 @@ mod tests {
     }
 
     #[test]
+    fn every_prefix_may_begin() {
+        assert!(PREFIXES.iter().all(|(prefix, _)| may_begin(prefix.as_bytes()[0])));
+        assert!(may_begin(b'e') && !may_begin(b'b'));
+    }
+
+    #[test]
     fn identifiers_are_found_as_people_write_them() {
         check(
             "HGNC:4317, HGNC:HGNC:4317, AllianceGenome:HGNC:4317, Ensembl:ENSG00000111087, ENSG00000111087.9, \
              OMIM: 165220, MIM #165220, Entrez Gene:2735, NCBI Gene ID: 2735, UniProtKB/Swiss-Prot:P08151 \
-             and UniProt accession P08151.",
+             and UniProt accession P08151, mouse MGI:95727 and rat RGD: 1307080.",
             &expect![[r#"
                 Hgnc 4317 <- HGNC:4317
                 Hgnc 4317 <- HGNC:HGNC:4317
@@ -233,7 +278,9 @@ mod tests {
                 Entrez 2735 <- Entrez Gene:2735
                 Entrez 2735 <- NCBI Gene ID: 2735
                 Uniprot P08151 <- UniProtKB/Swiss-Prot:P08151
-                Uniprot P08151 <- UniProt accession P08151"#]],
+                Uniprot P08151 <- UniProt accession P08151
+                Mgi 95727 <- MGI:95727
+                Rgd 1307080 <- RGD: 1307080"#]],
         );
     }
 

@@ -1,10 +1,9 @@
 //! All genes of a database in memory, found by symbol, alias or identifier.
 
-use std::collections::HashMap;
-
 use geneverse_data::gene::GeneRecord;
 use geneverse_data::store::{GeneStore, GoKnowledge, StoreError};
 
+use crate::hash::Map;
 use crate::identifier::{Authority, canonical, own_values};
 
 /// Genes with the maps that repair and grading look them up in.
@@ -12,12 +11,14 @@ use crate::identifier::{Authority, canonical, own_values};
 pub struct GeneIndex {
     genes: Vec<GeneRecord>,
     /// Approved symbols as written.
-    by_symbol: HashMap<String, usize>,
+    by_symbol: Map<String, usize>,
     /// Approved symbols in capitals: `C1ORF43` finds `C1orf43`.
-    by_upper_symbol: HashMap<String, usize>,
+    by_upper_symbol: Map<String, usize>,
     /// Alias and previous symbols in capitals, each with the genes that go or went by it.
-    by_other_symbol: HashMap<String, Vec<usize>>,
-    by_id: HashMap<(Authority, String), usize>,
+    by_other_symbol: Map<String, Vec<usize>>,
+    by_id: Map<(Authority, String), usize>,
+    /// Authorities of which some gene has an identifier.
+    authorities: Vec<Authority>,
     go: GoKnowledge,
 }
 
@@ -45,6 +46,11 @@ impl<'a> Resolved<'a> {
 impl FromIterator<GeneRecord> for GeneIndex {
     fn from_iter<I: IntoIterator<Item = GeneRecord>>(records: I) -> Self {
         let mut index = Self { genes: records.into_iter().collect(), ..Self::default() };
+        let count = index.genes.len();
+        index.by_symbol.reserve(count);
+        index.by_upper_symbol.reserve(count);
+        index.by_other_symbol.reserve(count);
+        index.by_id.reserve(4 * count);
         for (place, gene) in index.genes.iter().enumerate() {
             let symbol = gene.symbol.as_str();
             index.by_symbol.entry(symbol.to_owned()).or_insert(place);
@@ -61,15 +67,21 @@ impl FromIterator<GeneRecord> for GeneIndex {
                 }
             }
         }
+        let known = |authority: &Authority| index.genes.iter().any(|gene| has_value(gene, *authority));
+        index.authorities = Authority::ALL.into_iter().filter(known).collect();
         index
     }
+}
+
+fn has_value(gene: &GeneRecord, authority: Authority) -> bool {
+    !own_values(gene, authority).is_empty()
 }
 
 impl GeneIndex {
     /// Every gene of a database, and its Gene Ontology.
     pub fn read(store: &GeneStore) -> Result<Self, StoreError> {
-        let index: Self = store.iter().collect::<Result<_, _>>()?;
-        Ok(Self { go: store.go_knowledge()?, ..index })
+        let (records, go) = store.everything()?;
+        Ok(Self { go, ..records.into_iter().collect() })
     }
 
     /// What the Gene Ontology says of the genes beyond their records; empty where nothing was imported.
@@ -110,6 +122,11 @@ impl GeneIndex {
     /// The gene that an identifier belongs to.
     pub fn owner(&self, authority: Authority, value: &str) -> Option<&GeneRecord> {
         self.by_id.get(&(authority, canonical(authority, value)?)).map(|&place| &self.genes[place])
+    }
+
+    /// Whether any gene has an identifier of this authority. Where none has, nothing is known against one in a text.
+    pub fn knows(&self, authority: Authority) -> bool {
+        self.authorities.contains(&authority)
     }
 
     /// Where a gene with this approved symbol stands in [`Self::genes`].

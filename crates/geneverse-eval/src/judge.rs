@@ -12,6 +12,7 @@ use geneverse_data::stage::hash_bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::agreement::cohens_kappa;
 use crate::scores::Item;
 
 /// What a judge is told.
@@ -95,22 +96,16 @@ pub struct Agreement {
 impl Agreement {
     /// Counts pairs of the judge's grade and the grader's.
     pub fn of(pairs: impl IntoIterator<Item = (bool, bool)>) -> Self {
-        let mut counts = Self::default();
-        for pair in pairs {
-            match pair {
-                (true, true) => counts.both += 1,
-                (true, false) => counts.judge_only += 1,
-                (false, true) => counts.grader_only += 1,
-                (false, false) => counts.neither += 1,
-            }
+        let pairs: Vec<(bool, bool)> = pairs.into_iter().collect();
+        let count = |wanted: (bool, bool)| pairs.iter().filter(|pair| **pair == wanted).count();
+        let (judge, grader): (Vec<bool>, Vec<bool>) = pairs.iter().copied().unzip();
+        Self {
+            both: count((true, true)),
+            judge_only: count((true, false)),
+            grader_only: count((false, true)),
+            neither: count((false, false)),
+            kappa: cohens_kappa(&judge, &grader).ok().flatten(),
         }
-        let Self { both, judge_only, grader_only, neither, .. } = counts;
-        let n = (both + judge_only + grader_only + neither) as f64;
-        let agreed = (both + neither) as f64 / n;
-        let (judge, grader) = ((both + judge_only) as f64 / n, (both + grader_only) as f64 / n);
-        let by_chance = judge * grader + (1.0 - judge) * (1.0 - grader);
-        let kappa = (n > 0.0 && by_chance < 1.0).then(|| (agreed - by_chance) / (1.0 - by_chance));
-        Self { kappa, ..counts }
     }
 }
 

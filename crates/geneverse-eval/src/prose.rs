@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+
 /// Abbreviations whose full stop does not end a sentence, lower-cased and without the stop.
 const ABBREVIATIONS: [&str; 13] =
     ["e.g", "i.e", "al", "vs", "cf", "approx", "ca", "fig", "dr", "no", "subsp", "var", "resp"];
@@ -10,11 +12,12 @@ const ABBREVIATIONS: [&str; 13] =
 pub fn sentences(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = 0;
-    for (at, c) in text.char_indices() {
-        if !matches!(c, '.' | '!' | '?') || at < start {
+    // All three are ASCII, and no byte of another character is.
+    for at in memchr::memchr3_iter(b'.', b'!', b'?', text.as_bytes()) {
+        if at < start {
             continue;
         }
-        let mut end = at + c.len_utf8();
+        let mut end = at + 1;
         while let Some(closing) =
             text[end..].chars().next().filter(|c| matches!(c, ')' | ']' | '"' | '”' | '\''))
         {
@@ -75,26 +78,35 @@ pub fn ends_complete(text: &str) -> bool {
 
 /// The words of a text with their places: runs of letters and digits, joined by `-`, `'`, `.` or `/` inside.
 pub fn words(text: &str) -> Vec<(Range<usize>, &str)> {
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(text.len() / 6);
+    let bytes = text.as_bytes();
     let mut start = None;
     let mut last = 0;
-    for (at, c) in text.char_indices() {
-        if c.is_alphanumeric() {
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let c = if byte.is_ascii() { byte as char } else { text[at..].chars().next().unwrap_or_default() };
+        let next = at + c.len_utf8();
+        if is_alphanumeric(c) {
             start.get_or_insert(at);
-            last = at + c.len_utf8();
+            last = next;
         } else if let Some(begin) = start {
             let joins = matches!(c, '-' | '\'' | '’' | '.' | '/' | '_' | '@') && last == at;
-            let goes_on = text[at + c.len_utf8()..].chars().next().is_some_and(char::is_alphanumeric);
-            if !(joins && goes_on) {
+            if !joins || !text[next..].chars().next().is_some_and(is_alphanumeric) {
                 found.push((begin..last, &text[begin..last]));
                 start = None;
             }
         }
+        at = next;
     }
     if let Some(begin) = start {
         found.push((begin..last, &text[begin..last]));
     }
     found
+}
+
+/// [`char::is_alphanumeric`], quick for ASCII.
+pub(crate) fn is_alphanumeric(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_alphanumeric() } else { c.is_alphanumeric() }
 }
 
 /// Whether `word` stands in `text` as a word of its own, in this case.
@@ -108,7 +120,8 @@ pub fn find_word(text: &str, word: &str, from: usize) -> Option<usize> {
         return None;
     }
     let mut at = from;
-    while let Some(found) = text.get(at..)?.find(word).map(|offset| at + offset) {
+    let bytes = text.as_bytes();
+    while let Some(found) = memmem::find(bytes.get(at..)?, word.as_bytes()).map(|offset| at + offset) {
         let joined = |c: char| c.is_alphanumeric() || matches!(c, '_');
         let before = text[..found].chars().next_back();
         let after = text[found + word.len()..].chars().next();

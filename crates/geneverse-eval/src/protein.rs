@@ -7,9 +7,9 @@
 //! it. An answer that gives no name ("cannot be determined") or several to choose from gets 0.
 //! *Form* is 1 for exactly one finished sentence that names a protein in the asked form.
 
-use crate::form::prose_faults;
+use crate::form::one_sentence_faults;
 use crate::grade::Grade;
-use crate::prose::{ends_complete, sentences};
+use crate::prose::sentences;
 
 /// What stands before the name, lower-cased; the longest that fits is taken. "This" and "the" are the same here.
 const LEADS: [&str; 26] = [
@@ -92,14 +92,7 @@ pub fn grade_form(answer: &str) -> Grade {
     if !text.chars().any(char::is_alphanumeric) {
         return Grade::fail("is empty");
     }
-    let mut faults = prose_faults(text);
-    let count = sentences(text).len();
-    if count != 1 {
-        faults.push(format!("has {count} sentences, expected one"));
-    }
-    if !ends_complete(text) {
-        faults.push("breaks off in the middle of a sentence".to_owned());
-    }
+    let mut faults = one_sentence_faults(text);
     match given_name(text) {
         None => faults.push("does not say \"the name of this protein is …\"".to_owned()),
         Some(name) if names_nothing(&name) => faults.push("names no protein".to_owned()),

@@ -6,6 +6,7 @@
 //! [`render`] is a function of [`ReportInput`].
 
 mod bars;
+mod baseline;
 mod chunks;
 mod collect;
 mod compare;
@@ -23,7 +24,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use geneverse_data::answers::Task;
-use geneverse_data::dataset::compare::Leakage;
+use geneverse_data::dataset::compare::{Finding, Leakage};
 use geneverse_data::dataset::retrieval::RetrievalScores;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,8 @@ pub struct SplitTable {
     pub differences: Vec<Difference>,
     /// What of the questions was in training data, and what looking up a training answer would score; one per dataset.
     pub contexts: Vec<Context>,
+    /// What constant and usual answers score, for the tasks with pictures.
+    pub baselines: Vec<Row>,
 }
 
 /// The scores of one model, all in [0, 1].
@@ -130,6 +133,8 @@ pub struct Context {
     pub places: Vec<(String, usize)>,
     /// What of the questions is in the training set; `None` where that was not measured.
     pub leakage: Option<Leakage>,
+    /// Of the tasks with pictures: what of those asked about is asked about in training too.
+    pub shared: Vec<(String, Finding)>,
     /// What looking up a training answer scores; `None` where that was not measured.
     pub retrieval: Option<RetrievalScores>,
     /// What a reader has to know beside: the file has changed since.

@@ -20,7 +20,7 @@ use rayon::prelude::*;
 
 use crate::facts::GeneGrader;
 use crate::index::Resolved;
-use crate::terms::{TermIndex, terms};
+use crate::terms::TermIndex;
 use crate::text::{Rouge, corpus_bleu, rouge1};
 
 /// Examples of a set that are scored at most.
@@ -37,9 +37,10 @@ pub fn score(train: &[Example], asked: &[Asked<'_>], grader: Option<&GeneGrader>
             .map(|&place| {
                 let example = &set.examples[place];
                 let name = set.gene_names.get(place).map_or("", String::as_str);
-                let mut query = question_terms(example);
+                let mut query = question(example);
                 let by_question = nearest(&by_terms, &query);
-                query.extend(terms(name));
+                query.push(' ');
+                query.push_str(name);
                 [by_question, nearest(&by_terms, &query), by_words.best(&example.output)]
             })
             .collect();
@@ -98,15 +99,16 @@ fn sample(examples: &[Example]) -> Vec<usize> {
 }
 
 fn question_index(train: &[Example]) -> TermIndex {
-    TermIndex::new(train.iter().map(|example| {
+    let document = |example: &Example| {
         let Example { instruction, input, output, .. } = example;
         format!("{instruction} {input} {output} {}", letters(subject(example)))
-    }))
+    };
+    TermIndex::new(&train.par_iter().map(document).collect::<Vec<_>>())
 }
 
-fn question_terms(example: &Example) -> Vec<String> {
+fn question(example: &Example) -> String {
     let Example { instruction, input, .. } = example;
-    terms(&format!("{instruction} {input} {}", letters(subject(example))))
+    format!("{instruction} {input} {}", letters(subject(example)))
 }
 
 /// What a family's symbols begin with: the letters before the first digit.
@@ -115,9 +117,9 @@ fn letters(symbol: &str) -> &str {
     &symbol[..end]
 }
 
-fn nearest(index: &TermIndex, query: &[String]) -> Option<usize> {
+fn nearest(index: &TermIndex, query: &str) -> Option<usize> {
     // No document is the query's own.
-    index.compare(&index.ids(query), usize::MAX, |_| false).best_other_document
+    index.compare(&index.ids(query), usize::MAX, &[]).best_other_document
 }
 
 /// Training answers by their words, as ROUGE-1 counts them.
@@ -190,6 +192,7 @@ mod tests {
             instruction: format!("Please summarize the major function of gene: {symbol}."),
             input: String::new(),
             output: output.into(),
+            ..Example::default()
         }
     }
 

@@ -17,6 +17,12 @@ use crate::index::{GeneIndex, Resolved};
 use crate::measure::Intervals;
 use crate::text::{Bleu, BleuCounts, Rouge};
 
+/// The version of the rules behind `scores.json`: raised by whatever changes a grade, a claim or a field of it. Scores of
+/// two versions are not to be compared.
+///
+/// - 2: orthologs' identifiers are identifiers; intervals, claims.
+pub const RULES: u32 = 2;
+
 /// Why answers were not graded.
 #[derive(Debug, thiserror::Error)]
 pub enum ScoreError {
@@ -160,6 +166,8 @@ pub fn evaluate(answers: &[Answer], index: GeneIndex) -> Result<Scores, ScoreErr
     let grader = GeneGrader::new(index);
     let items: Vec<Item> =
         answers.par_iter().zip(&known).map(|(answer, &known)| grade_item(answer, known, &grader)).collect();
+    // Tens of thousands of records take a while to be given back, and nobody waits for it.
+    rayon::spawn(move || drop(grader));
     let mut bleu_counts = BleuCounts::default();
     items.iter().flat_map(|item| &item.bleu_counts).for_each(|counts| bleu_counts.add(counts));
     let mean = |of: fn(&Item) -> f64| items.iter().map(of).sum::<f64>() / items.len() as f64;
@@ -253,11 +261,13 @@ fn grade_item(answer: &Answer, known: bool, grader: &GeneGrader) -> Item {
 
 /// Identifiers in an answer, and how many of them are right for this gene or the gene they are written beside.
 fn count_identifiers(answer: &str, gene: &GeneRecord, index: &GeneIndex) -> (usize, usize) {
-    let mentions = find(answer);
-    let wrong = crate::postprocess::wrong_identifiers(answer, gene, index);
+    let wrong = crate::postprocess::wrong_mentions(answer, gene, index);
+    let decided = find(answer).into_iter().zip(wrong).filter(|(mention, _)| index.knows(mention.authority));
+    let wrong: Vec<bool> = decided.map(|(_, wrong)| wrong).collect();
     // A stand-in record knows no identifiers; its reference text does.
     let knows_some = crate::identifier::Authority::ALL.iter().any(|a| !own_values(gene, *a).is_empty());
-    if knows_some { (mentions.len(), mentions.len() - wrong) } else { (0, 0) }
+    let right = wrong.iter().filter(|wrong| !**wrong).count();
+    if knows_some { (wrong.len(), right) } else { (0, 0) }
 }
 
 /// A record from a reference answer: its name and identifiers where it gives them, and the text as the summary.
@@ -287,6 +297,10 @@ fn from_reference(answer: &Answer) -> Option<GeneRecord> {
             Authority::Entrez => gene.entrez_id = gene.entrez_id.or(EntrezId::parse(&value).ok()),
             Authority::Omim => gene.omim_ids.extend(OmimId::parse(&value)),
             Authority::Uniprot => gene.uniprot_ids.extend(UniprotAccession::parse(&value)),
+            Authority::Mgi | Authority::Rgd => {
+                let prefix = mention.authority.of_orthologs().unwrap_or_default();
+                gene.orthologs.push(format!("{prefix}{value}"));
+            }
         }
     }
     gene.summary = Some(Summary { text: text.clone(), source: "reference".to_owned() });

@@ -6,16 +6,17 @@
 //! terms it is said of. Two statements contradict each other when one denies what the other says, or when they turn the
 //! same thing in opposite directions.
 
-use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use geneverse_data::gene::{GeneRecord, GoId};
 use geneverse_data::store::GoKnowledge;
 use rayon::prelude::*;
 
+use crate::hash::Map;
+use crate::phrases::Phrases;
 use crate::prose::{sentences, words};
-use crate::terms::{TermId, TermIndex, fold_phrases, terms};
+use crate::terms::{TermId, TermIndex, fold_phrases};
 
 /// The field of GO terms that the gene has beyond those that its record tells.
 pub(crate) const GO_BEYOND: &str = "go_annotations";
@@ -32,6 +33,10 @@ pub(crate) struct Statement {
     /// The distinct terms that it denies, likewise; empty where it denies nothing.
     pub(crate) denied: Vec<TermId>,
     turns: Vec<Turn>,
+    /// The directions of all its words that have one, in their order.
+    ways: Vec<bool>,
+    /// Its distinct terms without those words, in the order of their ids; empty where it has none of them.
+    still: Vec<TermId>,
 }
 
 /// Something is raised or lowered.
@@ -176,7 +181,9 @@ fn clauses_of(text: &str, sentence: &Range<usize>) -> Vec<Range<usize>> {
             '(' | '[' => depth += 1,
             ')' | ']' => depth = depth.saturating_sub(1),
             ' ' | ',' | ';' if depth == 0 => {
-                let separator = SEPARATORS.iter().find(|separator| rest.starts_with(**separator));
+                let separator = may_separate(rest.as_bytes())
+                    .then(|| SEPARATORS.iter().find(|separator| rest.starts_with(**separator)))
+                    .flatten();
                 let long = |range: Range<usize>| words(&text[range]).len() >= SHORTEST;
                 if let Some(separator) = separator.filter(|_| long(start..at) && long(at..sentence.end)) {
                     found.push(start..at);
@@ -194,24 +201,40 @@ fn clauses_of(text: &str, sentence: &Range<usize>) -> Vec<Range<usize>> {
     found
 }
 
+/// Whether one of [`SEPARATORS`] may stand here, by what its words begin with.
+fn may_separate(rest: &[u8]) -> bool {
+    match rest {
+        [b' ', word, ..] | [b',', b' ', word, ..] => matches!(word, b'a' | b'b' | b'w'),
+        [b';', b' ', ..] => true,
+        _ => false,
+    }
+}
+
 impl Statement {
     /// A clause as a statement.
     pub(crate) fn of(text: &str, field: &'static str, index: &TermIndex) -> Self {
-        let lower = text.to_lowercase().replace('’', "'");
+        let mut lower = text.to_lowercase();
+        if lower.contains('’') {
+            lower = lower.replace('’', "'");
+        }
         let lower = fold_phrases(&lower);
         let placed = words(&lower);
         let written: Vec<&str> = placed.iter().map(|(_, word)| *word).collect();
-        let mark = |from: usize, to: usize| lower[from..to].contains([',', ';', ':', '(', ')']);
-        let before = |n: usize| if n == 0 { 0 } else { placed[n - 1].0.end };
-        let breaks: Vec<bool> = (0..placed.len()).map(|n| mark(before(n), placed[n].0.start)).collect();
-        let all = index.ids(&terms(&lower));
-        Self {
-            text: text.trim().to_owned(),
-            field,
-            terms: all,
-            denied: denied(&written, index),
-            turns: turns(&written, &breaks, index),
-        }
+        let ways: Vec<bool> = written.iter().filter_map(|word| direction(word)).collect();
+        // Few clauses turn anything.
+        let (turns, still) = if ways.is_empty() {
+            (Vec::new(), Vec::new())
+        } else {
+            let mark = |from: usize, to: usize| lower[from..to].contains([',', ';', ':', '(', ')']);
+            let before = |n: usize| if n == 0 { 0 } else { placed[n - 1].0.end };
+            let breaks: Vec<bool> = (0..placed.len()).map(|n| mark(before(n), placed[n].0.start)).collect();
+            let still = written.iter().copied().filter(|word| direction(word).is_none());
+            let still = index.ids_of_lower(&still.collect::<Vec<_>>().join(" "));
+            (turns(&written, &breaks, index), still)
+        };
+        let terms = index.ids_of_lower(&lower);
+        let denied = denied(&written, index);
+        Self { text: text.trim().to_owned(), field, terms, denied, turns, ways, still }
     }
 
     /// The record's statement whose opposite this one says, where none of them says the same.
@@ -220,7 +243,8 @@ impl Statement {
         record: &'a [Arc<Statement>],
         index: &TermIndex,
     ) -> Option<&'a Statement> {
-        self.denies(record, index).or_else(|| self.turned(record, index))
+        let turned = || self.turned(record, index).or_else(|| self.twin(record, index));
+        self.denies(record, index).or_else(turned)
     }
 
     /// The record's statement that this one denies.
@@ -259,8 +283,28 @@ impl Statement {
                 .find(|r: &&Statement| r.turns.iter().any(|other| other.up != turn.up && same(other)))
         })
     }
+
+    /// The record's statement that says the same of the same things but for the directions, where none says the same with
+    /// these: "its activation prevents apoptosis", "its activation promotes apoptosis".
+    fn twin<'a>(&self, record: &'a [Arc<Statement>], index: &TermIndex) -> Option<&'a Statement> {
+        let least = ENOUGH_TURNED * index.heaviest();
+        if self.ways.is_empty() || !self.denied.is_empty() || index.weight(&self.still) < least {
+            return None;
+        }
+        let alike = |r: &&Statement| {
+            r.ways.len() == self.ways.len()
+                && r.denied.is_empty()
+                && share(&self.still, &r.still, index) >= TWIN
+                && share(&r.still, &self.still, index) >= TWIN
+        };
+        let twins: Vec<&Statement> = record.iter().map(Arc::as_ref).filter(alike).collect();
+        let confirmed = twins.iter().any(|twin| twin.ways == self.ways);
+        twins.into_iter().next().filter(|_| !confirmed)
+    }
 }
 
+/// Two clauses are the same but for their directions where each has this share of the other's other terms.
+const TWIN: f64 = 0.8;
 /// A record says what is denied where it has this share of the denied terms, by weight, in one statement.
 const DENIED: f64 = 0.6;
 /// Or where all but this of what it says is denied.
@@ -307,6 +351,7 @@ pub(crate) fn statements(text: &str, field: &'static str, index: &TermIndex) -> 
             if denying && goes_on(&statement.text) {
                 statement.denied.clone_from(&statement.terms);
                 statement.turns.clear();
+                statement.ways.clear();
             }
             denying = !statement.denied.is_empty();
             all.push(statement);
@@ -345,7 +390,7 @@ fn goes_on(clause: &str) -> bool {
 }
 
 /// The names of all GO terms as statements: genes share them.
-pub(crate) type GoStatements = HashMap<GoId, Arc<Statement>>;
+pub(crate) type GoStatements = Map<GoId, Arc<Statement>>;
 
 /// Makes them.
 pub(crate) fn of_go(go: &GoKnowledge, index: &TermIndex) -> GoStatements {
@@ -383,14 +428,12 @@ fn denied(words: &[&str], index: &TermIndex) -> Vec<TermId> {
     if near {
         return Vec::new();
     }
-    index.ids(&terms(&words[at + 1..].join(" ")))
+    index.ids(&words[at + 1..].join(" "))
 }
 
 fn direction(word: &str) -> Option<bool> {
-    if DOWN.iter().any(|start| word.starts_with(start)) {
-        return Some(false);
-    }
-    UP.iter().any(|start| word.starts_with(start)).then_some(true)
+    static STARTS: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(DOWN.into_iter().chain(UP)));
+    STARTS.begins(word).first().map(|first| first >= DOWN.len())
 }
 
 /// The turns of a clause; `breaks[i]` tells of a mark of punctuation before the `i`-th word.
@@ -410,16 +453,18 @@ fn turns(words: &[&str], breaks: &[bool], index: &TermIndex) -> Vec<Turn> {
         let next = words.get(at + 1).copied().unwrap_or_default();
         let passive = word.ends_with("ed") && next == "by";
         let end = (at + 1..words.len()).find(|place| breaks[*place] || direction(words[*place]).is_some());
-        let behind = terms(&words[at + 1..end.unwrap_or(words.len())].join(" "));
+        let behind = index.ids_in_order(&words[at + 1..end.unwrap_or(words.len())].join(" "));
         // "Activator" of what stands before it, unless an "of" follows.
         let agent = ["or", "ors", "ist", "ists"].iter().any(|ending| word.ends_with(ending)) && next != "of";
         let mut object = behind;
         if agent || object.is_empty() {
-            object = terms(&words[begin..at].join(" "));
+            object = index.ids_in_order(&words[begin..at].join(" "));
             object.drain(..object.len().saturating_sub(2));
         }
         object.truncate(OBJECT);
-        found.push(Turn { up, passive, object: index.ids(&object) });
+        object.sort_unstable();
+        object.dedup();
+        found.push(Turn { up, passive, object });
     }
     found
 }

@@ -4,7 +4,9 @@
 //! place: the same numbers on any machine, with any number of threads.
 
 pub mod correlation;
+pub mod normal;
 pub mod random;
+pub mod rank_sum;
 pub mod resample;
 mod student;
 

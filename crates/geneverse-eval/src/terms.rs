@@ -7,10 +7,14 @@
 mod synonyms;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use geneverse_data::gene::{GeneRecord, GoAspect};
 use rayon::prelude::*;
+
+use crate::hash::{Map, Set};
+use crate::phrases::Phrases;
+use crate::prose::is_alphanumeric;
 
 /// Saturation of repeated terms, and how much a document's length counts. Usual values; descriptions of genes
 /// differ in length by how well the gene is studied, not by verbosity, hence the lower `B`.
@@ -63,7 +67,8 @@ const PHRASES: [(&str, &str); 9] = [
 
 /// A lower-cased text with each phrase that has a word of the same meaning replaced by that word.
 pub(crate) fn fold_phrases(text: &str) -> Cow<'_, str> {
-    if !text.contains("cell ") && !text.contains("break") {
+    static NEAR: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(["cell ", "break"]));
+    if !NEAR.any(text) {
         return Cow::Borrowed(text);
     }
     PHRASES.iter().fold(Cow::Borrowed(text), |text, (phrase, word)| match text.contains(phrase) {
@@ -78,24 +83,24 @@ pub(crate) type TermId = u32;
 /// The stemmed terms of a text, in order, stop words left out; synonyms are one term.
 pub fn terms(text: &str) -> Vec<String> {
     let lower = text.to_lowercase();
-    fold_phrases(&lower)
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| word.chars().count() > 1 && !word.chars().all(|c| c.is_ascii_digit()))
-        .filter(|word| !is_stop_word(word))
-        .map(|word| synonyms::fold(stem_of(word)))
-        .collect()
+    written(&fold_phrases(&lower)).filter(|word| is_telling(word)).map(term_of).collect()
 }
 
-fn is_stop_word(word: &str) -> bool {
-    use std::collections::HashSet;
-    use std::sync::LazyLock;
-    static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| STOP_WORDS.split_whitespace().collect());
-    WORDS.contains(word)
+/// The words of a lower-cased text: runs of letters and digits.
+fn written(lower: &str) -> impl Iterator<Item = &str> {
+    lower.split(|c: char| !is_alphanumeric(c)).filter(|word| !word.is_empty())
 }
 
-/// The term that a word is, whether it is a stop word or not.
-pub(crate) fn term_of(word: &str) -> String {
-    synonyms::fold(stem_of(&word.to_lowercase()))
+/// Whether a lower-cased word says anything of a function: no single letter, number or stop word does.
+fn is_telling(word: &str) -> bool {
+    static STOP: LazyLock<Set<&str>> = LazyLock::new(|| STOP_WORDS.split_whitespace().collect());
+    let letter = word.chars().nth(1).is_none();
+    !letter && !word.bytes().all(|b| b.is_ascii_digit()) && !STOP.contains(word)
+}
+
+/// The term that a lower-cased word is, whether it is a stop word or not.
+fn term_of(word: &str) -> String {
+    synonyms::fold(stem_of(word))
 }
 
 /// A crude stem, the same for "phosphorylates" and "phosphorylation"; it is compared, never shown.
@@ -116,12 +121,25 @@ fn stem_of(word: &str) -> String {
 /// A gene's documents as terms, with where each term stands.
 #[derive(Debug, Default)]
 pub struct TermIndex {
-    term_ids: HashMap<String, TermId>,
+    term_ids: Map<String, TermId>,
+    /// The terms by their numbers.
+    names: Vec<String>,
+    /// The words of the documents as they are written, in lower case.
+    words: Map<String, Word>,
     /// For each term, the documents that have it and what it adds to their score.
     postings: Vec<Vec<(u32, f32)>>,
     /// For each term, how rare it is.
     weights: Vec<f64>,
     documents: usize,
+}
+
+/// A word of a text.
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    /// The term that it is.
+    id: TermId,
+    /// Whether it is one of those that are compared.
+    telling: bool,
 }
 
 /// How a text compares with one document and with the rest.
@@ -141,39 +159,90 @@ pub struct Match {
     pub whole: f64,
 }
 
-/// So many documents are taken apart at a time.
-const BATCH: usize = 4096;
+/// So many documents are taken apart by one thread at a time.
+const BATCH: usize = 2048;
+
+/// Documents as numbers of terms of their own.
+#[derive(Default)]
+struct Batch {
+    /// Terms in the order in which they come.
+    terms: Vec<String>,
+    /// Words, each with its term's place in `terms`; `None` for those that are not compared.
+    words: Map<String, Option<u32>>,
+    /// For each document its length, and how often it has which term.
+    documents: Vec<(u32, Vec<(u32, u16)>)>,
+}
+
+impl Batch {
+    fn of<T: AsRef<str>>(documents: &[T]) -> Self {
+        let mut batch = Self::default();
+        let mut places: Map<String, u32> = Map::default();
+        let mut found: Vec<u32> = Vec::new();
+        for document in documents {
+            found.clear();
+            let lower = document.as_ref().to_lowercase();
+            for word in written(&fold_phrases(&lower)) {
+                let place = match batch.words.get(word) {
+                    Some(&place) => place,
+                    None => {
+                        let place = is_telling(word).then(|| {
+                            let next = batch.terms.len() as u32;
+                            let term = term_of(word);
+                            *places.entry(term).or_insert_with_key(|term| {
+                                batch.terms.push(term.clone());
+                                next
+                            })
+                        });
+                        batch.words.insert(word.to_owned(), place);
+                        place
+                    }
+                };
+                found.extend(place);
+            }
+            let length = found.len() as u32;
+            found.sort_unstable();
+            let count = |same: &[u32]| (same[0], u16::try_from(same.len()).unwrap_or(u16::MAX));
+            batch.documents.push((length, found.chunk_by(|a, b| a == b).map(count).collect()));
+        }
+        batch
+    }
+}
 
 impl TermIndex {
     /// Counts the terms of documents.
-    pub fn new<T: AsRef<str> + Sync>(documents: impl IntoIterator<Item = T>) -> Self {
-        let mut index = Self::default();
+    pub fn new<T: AsRef<str> + Sync>(documents: &[T]) -> Self {
+        let mut index = Self { documents: documents.len(), ..Self::default() };
         let mut counted: Vec<Vec<(u32, u16)>> = Vec::new();
         let mut lengths: Vec<u32> = Vec::new();
-        let mut documents = documents.into_iter();
-        loop {
-            let batch: Vec<T> = documents.by_ref().take(BATCH).collect();
-            if batch.is_empty() {
-                break;
-            }
-            let all: Vec<Vec<String>> = batch.par_iter().map(|document| terms(document.as_ref())).collect();
-            for words in all {
+        let batches: Vec<Batch> = documents.par_chunks(BATCH).map(Batch::of).collect();
+        for Batch { terms, words, documents } in batches {
+            let ids: Vec<TermId> = terms.into_iter().map(|term| index.new_id(term)).collect();
+            counted.resize_with(index.names.len(), Vec::new);
+            for (length, counts) in documents {
                 let number = lengths.len() as u32;
-                lengths.push(words.len() as u32);
-                let mut counts: HashMap<TermId, u16> = HashMap::with_capacity(words.len());
-                for word in words {
-                    let next = index.term_ids.len() as TermId;
-                    let id = *index.term_ids.entry(word).or_insert(next);
-                    let count = counts.entry(id).or_default();
-                    *count = count.saturating_add(1);
+                lengths.push(length);
+                for (place, count) in counts {
+                    counted[ids[place as usize] as usize].push((number, count));
                 }
-                counted.resize_with(index.term_ids.len(), Vec::new);
-                for (id, count) in counts {
-                    counted[id as usize].push((number, count));
-                }
+            }
+            for (word, place) in words {
+                // The term of a stop word is looked for when all are known.
+                let word_of = |place: u32| Word { id: ids[place as usize], telling: true };
+                index
+                    .words
+                    .entry(word)
+                    .or_insert(place.map_or(Word { id: UNKNOWN, telling: false }, word_of));
             }
         }
-        index.documents = lengths.len();
+        let untold: Vec<(String, TermId)> = index
+            .words
+            .iter()
+            .filter(|(_, word)| !word.telling)
+            .map(|(written, _)| (written.clone(), index.id(&term_of(written))))
+            .collect();
+        for (written, id) in untold {
+            index.words.insert(written, Word { id, telling: false });
+        }
         let total: f64 = lengths.iter().map(|&length| f64::from(length)).sum();
         let average = (total / lengths.len().max(1) as f64).max(1.0);
         index.weights = counted.iter().map(|found| idf(index.documents, found.len())).collect();
@@ -186,6 +255,16 @@ impl TermIndex {
         });
         index.postings = scored.collect();
         index
+    }
+
+    fn new_id(&mut self, term: String) -> TermId {
+        if let Some(&known) = self.term_ids.get(&term) {
+            return known;
+        }
+        let next = self.names.len() as TermId;
+        self.names.push(term.clone());
+        self.term_ids.insert(term, next);
+        next
     }
 
     /// The number of documents.
@@ -203,12 +282,35 @@ impl TermIndex {
         self.weight_of(self.id(term))
     }
 
-    /// The distinct numbers of terms, in their order.
-    pub(crate) fn ids(&self, terms: &[String]) -> Vec<TermId> {
-        let mut ids: Vec<TermId> = terms.iter().map(|term| self.id(term)).collect();
+    /// The distinct terms of a text, in the order of their numbers.
+    pub(crate) fn ids(&self, text: &str) -> Vec<TermId> {
+        self.ids_of_lower(&text.to_lowercase())
+    }
+
+    /// [`Self::ids`] of a text in lower case.
+    pub(crate) fn ids_of_lower(&self, lower: &str) -> Vec<TermId> {
+        let mut ids: Vec<TermId> = self.come(&fold_phrases(lower)).collect();
         ids.sort_unstable();
         ids.dedup();
         ids
+    }
+
+    /// The terms of a text as they come: [`terms`] as numbers.
+    pub(crate) fn ids_in_order(&self, text: &str) -> Vec<TermId> {
+        self.come(&fold_phrases(&text.to_lowercase())).collect()
+    }
+
+    fn come(&self, folded: &str) -> impl Iterator<Item = TermId> {
+        written(folded).filter_map(|word| match self.words.get(word) {
+            Some(word) => word.telling.then_some(word.id),
+            None => is_telling(word).then(|| self.id(&term_of(word))),
+        })
+    }
+
+    /// The term that a word is, whether it is a stop word or not.
+    pub(crate) fn id_of_word(&self, word: &str) -> TermId {
+        let lower = word.to_lowercase();
+        self.words.get(&lower).map_or_else(|| self.id(&term_of(&lower)), |word| word.id)
     }
 
     /// A term's number.
@@ -242,55 +344,88 @@ impl TermIndex {
         ids.iter().map(|&id| self.weight_of(id)).sum()
     }
 
-    /// Compares distinct terms with every document; `is_kin(i)` says which documents are the asked one's kin.
-    pub(crate) fn compare(&self, query: &[TermId], own: usize, is_kin: impl Fn(usize) -> bool) -> Match {
-        let mut scores = vec![0.0_f32; self.documents];
-        let mut whole = 0.0;
-        for &id in query.iter().filter(|&&id| Self::is_known(id)) {
-            whole += self.weight_of(id);
-            for &(document, score) in &self.postings[id as usize] {
-                scores[document as usize] += score;
-            }
-        }
-        let (mut other, mut kin) = ((0.0_f32, None), (0.0_f32, None));
-        for (document, &score) in scores.iter().enumerate() {
-            if score > other.0.min(kin.0) && document != own {
-                let best = if is_kin(document) { &mut kin } else { &mut other };
-                if score > best.0 {
-                    *best = (score, Some(document));
+    /// Compares distinct terms with every document; `kin` are the asked one's kin, in their order.
+    pub(crate) fn compare(&self, query: &[TermId], own: usize, kin: &[usize]) -> Match {
+        SCORES.with_borrow_mut(|scores| {
+            scores.clear();
+            scores.resize(self.documents, 0.0);
+            let mut whole = 0.0;
+            for &id in query.iter().filter(|&&id| Self::is_known(id)) {
+                whole += self.weight_of(id);
+                for &(document, score) in &self.postings[id as usize] {
+                    scores[document as usize] += score;
                 }
             }
-        }
-        Match {
-            own: scores.get(own).copied().map_or(0.0, f64::from),
-            best_other: f64::from(other.0),
-            best_other_document: other.1,
-            best_kin: f64::from(kin.0),
-            best_kin_document: kin.1,
-            whole,
-        }
+            let of_kin = kin.iter().filter(|&&document| document != own);
+            let (best_kin, best_kin_document) = best(of_kin.map(|&document| (document, scores[document])));
+            let is_other = |document: usize| document != own && kin.binary_search(&document).is_err();
+            let (best_other, best_other_document) = best_of_blocks(scores, is_other);
+            Match {
+                own: scores.get(own).copied().map_or(0.0, f64::from),
+                best_other: f64::from(best_other),
+                best_other_document,
+                best_kin: f64::from(best_kin),
+                best_kin_document,
+                whole,
+            }
+        })
     }
 
-    /// The heaviest terms of a record come first: rarity times 1 + ln of how often the record says it.
-    pub(crate) fn key_terms(&self, record: &[String]) -> KeyTerms {
-        let mut counts: HashMap<&str, f64> = HashMap::new();
-        for term in record {
-            *counts.entry(term).or_default() += 1.0;
-        }
-        let mut terms: Vec<(&str, f64)> =
-            counts.into_iter().map(|(term, n)| (term, self.idf(term) * (1.0 + f64::ln(n)))).collect();
-        terms.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    /// The heaviest terms of a text come first: rarity times 1 + ln of how often the text says it.
+    pub(crate) fn key_terms(&self, text: &str) -> KeyTerms {
+        let mut ids = self.ids_in_order(text);
+        ids.sort_unstable();
+        let weigh = |same: &[TermId]| (same[0], self.weight_of(same[0]) * (1.0 + f64::ln(same.len() as f64)));
+        let mut terms: Vec<(TermId, f64)> = ids.chunk_by(|a, b| a == b).map(weigh).collect();
+        let name = |id: TermId| self.names.get(id as usize);
+        terms.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| name(a.0).cmp(&name(b.0))));
         let whole = terms.iter().take(KEY_TERMS).map(|(_, weight)| weight).sum();
-        let terms =
-            terms.into_iter().map(|(term, weight)| (term.to_owned(), self.id(term), weight)).collect();
         KeyTerms { terms, whole }
     }
+}
+
+thread_local! {
+    /// Scores of all documents, kept from one comparison to the next.
+    static SCORES: std::cell::RefCell<Vec<f32>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// The first of the highest scores above 0.
+fn best(scores: impl Iterator<Item = (usize, f32)>) -> (f32, Option<usize>) {
+    let higher = |best: (f32, Option<usize>), (document, score): (usize, f32)| {
+        if score > best.0 { (score, Some(document)) } else { best }
+    };
+    scores.fold((0.0, None), higher)
+}
+
+/// The same of those documents that count. Most blocks of documents have none as high as the best so far.
+fn best_of_blocks(scores: &[f32], counts: impl Fn(usize) -> bool) -> (f32, Option<usize>) {
+    const BLOCK: usize = 64;
+    const LANES: usize = 16;
+    let mut best = (0.0_f32, None);
+    for (block, scores) in scores.chunks(BLOCK).enumerate() {
+        let mut highest = [0.0_f32; LANES];
+        for row in scores.chunks(LANES) {
+            for (high, &score) in highest.iter_mut().zip(row) {
+                *high = if score > *high { score } else { *high };
+            }
+        }
+        if !highest.iter().any(|&high| high > best.0) {
+            continue;
+        }
+        for (place, &score) in scores.iter().enumerate() {
+            let document = block * BLOCK + place;
+            if score > best.0 && counts(document) {
+                best = (score, Some(document));
+            }
+        }
+    }
+    best
 }
 
 /// A record's distinct terms with their weights, the heaviest first.
 #[derive(Debug)]
 pub(crate) struct KeyTerms {
-    terms: Vec<(String, TermId, f64)>,
+    terms: Vec<(TermId, f64)>,
     /// What the heaviest [`KEY_TERMS`] weigh together.
     whole: f64,
 }
@@ -303,11 +438,11 @@ impl KeyTerms {
 
     /// The share of the key terms, by weight, that a text has; 1 where it has as much as the heaviest 20 of them
     /// weigh. Also the terms found, the heaviest first. `text` is in the order of ids.
-    pub(crate) fn coverage(&self, text: &[TermId]) -> (f64, Vec<&str>) {
-        let found = || self.terms.iter().filter(|(_, id, _)| text.binary_search(id).is_ok());
-        let covered = found().fold(0.0, |sum, (_, _, weight)| sum + weight);
+    pub(crate) fn coverage(&self, text: &[TermId]) -> (f64, Vec<TermId>) {
+        let found = || self.terms.iter().filter(|(id, _)| text.binary_search(id).is_ok());
+        let covered = found().fold(0.0, |sum, (_, weight)| sum + weight);
         let share = if self.whole > 0.0 { (covered / self.whole).min(1.0) } else { 0.0 };
-        (share, found().map(|(term, ..)| term.as_str()).collect())
+        (share, found().map(|(id, _)| *id).collect())
     }
 }
 

@@ -104,6 +104,8 @@ fn main() {
                 rank_pattern: Default::default(),
                 alpha_pattern: Default::default(),
                 layers: None,
+                within: None,
+                projector: false,
             };
             model.train_lora(&config, 1).unwrap()
         } else {

@@ -5,6 +5,7 @@
 //! and with DoRA `…lora_magnitude_vector` (outputs).
 
 mod files;
+mod projector;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -46,7 +47,18 @@ pub struct LoraConfig {
     pub alpha_pattern: BTreeMap<String, f64>,
     /// Which layers are adapted; all where it is `None`.
     pub layers: Option<Vec<usize>>,
+    /// The regular expression that stands before the names of the targets where PEFT has them as one: which of several
+    /// models in one they are looked for in.
+    pub within: Option<String>,
+    /// Whether LLaVA's projector is in the adapter, whole (PEFT's `modules_to_save`).
+    pub projector: bool,
 }
+
+/// Where PEFT is to look for the targets of a LLaVA: not in the tower, whose maps have the same names.
+const LANGUAGE_MODEL: &str = r".*language_model.*\.";
+
+/// The projector's module.
+const PROJECTOR: &str = "multi_modal_projector";
 
 /// Stands for every linear map of a layer.
 pub const ALL_LINEAR: &str = "all-linear";
@@ -84,11 +96,11 @@ impl LoraConfig {
         }
     }
 
-    fn update(&self, family: Family, layer: usize, target: &Target) -> Option<Update> {
+    fn update(&self, config: &ModelConfig, layer: usize, target: &Target) -> Option<Update> {
         if !self.targets(target) || self.layers.as_ref().is_some_and(|layers| !layers.contains(&layer)) {
             return None;
         }
-        let (rank, scale) = self.rank_and_scale(&format!("{}.{}", family.layer(layer), target.path));
+        let (rank, scale) = self.rank_and_scale(&format!("{}.{}", config.layer_module(layer), target.path));
         Some(Update { rank, scale: scale as f32, magnitude: self.dora })
     }
 
@@ -100,8 +112,8 @@ impl LoraConfig {
     }
 
     pub(crate) fn layout(&self, config: &ModelConfig, shape: &LayerShape, layer: usize) -> Layout {
-        let family = config.family;
-        Layout::new(shape, family.targets(), self.dropout as f32, |target| self.update(family, layer, target))
+        let targets = config.family.targets();
+        Layout::new(shape, targets, self.dropout as f32, |target| self.update(config, layer, target))
     }
 
     /// Reads `adapter_config.json`; what would change the arithmetic and is not implemented is refused by name.
@@ -113,8 +125,17 @@ impl LoraConfig {
             return Err(fields.refuse_value("peft_type", "\"LORA\""));
         }
         fields.only("bias", "none")?;
+        let projector = match fields.get("modules_to_save") {
+            Some(Value::Array(names)) if names.iter().any(|name| name == PROJECTOR) => {
+                fields.only("modules_to_save", json!([PROJECTOR]))?;
+                true
+            }
+            _ => {
+                fields.nothing("modules_to_save")?;
+                false
+            }
+        };
         for field in [
-            "modules_to_save",
             "exclude_modules",
             "trainable_token_indices",
             "target_parameters",
@@ -135,9 +156,14 @@ impl LoraConfig {
                 return Err(fields.refuse_value("init_lora_weights", way));
             }
         }
+        let mut within = None;
         let targets = match fields.get("target_modules") {
             Some(Value::Array(names)) => names.iter().map(|n| n.as_str().map(str::to_owned)).collect(),
             Some(Value::String(name)) if name == ALL_LINEAR => Some(vec![name.clone()]),
+            Some(Value::String(expression)) => alternatives(expression).map(|(before, names)| {
+                within = Some(before);
+                names
+            }),
             _ => None,
         };
         let mut targets: Vec<String> =
@@ -168,6 +194,8 @@ impl LoraConfig {
             rank_pattern: rank_pattern.into_iter().map(|(name, rank)| (name, rank as usize)).collect(),
             alpha_pattern: pattern(&fields, "alpha_pattern", Value::as_f64)?,
             layers,
+            within,
+            projector,
         })
     }
 
@@ -196,7 +224,12 @@ impl LoraConfig {
         base: &str,
     ) -> Result<(), FileError> {
         // PEFT takes the word alone, not in a list.
-        let targets = if targets == [ALL_LINEAR] { json!(ALL_LINEAR) } else { json!(targets) };
+        let targets = match &self.within {
+            Some(within) => json!(format!("{within}({})", targets.join("|"))),
+            None if targets == [ALL_LINEAR] => json!(ALL_LINEAR),
+            None => json!(targets),
+        };
+        let whole: &[&str] = if self.projector { &[PROJECTOR] } else { &[] };
         let config = json!({
             "peft_type": "LORA",
             "task_type": "CAUSAL_LM",
@@ -210,6 +243,7 @@ impl LoraConfig {
             "rank_pattern": self.rank_pattern,
             "alpha_pattern": self.alpha_pattern,
             "layers_to_transform": self.layers,
+            "modules_to_save": if whole.is_empty() { Value::Null } else { json!(whole) },
             "bias": "none",
             "fan_in_fan_out": fan_in_fan_out,
             "inference_mode": true,
@@ -217,6 +251,18 @@ impl LoraConfig {
         });
         write_json(&folder.join("adapter_config.json"), &config)
     }
+}
+
+/// The names that a regular expression ends with, as `…\.(q_proj|v_proj)`, and what stands before them. One that looks
+/// at anything but the language model is none of these.
+fn alternatives(expression: &str) -> Option<(String, Vec<String>)> {
+    let (before, names) =
+        expression.strip_suffix('$').unwrap_or(expression).strip_suffix(')')?.rsplit_once('(')?;
+    let plain = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let names: Vec<String> = names.trim_start_matches("?:").split('|').map(str::to_owned).collect();
+    let everywhere = [r".*\.", r"^.*\.", ".*"].contains(&before);
+    let in_decoder = before.contains("language_model") && !before.contains('(') && !before.contains('|');
+    ((everywhere || in_decoder) && names.iter().all(|name| plain(name))).then(|| (before.to_owned(), names))
 }
 
 /// The last part of a module's name.
@@ -258,8 +304,8 @@ struct Matrix {
     place: std::ops::Range<usize>,
 }
 
-fn matrices(family: Family, layer: usize, map: &Adapted) -> Vec<Matrix> {
-    let module = format!("base_model.model.{}.{}", family.layer(layer), map.target.path);
+fn matrices(config: &ModelConfig, layer: usize, map: &Adapted) -> Vec<Matrix> {
+    let module = format!("base_model.model.{}.{}", config.layer_module(layer), map.target.path);
     let matrix = |end: &str, dims: &[usize], place: &std::ops::Range<usize>| Matrix {
         key: format!("{module}.{end}"),
         dims: dims.to_vec(),
@@ -275,10 +321,11 @@ fn matrices(family: Family, layer: usize, map: &Adapted) -> Vec<Matrix> {
 
 /// Writes a decoder's adapter. Fails where the decoder has none.
 pub fn write_adapter(decoder: &Decoder, lora: &LoraConfig, folder: &Path, base: &str) -> Result<()> {
-    let tensors = named_tensors(decoder);
+    let mut tensors = named_tensors(decoder);
     if tensors.is_empty() {
         return Err(ModelError::Run("this model has no adapter to write".into()));
     }
+    let lora = &projector::add(decoder, lora, folder, &mut tensors)?;
     let fills: Vec<_> = tensors.iter().map(|(_, _, numbers)| || numbers.to_vec()).collect();
     let entries: Vec<Entry<'_>> =
         (tensors.iter().zip(&fills)).map(|((name, dims, _), fill)| Entry { name, dims, fill }).collect();
@@ -291,11 +338,18 @@ pub(crate) fn named_tensors(decoder: &Decoder) -> Vec<(String, Vec<usize>, &[f32
     let mut tensors = Vec::new();
     for (number, layer) in decoder.layers.iter().enumerate() {
         let Trained::Lora(layout) = &layer.trained else { continue };
-        for matrix in layout.maps().flat_map(|map| matrices(decoder.config().family, number, map)) {
+        for matrix in layout.maps().flat_map(|map| matrices(decoder.config(), number, map)) {
             tensors.push((matrix.key, matrix.dims, &decoder.flat(number)[matrix.place]));
         }
     }
     tensors
+}
+
+/// A decoder's projector that is trained, by its names in a PEFT adapter.
+#[cfg(test)]
+pub(crate) fn named_projector(decoder: &Decoder) -> Vec<(String, Vec<usize>, &[f32])> {
+    let tensors = projector::trained(decoder).into_iter();
+    tensors.map(|(tensor, numbers)| (projector::joined(tensor.name), tensor.dims, numbers)).collect()
 }
 
 impl Decoder {
@@ -303,7 +357,11 @@ impl Decoder {
     /// whole is refused.
     pub fn with_adapter(self, folder: &Path) -> Result<Self> {
         let lora = LoraConfig::read(folder)?;
-        let decoder = self.train_lora(&lora, 0).map_err(|e| ModelError::tensors(folder, e.to_string()))?;
+        let refuse = |e: ModelError| ModelError::tensors(folder, e.to_string());
+        let mut decoder = self.train_lora(&lora, 0).map_err(refuse)?;
+        if projector::is_in(folder, &lora)? {
+            decoder = decoder.train_projector(1.0).map_err(refuse)?;
+        }
         decoder.load_adapter(folder)
     }
 
@@ -315,14 +373,17 @@ impl Decoder {
             return Err(ModelError::tensors(folder, reason));
         }
         let mut tensors = read_tensors(&path)?;
-        let family = self.config().family;
+        let config = self.config().clone();
         for number in 0..self.layers.len() {
             let layer = &self.layers[number];
             let (Trained::Lora(layout), Some(parameter)) = (layer.trained.clone(), layer.parameter) else {
                 continue;
             };
-            for Matrix { key, dims, place } in layout.maps().flat_map(|map| matrices(family, number, map)) {
-                let found = tensors.remove(&key).or_else(|| tensors.remove(&format!("{key}.weight")));
+            for Matrix { key, dims, place } in layout.maps().flat_map(|map| matrices(&config, number, map)) {
+                // Before transformers 4.52 the decoder of a LLaVA was a model of its own.
+                let older = key.replace("model.language_model.layers", "language_model.model.layers");
+                let names = [key.clone(), format!("{key}.weight"), older];
+                let found = names.iter().find_map(|name| tensors.remove(name));
                 let Some((found, numbers)) = found else {
                     let reason = format!("{key} is missing; the adapter cannot be applied whole");
                     return Err(ModelError::tensors(&path, reason));
@@ -335,8 +396,13 @@ impl Decoder {
                 self.parameters_mut()[parameter].numbers[place].copy_from_slice(&numbers);
             }
         }
+        projector::load(&mut self, folder, &mut tensors)?;
         match tensors.keys().next() {
             None => Ok(self),
+            Some(surplus) if surplus.contains("vision_tower") => {
+                let reason = format!("{surplus} is of the vision tower, whose adapters are not run here");
+                Err(ModelError::tensors(&path, reason))
+            }
             Some(surplus) => {
                 let count = tensors.len();
                 let reason = format!("{surplus} has no place in this base model ({count} such tensors)");

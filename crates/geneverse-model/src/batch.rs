@@ -10,12 +10,14 @@ use geneverse_data::dataset::Example;
 use geneverse_data::prompt::Template;
 use serde::{Deserialize, Serialize};
 
+use crate::arch::projector::PICTURE;
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
 use crate::ops::attention::Tree;
 use crate::ops::cross_entropy::Label;
 use crate::ops::layer::Lay;
 use crate::ops::rope::Rotation;
+use crate::pictures::{Placed, Seen, asked, pair, prompt};
 use crate::tokens::Tokenizer;
 
 /// Token ids, and for each position the token it is trained to say next.
@@ -74,18 +76,21 @@ impl EncodingReport {
     }
 }
 
-/// Encodes instruction examples. An end-of-sequence token ends every answer that is not cut.
+/// Encodes instruction examples, with the pictures that have been `seen` where they show some. An end-of-sequence token
+/// ends every answer that is not cut.
 pub fn encode_examples(
     examples: &[Example],
     tokenizer: &Tokenizer,
     config: &ModelConfig,
     encoding: &Encoding,
+    seen: Option<Seen<'_>>,
 ) -> Result<(Vec<Sequence>, EncodingReport)> {
     let mut report = EncodingReport::default();
     let mut sequences = Vec::with_capacity(examples.len());
     for example in examples {
-        let prompt = encoding.template.render(&example.instruction, &example.input);
-        let (ids, of_prompt) = tokenizer.encode_pair(&prompt, &example.output)?;
+        let prompt = encoding.template.render(&asked(example), &example.input);
+        let answer = format!("{}{}", encoding.template.before_answer(), example.output);
+        let Placed { ids, of_prompt } = pair(example, (&prompt, &answer), tokenizer, config, seen)?;
         let (sequence, cut) = sequence(ids, of_prompt, config, encoding.cutoff, encoding.train_on_prompt);
         if cut {
             report.cut.push(example.id.clone());
@@ -105,6 +110,22 @@ pub fn encode_examples(
         return Err(ModelError::Run(reason));
     }
     Ok((sequences, report))
+}
+
+/// Tokens of an example's question, begin-of-sequence included, as a model is asked.
+pub fn encode_prompt(
+    example: &Example,
+    template: Template,
+    tokenizer: &Tokenizer,
+    config: &ModelConfig,
+    seen: Option<Seen<'_>>,
+) -> Result<Vec<u32>> {
+    let text = template.render(&asked(example), &example.input);
+    let mut ids = prompt(example, &text, tokenizer, config, seen)?;
+    if config.bos_token_id.is_some() && ids.first() != config.bos_token_id.as_ref() {
+        ids.splice(0..0, config.bos_token_id);
+    }
+    Ok(ids)
 }
 
 /// Encodes plain documents, every token trained; a long one becomes several sequences.
@@ -153,7 +174,9 @@ fn sequence(
     let cut = ids.len() > cutoff;
     ids.truncate(cutoff);
     let first = if train_on_prompt { 1 } else { of_prompt.max(1) };
-    let labels = (1..=ids.len()).map(|next| ids.get(next).copied().filter(|_| next >= first)).collect();
+    // A picture's rows are never said.
+    let said = |next: usize| ids.get(next).copied().filter(|id| next >= first && *id < PICTURE);
+    let labels = (1..=ids.len()).map(said).collect();
     (Sequence { ids, labels }, cut)
 }
 

@@ -16,6 +16,8 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 
 use crate::arch::decoder::{AllWeights, Decoder};
+use crate::arch::llava;
+use crate::arch::projector::Projector;
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
 use crate::families::{Stored, Top};
@@ -30,6 +32,13 @@ impl Decoder {
     pub fn read(folder: &Path) -> Result<Self> {
         let config = ModelConfig::read(folder)?;
         let mut source = Source::open(folder, config.family.prefix())?;
+        let projector = match &config.vision {
+            None => None,
+            Some(vision) => {
+                source.rename(llava::name);
+                Some(Projector::read(&mut source, vision, config.hidden_size)?)
+            }
+        };
         let mut top = |top: Top| -> Result<Option<Held>> {
             let Some((rows, columns)) = Self::top_size(&config, top) else { return Ok(None) };
             let stored = Stored::whole(config.family.top(top));
@@ -53,11 +62,18 @@ impl Decoder {
             layers.push(held);
         }
         source.finish(&config)?;
-        Ok(Self::frozen(config, AllWeights { tops, layers }))
+        let mut decoder = Self::frozen(config, AllWeights { tops, layers });
+        decoder.projector = projector;
+        Ok(decoder)
     }
 
     /// Writes a checkpoint folder's configuration and weights (the tokenizer is written by its own).
     pub fn write(&self, folder: &Path, precision: Precision) -> Result<()> {
+        if self.config().vision.is_some() {
+            let reason =
+                "a model that sees pictures is not written as a whole checkpoint yet; keep its adapter";
+            return Err(ModelError::Run(reason.to_owned()));
+        }
         self.config().write(folder, precision.name())?;
         let exports = self.exports();
         let fills: Vec<_> = exports.iter().map(|export| || self.numbers(export)).collect();
@@ -181,6 +197,17 @@ impl Source {
         Ok(Self { folder: folder.to_owned(), tensors, taken: BTreeSet::new(), prefix })
     }
 
+    /// Gives every tensor the name that is looked for here.
+    pub(crate) fn rename(&mut self, name: impl Fn(&str) -> String) {
+        let tensors = std::mem::take(&mut self.tensors);
+        self.tensors = tensors.into_iter().map(|(old, tensor)| (name(&old), tensor)).collect();
+    }
+
+    /// The folder that it was read from.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The name under which a tensor is here.
     fn find(&self, name: &str) -> Option<String> {
         let short = name.strip_prefix(self.prefix);
@@ -204,13 +231,33 @@ impl Source {
         let Some(name) = self.find(name) else {
             return Err(ModelError::tensors(&self.folder, format!("tensor {name} is missing")));
         };
-        let tensor = &self.tensors[&name];
         let (width, height) = (inputs * if vector { *parts } else { 1 }, outputs * parts);
         let dims = match (vector, transposed) {
             (true, _) => vec![width],
             (false, false) => vec![height, width],
             (false, true) => vec![width, height],
         };
+        let numbers = self.numbers(name, &dims)?;
+        let held = match (vector, transposed) {
+            (true, _) => Numbers::new(numbers.part(index * inputs..(index + 1) * inputs).to_vec()),
+            (false, false) => numbers.part(index * outputs * inputs..(index + 1) * outputs * inputs),
+            (false, true) => return Ok(Held::columns(&numbers, index * outputs, outputs, inputs, height)),
+        };
+        Ok(Held::new(held, outputs, inputs))
+    }
+
+    /// A tensor of more than two dimensions as a matrix of as many rows as it has entries in the first.
+    pub(crate) fn take_flattened(&mut self, name: &str, dims: &[usize]) -> Result<Held> {
+        let Some(found) = self.find(name) else {
+            return Err(ModelError::tensors(&self.folder, format!("tensor {name} is missing")));
+        };
+        let numbers = self.numbers(found, dims)?;
+        Ok(Held::new(numbers, dims[0], dims[1..].iter().product()))
+    }
+
+    /// The numbers of a tensor that is here, which is now taken.
+    fn numbers(&mut self, name: String, dims: &[usize]) -> Result<Numbers> {
+        let tensor = &self.tensors[&name];
         if tensor.dims != dims {
             let found = &tensor.dims;
             let reason = format!("tensor {name} has shape {found:?}, expected {dims:?} by config.json");
@@ -227,22 +274,20 @@ impl Source {
         };
         let numbers = Numbers::mapped(&tensor.map, tensor.bytes.clone(), precision);
         self.taken.insert(name);
-        let held = match (vector, transposed) {
-            (true, _) => Numbers::new(numbers.part(index * inputs..(index + 1) * inputs).to_vec()),
-            (false, false) => numbers.part(index * outputs * inputs..(index + 1) * outputs * inputs),
-            (false, true) => return Ok(Held::columns(&numbers, index * outputs, outputs, inputs, height)),
-        };
-        Ok(Held::new(held, outputs, inputs))
+        Ok(numbers)
     }
 
     fn finish(&self, config: &ModelConfig) -> Result<()> {
         let head = config.family.top(Top::Head);
+        let sees = config.vision.is_some();
         self.refuse_surplus(|name| {
             // Old checkpoints keep the rotary frequencies and the causal mask, which follow from the
             // configuration; some write the tied matrix a second time.
             let follows = [".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias"];
             let tied = config.tie_word_embeddings && name == head;
-            tied || follows.iter().any(|end| name.ends_with(end))
+            // The tower is read by itself, when there are pictures.
+            let of_tower = sees && name.starts_with(llava::TOWER);
+            tied || of_tower || follows.iter().any(|end| name.ends_with(end))
         })
     }
 

@@ -7,6 +7,7 @@
 use rayon::prelude::*;
 
 use crate::arch::decoder::Decoder;
+use crate::arch::projector::PICTURE;
 use crate::batch::{Pack, Packing, Sequence};
 use crate::error::{ModelError, Result};
 use crate::ops::attention::{self, Heads};
@@ -97,7 +98,7 @@ impl Slot {
         };
         let last = &self.history[start..];
         let runs = self.history.windows(length).filter(|run| run.starts_with(last));
-        runs.map(|run| run[length - 1]).collect()
+        runs.map(|run| run[length - 1]).filter(|id| *id < PICTURE).collect()
     }
 }
 
@@ -191,6 +192,8 @@ impl Engine<'_> {
             let layers = (0..config.num_hidden_layers).map(|_| Cache::new(width, self.longest)).collect();
             let (len, history) = (tokens.len(), tokens.to_vec());
             let mut seen = if self.penalises() { history.clone() } else { Vec::new() };
+            // Rows of pictures are never said.
+            seen.retain(|id| *id < PICTURE);
             seen.sort_unstable();
             seen.dedup();
             slots.push(Slot {

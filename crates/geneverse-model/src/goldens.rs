@@ -4,6 +4,7 @@
 //! gradients 1e-4 of the tensor's largest entry; losses 1e-4.
 
 mod families;
+mod llava;
 mod methods;
 
 use std::collections::HashMap;

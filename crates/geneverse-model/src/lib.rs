@@ -2,7 +2,7 @@
 //!
 //! [`arch::decoder::Decoder`] is a model; [`batch`] turns examples into packs of tokens; [`train`] is the one
 //! training loop; [`generate`] answers prompts; [`embed`] makes vectors of texts; [`merge`] makes one checkpoint of a
-//! model and its adapter. `ops` holds the fused operations and their reference.
+//! model and its adapter; [`pictures`] are what a LLaVA sees. `ops` holds the fused operations and their reference.
 
 pub mod adapter;
 pub mod arch;
@@ -17,6 +17,7 @@ pub mod memory;
 pub mod merge;
 mod ops;
 pub mod optim;
+pub mod pictures;
 pub mod recipe;
 mod rng;
 pub mod run;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::arch::decoder::Decoder;
+use crate::arch::projector::{PICTURE, Projector};
 use crate::batch::{Packing, Sequence, rows};
 use crate::error::Result;
 use crate::families::Top;
@@ -82,7 +83,7 @@ pub fn predict(
     let plan = Plan::new(model, recipe)?;
     let all = recipe.method.kind == Kind::Full;
     let (training, evaluation) = largest(recipe, examples, validation);
-    let pass = Pass { model, plan: &plan, all, batch: training };
+    let pass = Pass { model, plan: &plan, batch: training };
     let activations = FLOAT * pass.kept(recompute);
     let evaluation = Pass { batch: evaluation, ..pass }.evaluation();
     // A parameter is copied on its way into a checkpoint; by then the activations are gone.
@@ -126,6 +127,7 @@ fn touched(model: &Decoder, examples: &[Sequence], validation: &[Sequence]) -> u
     let whole = embedding.len() * embedding.precision().bytes();
     let row = model.config().hidden_size * embedding.precision().bytes();
     let ids = examples.iter().chain(validation).flat_map(|sequence| &sequence.ids);
+    let ids = ids.filter(|id| **id < PICTURE);
     let places: HashSet<usize> = ids.map(|id| *id as usize * row / AROUND).collect();
     model.frozen_bytes() - whole + whole.min(places.len() * row.max(AROUND))
 }
@@ -199,6 +201,8 @@ struct Plan {
     /// Trained numbers.
     trained: usize,
     largest_parameter: usize,
+    /// Whether anything is trained that makes the layers' input.
+    input: bool,
 }
 
 impl Plan {
@@ -230,8 +234,11 @@ impl Plan {
             let tops = Top::ALL.into_iter().filter_map(|top| Decoder::top_size(model.config(), top));
             parameters.extend(tops.map(|(rows, columns)| rows * columns));
         }
+        let projector = model.projector.as_ref().filter(|_| recipe.projector_rate().is_some());
+        parameters.extend(projector.map(Projector::len));
         let largest_parameter = parameters.iter().copied().max().unwrap_or(0);
-        Ok(Self { layers, trained: parameters.iter().sum(), largest_parameter })
+        let input = recipe.method.kind == Kind::Full || projector.is_some();
+        Ok(Self { layers, trained: parameters.iter().sum(), largest_parameter, input })
     }
 
     /// Whether there is a layer of which everything is trained.
@@ -245,8 +252,6 @@ impl Plan {
 struct Pass<'a> {
     model: &'a Decoder,
     plan: &'a Plan,
-    /// Whether every weight is trained, embeddings too.
-    all: bool,
     batch: Batch,
 }
 
@@ -275,7 +280,11 @@ impl Pass<'_> {
     /// The layer below which nothing is kept.
     fn lowest(&self) -> usize {
         let trained = |(_, trained): &(_, Trained)| !matches!(trained, Trained::Nothing);
-        if self.all { 0 } else { self.plan.layers.iter().position(trained).unwrap_or(self.plan.layers.len()) }
+        if self.plan.input {
+            0
+        } else {
+            self.plan.layers.iter().position(trained).unwrap_or(self.plan.layers.len())
+        }
     }
 
     /// What all layers keep.

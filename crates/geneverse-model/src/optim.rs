@@ -79,7 +79,7 @@ impl Optimizer {
                 let (numbers, first) =
                     (take(&mut rest.0, skipped, range.len()), take(&mut rest.1, skipped, range.len()));
                 at = range.end;
-                let rate = learning_rate * if part.is_lora_b { lora_plus_ratio } else { 1.0 };
+                let rate = learning_rate * part.rate * if part.is_lora_b { lora_plus_ratio } else { 1.0 };
                 let keep = (1.0 - if part.decays { rate * weight_decay } else { 0.0 }) as f32;
                 if let (Method::Muon, Some((rows, columns))) = (method, part.matrix) {
                     let gradient = &gradient[range];
@@ -212,6 +212,7 @@ mod tests {
     fn parts_do_not_change_what_adamw_does() {
         let parameter = |cuts: &[usize]| {
             let parts = cuts.windows(2).map(|cut| Part {
+                rate: 1.0,
                 range: cut[0]..cut[1],
                 decays: true,
                 is_lora_b: false,

@@ -3,6 +3,8 @@
 //! The binary reads TOML, lays the command line's `--set` over it and hands it here. Unknown keys are errors;
 //! so is every value that this engine would not act on.
 
+mod vision;
+
 use std::collections::BTreeMap;
 
 use geneverse_data::prompt::Template;
@@ -16,6 +18,8 @@ use crate::error::{ModelError, Result};
 use crate::families::new_llama;
 use crate::optim::{Method, Schedule, Settings};
 
+pub use vision::{ProjectorTraining, TowerTraining, VisionSection};
+
 /// One experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +31,9 @@ pub struct Recipe {
     /// What of it is trained.
     #[serde(default)]
     pub method: MethodSection,
+    /// What is trained of how it sees pictures (a LLaVA only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vision: Option<VisionSection>,
     /// How it is trained.
     #[serde(default)]
     pub optim: OptimSection,
@@ -367,6 +374,12 @@ impl Recipe {
         if !(0.0..1.0).contains(&self.method.dropout) {
             return Err(refuse("method.dropout", self.method.dropout, "at least 0 and below 1"));
         }
+        if let Some(vision) = &self.vision
+            && !(vision.projector_learning_rate > 0.0 && vision.projector_learning_rate.is_finite())
+        {
+            let found = vision.projector_learning_rate;
+            return Err(refuse("vision.projector_learning_rate", found, "a number above 0"));
+        }
         if self.run.dtype != "f32" {
             return Err(refuse(
                 "run.dtype",
@@ -445,6 +458,8 @@ impl Recipe {
             rank_pattern: BTreeMap::new(),
             alpha_pattern: BTreeMap::new(),
             layers: None,
+            within: None,
+            projector: false,
         }))
     }
 

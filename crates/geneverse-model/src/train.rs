@@ -85,6 +85,22 @@ pub struct Outcome {
     pub changes: Vec<String>,
 }
 
+impl Outcome {
+    /// Of a run that was asked to stop before its first step.
+    pub fn stopped_before(total_steps: usize) -> Self {
+        Self {
+            finished: false,
+            steps: 0,
+            total_steps,
+            last_loss: 0.0,
+            best: None,
+            stopped_early: false,
+            tokens_per_second: 0.0,
+            changes: Vec::new(),
+        }
+    }
+}
+
 /// Where and how a run is carried out.
 pub struct Run<'a> {
     /// What to do; checked.

@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Instruction data and pretraining text from the database
     #[command(subcommand)]
     Dataset(commands::dataset::Command),
+    /// Pictures of protein structures and of tissue
+    #[command(subcommand)]
+    Render(commands::render::Command),
     /// Finetune a model as a recipe says
     #[command(
         after_help = "Example:\n  geneverse train recipes/lora-genes.toml --set optim.epochs=2 --out runs/lora"
@@ -61,7 +64,7 @@ pub(crate) enum Command {
     Analyze(commands::analyze::Command),
     /// Have another model grade answers by a published rubric, and see how far it agrees
     Judge(commands::judge::JudgeArgs),
-    /// Data of our own making, for what must run with no file at hand
+    /// Data of our own, of which the truth is known
     #[command(subcommand)]
     Lab(commands::lab::Command),
     /// Tables, curves and every answer as one HTML page

@@ -22,7 +22,13 @@ pub(crate) const TOKEN_FILES: [&str; 8] = [
 ];
 
 /// Files that say what is computed.
-const WEIGHT_FILES: [&str; 3] = ["config.json", "model.safetensors", "model.safetensors.index.json"];
+const WEIGHT_FILES: [&str; 5] = [
+    "config.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+];
 
 /// From here on a file is known by samples: reading 14.5 GB takes longer than many a run's first step.
 const LARGE: u64 = 1 << 30;

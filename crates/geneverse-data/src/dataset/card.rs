@@ -107,7 +107,7 @@ fn front_matter(out: &Path, formats: &[Format], sources: &[Source], report: &Gen
                     let _ = writeln!(yaml, "  - name: {field}\n    dtype: string");
                 }
             }
-            Format::Sharegpt => yaml.push_str(&pair("conversations", "from", "value")),
+            Format::Sharegpt | Format::Llava => yaml.push_str(&pair("conversations", "from", "value")),
             Format::Messages => yaml.push_str(&pair("messages", "role", "content")),
         }
         yaml.push_str("  splits:\n");

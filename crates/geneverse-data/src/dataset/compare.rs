@@ -101,6 +101,13 @@ impl Finding {
             shown: pairs.iter().take(SHOWN).map(|pair| pair.map(|item| item.id.clone())).collect(),
         }
     }
+
+    /// From the ids of pairs, among so many examples.
+    pub(super) fn of_ids(mut pairs: Vec<[String; 2]>, all: usize) -> Self {
+        let count = pairs.len();
+        pairs.truncate(SHOWN);
+        Self { count, share: count as f64 / all.max(1) as f64, shown: pairs }
+    }
 }
 
 /// Measures what of `into` is in `from`; both are named for the report.
@@ -209,6 +216,7 @@ mod tests {
             instruction: String::new(),
             input: String::new(),
             output: output.into(),
+            ..Example::default()
         };
         let mut record = GeneRecord::new(GeneSymbol::parse(symbol).unwrap(), "a gene", GeneKind::Other);
         record.groups = vec![group.into()];

@@ -265,6 +265,7 @@ mod tests {
             instruction: instruction.into(),
             input: String::new(),
             output: output.into(),
+            ..Example::default()
         }
     }
 

@@ -148,6 +148,7 @@ pub fn example(record: &GeneRecord, seed: u64) -> Example {
         instruction: instruction(record.symbol.as_str()),
         input: String::new(),
         output: sentences(record, seed),
+        ..Example::default()
     }
 }
 
@@ -380,6 +381,7 @@ impl Unit {
                 instruction: instruction(symbol),
                 input: String::new(),
                 output: text.text,
+                ..Example::default()
             });
         }
         let items = examples.iter().map(|example| Item::new(example, Some(&gene))).collect();

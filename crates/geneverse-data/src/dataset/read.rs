@@ -1,8 +1,8 @@
 //! Instruction data as it is found: Alpaca, ShareGPT, messages, prompt and completion; a JSON array or JSON Lines.
 //!
 //! The form is told row by row from the field that has the text (`instruction`, `conversations`, `messages`,
-//! `prompt`). A row that an [`Example`] cannot hold whole (a system prompt, a second turn, a picture, a tool) is an
-//! error, never cut down.
+//! `prompt`). A row that an [`Example`] cannot hold whole (a system prompt, a second turn, a tool) is an error, never cut
+//! down, and so is one whose pictures are not as many as the places (`<image>`) that its question has for them.
 
 use std::fmt;
 use std::io::Read;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::Example;
+use super::{Example, PLACEHOLDER};
 use crate::answers::Task;
 use crate::stage::{FileError, open};
 
@@ -99,13 +99,14 @@ fn example(value: Value) -> Result<Example, Wrong> {
     let Value::Object(mut row) = value else {
         return Err(Wrong(format!("found {}, expected an object with {FORMS}", in_words(&value))));
     };
+    let mut images = images(&mut row)?;
     let (instruction, input, output) = if row.contains_key("instruction") {
         (text(&mut row, "instruction")?, optional(&mut row, "input")?, text(&mut row, "output")?)
     } else if let Some(turns) = row.remove("conversations") {
-        let (question, answer) = two_turns(turns, "conversations", "from", "value")?;
+        let (question, answer) = two_turns(turns, "conversations", "from", "value", &mut images)?;
         (question, String::new(), answer)
     } else if let Some(turns) = row.remove("messages") {
-        let (question, answer) = two_turns(turns, "messages", "role", "content")?;
+        let (question, answer) = two_turns(turns, "messages", "role", "content", &mut images)?;
         (question, String::new(), answer)
     } else if row.contains_key("prompt") && row.contains_key("completion") {
         (text(&mut row, "prompt")?, String::new(), text(&mut row, "completion")?)
@@ -120,14 +121,62 @@ fn example(value: Value) -> Result<Example, Wrong> {
         let found = if keys.is_empty() { "no field".to_owned() } else { keys.join(", ") };
         return Err(Wrong(format!("found {found}, expected {FORMS}")));
     };
+    let filled = |text: String| Some(text).filter(|text| !text.is_empty());
     Ok(Example {
         id: id(&mut row)?,
         task: task(&mut row)?,
         subject: optional(&mut row, "subject")?,
-        instruction,
+        instruction: placed(instruction, &input, images.len())?,
         input,
         output,
+        images,
+        cell_type: filled(optional(&mut row, "cell_type")?),
+        label: filled(optional(&mut row, "label")?),
     })
+}
+
+/// A row's pictures: `image` (LLaVA) or `images` (LLaMA-Factory), a text or a list of texts.
+fn images(row: &mut Map<String, Value>) -> Result<Vec<String>, Wrong> {
+    let Some(field) = ["image", "images"].into_iter().find(|field| row.contains_key(*field)) else {
+        return Ok(Vec::new());
+    };
+    match row.remove(field) {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::String(one)) => Ok(vec![one]),
+        Some(Value::Array(list)) => list
+            .into_iter()
+            .map(|value| match value {
+                Value::String(one) => Ok(one),
+                other => Err(wrong(field, &other, "the names of picture files")),
+            })
+            .collect(),
+        Some(other) => Err(wrong(field, &other, "the name of a picture file")),
+    }
+}
+
+/// The question without the places of its pictures, where they are all at the start; LLaVA's data has a single one before or
+/// behind.
+fn placed(question: String, input: &str, pictures: usize) -> Result<String, Wrong> {
+    let places = question.matches(PLACEHOLDER).count() + input.matches(PLACEHOLDER).count();
+    // Without pictures it is a word like any other, unless the question begins with it.
+    if places == 0 || (pictures == 0 && !question.trim_start().starts_with(PLACEHOLDER)) {
+        return Ok(question);
+    }
+    if places != pictures {
+        let reason = format!(
+            "the question has {places} × `{PLACEHOLDER}` and the row names {pictures} pictures in `image`, expected as many"
+        );
+        return Err(Wrong(reason));
+    }
+    // The places of all pictures at the start, or of the only one at the end, need not be kept.
+    let mut bare = question.trim();
+    for _ in 0..places {
+        bare = bare.strip_prefix(PLACEHOLDER).map_or(bare, str::trim_start);
+    }
+    if places == 1 {
+        bare = bare.strip_suffix(PLACEHOLDER).map_or(bare, str::trim_end);
+    }
+    Ok(if bare.contains(PLACEHOLDER) || input.contains(PLACEHOLDER) { question } else { bare.to_owned() })
 }
 
 fn text(row: &mut Map<String, Value>, field: &str) -> Result<String, Wrong> {
@@ -168,7 +217,13 @@ fn task(row: &mut Map<String, Value>) -> Result<Task, Wrong> {
 }
 
 /// Question and answer of a conversation that has nothing else.
-fn two_turns(turns: Value, list: &str, role: &str, said: &str) -> Result<(String, String), Wrong> {
+fn two_turns(
+    turns: Value,
+    list: &str,
+    role: &str,
+    said: &str,
+    images: &mut Vec<String>,
+) -> Result<(String, String), Wrong> {
     let Value::Array(turns) = turns else { return Err(wrong(list, &turns, "a list of turns")) };
     let mut told: Vec<(&'static str, String)> = Vec::new();
     for (index, turn) in turns.into_iter().enumerate() {
@@ -189,7 +244,7 @@ fn two_turns(turns: Value, list: &str, role: &str, said: &str) -> Result<(String
         let place = format!("{place}.{said}");
         let text = match turn.remove(said) {
             Some(Value::String(text)) => text,
-            Some(Value::Array(parts)) => parts_text(&place, parts)?,
+            Some(Value::Array(parts)) => parts_text(&place, parts, images)?,
             Some(other) => return Err(wrong(&place, &other, "a text")),
             None => return Err(missing(&place, "a text")),
         };
@@ -229,14 +284,36 @@ fn speaker(name: &str) -> Option<&'static str> {
     }
 }
 
-/// A message in parts, as models that see pictures have them; here all must be text.
-fn parts_text(place: &str, parts: Vec<Value>) -> Result<String, Wrong> {
+/// A message in parts, as models that see pictures have them. A picture is named in its part (`image`, `path`), or in
+/// the row, in order.
+fn parts_text(place: &str, parts: Vec<Value>, images: &mut Vec<String>) -> Result<String, Wrong> {
     let mut whole = String::new();
+    let named_in_row = !images.is_empty();
     for (index, mut part) in parts.into_iter().enumerate() {
         let kind = part.get("type").and_then(Value::as_str).unwrap_or("text").to_owned();
+        if kind == "image" {
+            let name = ["image", "path"].iter().find_map(|field| part.get(field)?.as_str());
+            match name {
+                Some(name) if !named_in_row => images.push(name.to_owned()),
+                _ if named_in_row => {}
+                _ => {
+                    return Err(Wrong(format!(
+                        "`{place}[{index}]` is a picture without a name, expected a file in `image`"
+                    )));
+                }
+            }
+            let leading = whole.is_empty() || whole.ends_with("<image>\n");
+            whole.push_str(PLACEHOLDER);
+            if leading {
+                whole.push('\n');
+            }
+            continue;
+        }
         match part.get_mut("text").map(Value::take) {
             Some(Value::String(text)) if kind == "text" => whole.push_str(&text),
-            _ => return Err(Wrong(format!("`{place}[{index}]` is of type {kind:?}, expected text only"))),
+            _ => {
+                return Err(Wrong(format!("`{place}[{index}]` is of type {kind:?}, expected text or image")));
+            }
         }
     }
     Ok(whole)
@@ -265,6 +342,7 @@ mod tests {
             instruction: "Say \"GLI1\".\n".into(),
             input: String::new(),
             output: "GLI1 — yes".into(),
+            ..Example::default()
         };
         let two = Example { id: "gene-KDR".into(), subject: "KDR".into(), task: Task::Marker, ..one.clone() };
         let examples = [one, two];
@@ -345,11 +423,85 @@ mod tests {
         );
         refused(
             r#"{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}"#,
-            "train.json:1: `messages[0].content[0]` is of type \"image_url\", expected text only",
+            "train.json:1: `messages[0].content[0]` is of type \"image_url\", expected text or image",
         );
         refused("", "train.json: found no example");
         refused("[]", "train.json: found no example");
         refused("[\n{]", "train.json:2: not JSON");
+    }
+
+    #[test]
+    fn pictures_are_read_from_every_form_and_written_as_llava_has_them() {
+        let one = r#"{"id": "1", "task": "marker", "subject": "KDR", "image": "images/a.png", "cell_type": "T Cells",
+            "label": "no", "conversations": [{"from": "human", "value": "<image>\nIs it?"}, {"from": "gpt", "value": "No."}]}"#;
+        let one = one.replace('\n', " ");
+        let example = read(&one).unwrap().remove(0);
+        let (images, cell_type) = (vec!["images/a.png".to_owned()], Some("T Cells".to_owned()));
+        assert_eq!(
+            (&example.images, &example.cell_type, example.label.as_deref()),
+            (&images, &cell_type, Some("no"))
+        );
+        assert_eq!(example.instruction, "Is it?");
+        assert_eq!(example.picture_paths(Path::new("data/train.json")), [Path::new("data/images/a.png")]);
+        let behind = one.replace("<image>\\nIs it?", "Is it?\\n<image>");
+        assert_eq!(read(&behind).unwrap()[0], example);
+        let parts = r#"[{"type": "image", "image": "images/a.png"}, {"type": "text", "text": "Is it?"}]"#;
+        let messages = format!(
+            r#"{{"id": "1", "task": "marker", "subject": "KDR", "cell_type": "T Cells", "label": "no",
+            "messages": [{{"role": "user", "content": {parts}}}, {{"role": "assistant", "content": "No."}}]}}"#
+        );
+        assert_eq!(read(&messages.replace('\n', " ")).unwrap()[0], example);
+
+        let folder = tempfile::tempdir().unwrap();
+        let two = Example {
+            instruction: "Is <image> like <image>?".into(),
+            images: vec!["a.png".into(), "b.png".into()],
+            ..example.clone()
+        };
+        let both = Example { instruction: "Alike?".into(), ..two.clone() };
+        for format in [Format::Llava, Format::Sharegpt, Format::Messages, Format::Hf, Format::Alpaca] {
+            let path = folder.path().join("there").join(format.file("train"));
+            format.write(&path, &[example.clone(), two.clone(), both.clone()]).unwrap();
+            assert_eq!(
+                read_examples(&path).unwrap(),
+                [example.clone(), two.clone(), both.clone()],
+                "{format:?}"
+            );
+        }
+        let path = folder.path().join("llava.json");
+        Format::Llava.write(&path, &[example]).unwrap();
+        let written = std::fs::read_to_string(&path).unwrap();
+        let wanted = concat!(
+            "[\n{\"id\":\"1\",\"task\":\"marker\",\"subject\":\"KDR\",\"image\":\"images/a.png\",\"cell_type\":\"T Cells\",",
+            "\"label\":\"no\",\"conversations\":[{\"from\":\"human\",\"value\":\"<image>\\nIs it?\"},",
+            "{\"from\":\"gpt\",\"value\":\"No.\"}]}\n]\n"
+        );
+        assert_eq!(written, wanted);
+    }
+
+    #[test]
+    fn as_many_pictures_as_places() {
+        let row = |image: &str, question: &str| {
+            let text =
+                format!("[{{\"image\": {image}, \"instruction\": \"{question}\", \"output\": \"b\"}}]");
+            read(&text).map(|mut examples| examples.remove(0))
+        };
+        assert_eq!(
+            row("null", "What is <image> in a page?").unwrap().instruction,
+            "What is <image> in a page?"
+        );
+        assert_eq!(row("[\"a\", \"b\"]", "Two?").unwrap().images.len(), 2);
+        let error = |image: &str, question: &str| row(image, question).unwrap_err();
+        assert_eq!(
+            error("\"a.png\"", "<image> and <image>?"),
+            "train.json: example 1 of the array: the question has 2 × `<image>` and the row names 1 pictures in `image`, \
+             expected as many"
+        );
+        assert!(
+            error("null", "<image>?").contains("the question has 1 × `<image>` and the row names 0 pictures")
+        );
+        assert!(error("5", "a").ends_with("`image` is a number (5), expected the name of a picture file"));
+        assert!(error("[5]", "a").ends_with("`image` is a number (5), expected the names of picture files"));
     }
 
     #[test]

@@ -4,9 +4,13 @@
 //! many were used, and what was skipped where and why. Only a file that cannot be read at all (missing
 //! column, truncated gzip, no usable row) is an error.
 
+pub(crate) mod anndata;
 pub mod annotations;
+pub(crate) mod cells;
+pub(crate) mod counts;
 pub mod gene_info;
 pub mod gpi;
+pub(crate) mod hdf5;
 pub mod hgnc;
 pub mod id_mapping;
 pub mod lines;
@@ -15,7 +19,10 @@ pub mod obo;
 pub mod ontology;
 pub(crate) mod pdb;
 pub mod records;
+pub(crate) mod spots;
 pub mod summaries;
+pub(crate) mod table;
+pub(crate) mod tenx;
 pub mod tsv;
 
 use std::borrow::Cow;

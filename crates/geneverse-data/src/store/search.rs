@@ -52,7 +52,7 @@ impl GeneStore {
         let mut hits = Vec::new();
         for row in self.ok(rows)? {
             let (symbol, json, rank): (String, _, _) = self.ok(row)?;
-            let record = self.parse(&symbol, &json)?;
+            let record = super::parse(&self.path, &symbol, &json)?;
             let snippet = snippet(&record, &words);
             hits.push(Hit { record, score: -rank, snippet });
         }

@@ -103,8 +103,8 @@ impl ModelSeen {
 }
 
 /// The atoms that are kept, in the order of their slots in a residue.
-const KEPT: [&str; 14] =
-    ["N", "CA", "C", "O", "CB", "P", "C5'", "C4'", "C3'", "C1'", "N1", "N3", "OXT", "N9"];
+const KEPT: [&str; 16] =
+    ["N", "CA", "C", "O", "CB", "P", "C5'", "C4'", "C3'", "C1'", "N1", "N3", "OXT", "N9", "O5'", "O3'"];
 const N: u8 = 0;
 const CA: u8 = 1;
 const C: u8 = 2;
@@ -119,6 +119,8 @@ const N1: u8 = 10;
 const N3: u8 = 11;
 const OXT: u8 = 12;
 const N9: u8 = 13;
+const O5: u8 = 14;
+const O3: u8 = 15;
 
 #[derive(Debug)]
 struct Kept {
@@ -366,14 +368,14 @@ impl Slot {
         let (trace, side) = match polymer {
             Polymer::Protein => (atom(CA), point(CB)),
             Polymer::Nucleic => {
-                let trace = atom(P).or_else(|| atom(C5)).or_else(|| atom(C3));
+                let trace = atom(P).or_else(|| atom(O5)).or_else(|| atom(C5)).or_else(|| atom(C3));
                 (trace, if has(N9) { point(N1) } else { point(N3) })
             }
         };
         let Some(trace) = trace else {
             let what = match polymer {
                 Polymer::Protein => "an amino acid without its Cα",
-                Polymer::Nucleic => "a nucleotide without P, C5′ and C3′",
+                Polymer::Nucleic => "a nucleotide without P, O5′, C5′ and C3′",
             };
             return Err(Out::Broken(what));
         };
@@ -385,7 +387,10 @@ impl Slot {
             n: of_protein(point(N)),
             trace: Some(trace.position),
             c: of_protein(point(C)),
-            o: of_protein(point(O).or_else(|| point(OXT))),
+            o: match polymer {
+                Polymer::Protein => point(O).or_else(|| point(OXT)),
+                Polymer::Nucleic => point(O3),
+            },
             side,
             b_factor: trace.b_factor,
             secondary: Secondary::Coil,

@@ -101,7 +101,7 @@ pub fn proteins(names: &[ProteinName]) -> Vec<Vec<usize>> {
 }
 
 /// A file's name without the endings of structure files.
-pub(super) fn stem(path: &Path) -> String {
+pub(crate) fn stem(path: &Path) -> String {
     let mut name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for ending in [".gz", ".pdb", ".ent", ".cif", ".mmcif", ".pdb1"] {
         let cut = name.len().saturating_sub(ending.len());

@@ -1,9 +1,12 @@
 //! Claims about what a gene does, compared with the statements of its record.
 
+use std::sync::LazyLock;
+
 use geneverse_data::gene::GeneRecord;
 
 use super::{Claim, ClaimKind, Verdict};
 use crate::facts::{Prepared, without_names};
+use crate::phrases::Phrases;
 use crate::statements::{Statement, share, statements};
 use crate::terms::TermIndex;
 
@@ -84,12 +87,13 @@ pub(super) fn claim(
     let listed = list(&text, &lower).map(|(kind, items)| {
         items.into_iter().map(|item| (kind, Statement::of(item, "answer", index))).collect::<Vec<_>>()
     });
-    let negated = statements(&text, "answer", index).iter().any(|statement| !statement.denied.is_empty());
+    let stated = statements(&text, "answer", index);
+    let negated = stated.iter().any(|statement| !statement.denied.is_empty());
     let said = match listed.filter(|_| !negated) {
         Some(items) => items,
         None => {
             let kind = |statement: &Statement| kind_of(&statement.text.to_lowercase());
-            statements(&text, "answer", index).into_iter().map(|s| (kind(&s), s)).collect()
+            stated.into_iter().map(|s| (kind(&s), s)).collect()
         }
     };
     let judged = said.into_iter().filter(|(_, statement)| !statement.terms.is_empty());
@@ -97,13 +101,17 @@ pub(super) fn claim(
 }
 
 fn kind_of(lower: &str) -> ClaimKind {
-    let found = CUES.iter().find(|(_, cues)| cues.iter().any(|cue| lower.contains(cue)));
-    found.map_or(ClaimKind::Other, |(kind, _)| *kind)
+    static PHRASES: LazyLock<Phrases> =
+        LazyLock::new(|| Phrases::new(CUES.iter().flat_map(|(_, cues)| cues.iter().copied())));
+    let Some(first) = PHRASES.held(lower).first() else { return ClaimKind::Other };
+    let mut kinds = CUES.iter().flat_map(|(kind, cues)| cues.iter().map(|_| *kind));
+    kinds.nth(first).unwrap_or(ClaimKind::Other)
 }
 
 /// The items of a sentence that lists terms.
 fn list<'a>(text: &'a str, lower: &str) -> Option<(ClaimKind, Vec<&'a str>)> {
-    let (lead, kind) = LEADS.iter().find(|(lead, _)| lower.contains(lead))?;
+    static PHRASES: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(LEADS.map(|(lead, _)| lead)));
+    let (lead, kind) = LEADS[PHRASES.held(lower).first()?];
     let at = lower.find(lead)? + lead.len();
     let behind = lower.get(at..)?;
     let opening = OPENINGS.iter().filter_map(|opening| behind.find(opening).map(|o| o + opening.len())).max();
@@ -113,7 +121,7 @@ fn list<'a>(text: &'a str, lower: &str) -> Option<(ClaimKind, Vec<&'a str>)> {
         // "In the cellular components A and B": no verb stands between.
         false => at + opening.unwrap_or_else(|| behind.len() - behind.trim_start_matches(['s', 'e']).len()),
     };
-    Some((*kind, items(text.get(from..)?)))
+    Some((kind, items(text.get(from..)?)))
 }
 
 /// The items of a list: between semicolons where there are any, else between commas and "and".

@@ -21,8 +21,17 @@ pub(super) fn claim(answer: &str, gene: &GeneRecord, index: &GeneIndex, claims: 
         if !knows_some {
             continue;
         }
-        claims.identifiers += 1;
         let field = field(mention.authority);
+        let kind = match mention.authority.of_orthologs() {
+            Some(_) => ClaimKind::Ortholog,
+            None => ClaimKind::Identifier,
+        };
+        // Of an authority that the database does not have nothing can be told.
+        if !index.knows(mention.authority) {
+            claims.list.push(Claim::new(kind, written, Verdict::NotInRecord, field));
+            continue;
+        }
+        claims.identifiers += 1;
         let own = own_values(gene, mention.authority);
         let owner = mention.canonical.as_deref().and_then(|value| index.owner(mention.authority, value));
         let hallucinated = wrong && (owner.is_none_or(|owner| owner.symbol != gene.symbol));
@@ -36,7 +45,7 @@ pub(super) fn claim(answer: &str, gene: &GeneRecord, index: &GeneIndex, claims: 
             Some(owner) if own.is_empty() => format!("of {}", owner.symbol),
             _ => own.join(", "),
         };
-        claims.list.push(Claim::new(ClaimKind::Identifier, written, verdict, field).against(&said));
+        claims.list.push(Claim::new(kind, written, verdict, field).against(&said));
     }
     for (at, word) in accessions::found(answer, &mentions) {
         blank(&mut masked, at..at + word.len());
@@ -88,6 +97,7 @@ fn field(authority: Authority) -> &'static str {
         Authority::Omim => "omim_ids",
         Authority::Entrez => "entrez_id",
         Authority::Uniprot => "uniprot_ids",
+        Authority::Mgi | Authority::Rgd => "orthologs",
     }
 }
 

@@ -1,11 +1,14 @@
 //! Claims that a field of the record decides: symbol, name, kind, place, group, organism, status, aliases.
 
+use std::sync::LazyLock;
+
 use geneverse_data::gene::{GeneRecord, HUMAN};
 use geneverse_data::sentences::LINEAGE;
 
 use super::{Claim, ClaimKind, Verdict};
 use crate::facts::contradiction::{self, kind, organism};
 use crate::index::{GeneIndex, Resolved};
+use crate::phrases::Phrases;
 use crate::postprocess::listed_aliases;
 use crate::prose::{contains_word, words};
 
@@ -93,6 +96,11 @@ fn kinds(lower: &str, gene: &GeneRecord) -> Vec<Claim> {
     found
 }
 
+/// A sentence with one of these says of something else where it lies.
+const OTHERS: [&str; 7] =
+    ["translocation", "deletion", "duplication", "inversion", "cluster", "fusion", "syndrome"];
+static OTHERS_HELD: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(OTHERS));
+
 /// Bands and chromosomes in a sentence that says of nothing else where it lies.
 fn places(sentence: &str, gene: &GeneRecord) -> Vec<Claim> {
     let lower = sentence.to_lowercase();
@@ -100,8 +108,7 @@ fn places(sentence: &str, gene: &GeneRecord) -> Vec<Claim> {
     let of_another =
         lower.contains("pseudogene") && !lower.contains(" is a ") && !lower.contains(" classified as ");
     let pseudogene = gene.locus_type.as_deref().is_some_and(|locus| locus.contains("pseudogene"));
-    let others = ["translocation", "deletion", "duplication", "inversion", "cluster", "fusion", "syndrome"];
-    if others.iter().any(|word| lower.contains(word)) || (of_another && !pseudogene) {
+    if OTHERS_HELD.any(&lower) || (of_another && !pseudogene) {
         return Vec::new();
     }
     let claim = |text: String, fits: Option<bool>| {
@@ -168,7 +175,8 @@ fn chromosomes(own: &str) -> impl Iterator<Item = &str> {
 }
 
 fn species(lower: &str, gene: &GeneRecord) -> Option<Claim> {
-    if lower.contains(&LINEAGE.to_lowercase()) {
+    static LOWER: LazyLock<String> = LazyLock::new(|| LINEAGE.to_lowercase());
+    if lower.contains(LOWER.as_str()) {
         let verdict = if gene.tax_id == HUMAN { Verdict::Supported } else { Verdict::Contradicted };
         return Some(Claim::new(ClaimKind::Organism, "lineage of Homo sapiens", verdict, "tax_id"));
     }
@@ -192,6 +200,9 @@ fn status(sentence: &str, lower: &str, gene: &GeneRecord) -> Option<Claim> {
 
 /// "Belongs to the HGNC gene groups A, B and C."
 fn groups(sentence: &str, lower: &str, gene: &GeneRecord) -> Vec<Claim> {
+    if !lower.contains("gene group") {
+        return Vec::new();
+    }
     let leads = ["gene groups: ", "gene group: ", "gene groups of hgnc, ", "gene groups ", "gene group "];
     let Some(at) = leads.iter().find_map(|lead| lower.find(lead).map(|at| at + lead.len())) else {
         return Vec::new();

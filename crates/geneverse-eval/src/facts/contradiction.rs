@@ -3,8 +3,6 @@
 pub(crate) mod kind;
 pub(crate) mod organism;
 
-use std::collections::HashSet;
-
 use geneverse_data::gene::GeneRecord;
 
 use crate::prose::words;
@@ -63,6 +61,10 @@ pub(crate) fn other_symbol(answer: &str, lower: &str, gene: &GeneRecord) -> Opti
 
 /// The symbol that an answer calls the official one.
 pub(crate) fn said_symbol<'a>(answer: &'a str, lower: &'a str) -> Option<&'a str> {
+    // What all of these phrases hold.
+    if !lower.contains("official") && !lower.contains("gene symbol is ") {
+        return None;
+    }
     // Lower-casing moves the bytes of a few letters; the text is then read in lower case.
     let text = if lower.len() == answer.len() { answer } else { lower };
     let after = ["official symbol of this gene is ", "official symbol is ", "gene symbol is "];
@@ -93,6 +95,9 @@ fn other_name(lower: &str, gene: &GeneRecord) -> Option<String> {
 
 /// The full name that a lower-cased answer gives.
 pub(crate) fn said_name(lower: &str) -> Option<&str> {
+    if !lower.contains("full name ") && !lower.contains("official gene symbol for ") {
+        return None;
+    }
     let (rest, ends) = NAME_PHRASES
         .iter()
         .find_map(|(phrase, ends)| Some((&lower[lower.find(phrase)? + phrase.len()..], ends)))?;
@@ -114,6 +119,5 @@ pub(crate) fn is_close_name(said: &str, gene: &GeneRecord) -> bool {
 /// Shared words over all words (Jaccard).
 fn overlap(a: &str, b: &str) -> f64 {
     let (a, b) = (super::name_words(a), super::name_words(b));
-    let both: HashSet<_> = a.intersection(&b).collect();
-    both.len() as f64 / a.union(&b).count().max(1) as f64
+    a.intersection(&b).count() as f64 / a.union(&b).count().max(1) as f64
 }

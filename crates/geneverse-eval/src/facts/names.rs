@@ -1,11 +1,14 @@
 //! Who an answer says it is about, and the answer without that.
 
-use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use geneverse_data::gene::GeneRecord;
+use memchr::memmem;
 
+use crate::hash::Set;
 use crate::identifier;
 use crate::index::GeneIndex;
+use crate::phrases::Phrases;
 use crate::prose::{contains_word, find_word, sentences};
 
 /// Sentences with one of these say who the gene is, not what it does. Lower-cased.
@@ -32,7 +35,8 @@ const GENE: &str = "It";
 
 /// Whether a lower-cased sentence says who the gene is, not what it does.
 pub(crate) fn is_boilerplate(lower: &str) -> bool {
-    BOILERPLATE.iter().any(|phrase| lower.contains(phrase))
+    static PHRASES: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(BOILERPLATE));
+    PHRASES.any(lower)
 }
 
 /// Whether an answer gives a symbol and the name of its gene.
@@ -68,7 +72,7 @@ pub(crate) fn has_name(answer: &str, name: &str) -> bool {
 }
 
 /// The lower-cased words of a name.
-pub(crate) fn name_words(text: &str) -> HashSet<String> {
+pub(crate) fn name_words(text: &str) -> Set<String> {
     let lower = text.to_lowercase();
     lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
@@ -93,7 +97,7 @@ pub(crate) fn without_names(answer: &str, gene: &GeneRecord) -> String {
         if name.len() < 3 {
             continue;
         }
-        while let Some(at) = lower.find(&name) {
+        while let Some(at) = memmem::find(lower.as_bytes(), name.as_bytes()) {
             kept.replace_range(at..at + name.len(), GENE);
             lower.replace_range(at..at + name.len(), GENE);
         }

@@ -1,12 +1,14 @@
 //! Alias lists: "also known as GLI, GLI, GLI, …" becomes the list that the database has.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use geneverse_data::gene::GeneRecord;
 use geneverse_data::sentences::told_aliases;
 
 use super::identifiers::join;
 use super::{Edit, clause};
+use crate::phrases::Phrases;
 use crate::prose::{contains_word, sentences};
 
 /// Phrases that open a list of aliases whatever stands before them. Compared without case.
@@ -149,7 +151,11 @@ struct List {
 fn next_list(text: &str, from: usize, gene: &GeneRecord) -> Option<List> {
     let lower = text.to_ascii_lowercase();
     let mut leads: Vec<Range<usize>> = Vec::new();
-    for (phrase, named) in LIST_LEADS.iter().map(|p| (p, false)).chain(NAME_LEADS.iter().map(|p| (p, true))) {
+    static LEADS: LazyLock<Phrases> =
+        LazyLock::new(|| Phrases::new(LIST_LEADS.into_iter().chain(NAME_LEADS)));
+    let held = LEADS.held(&lower[from..]);
+    let phrases = LIST_LEADS.iter().map(|p| (p, false)).chain(NAME_LEADS.iter().map(|p| (p, true)));
+    for (_, (phrase, named)) in phrases.enumerate().filter(|(place, _)| held.has(*place)) {
         for (at, _) in lower[from..].match_indices(phrase) {
             let at = from + at;
             if starts_word(text, at) && (!named || gene_is_subject(text, at, gene)) {

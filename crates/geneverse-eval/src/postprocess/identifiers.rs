@@ -121,6 +121,10 @@ fn judge(
     if gene.all_symbols().contains(&written) {
         return Verdict::Keep;
     }
+    if !index.knows(mention.authority) {
+        let noun = mention.authority.noun();
+        return Verdict::KeepWithNote(format!("{written} is left: no gene of the database has an {noun}"));
+    }
     let owner = mention.canonical.as_deref().and_then(|value| index.owner(mention.authority, value));
     let beside = gene_beside(text, mention, all, sentence, gene, index);
     let subject = beside.unwrap_or(gene);

@@ -22,13 +22,15 @@ fn record(symbol: &str, name: &str, ids: Option<(u32, u32, u64, u32, &str)>, ali
 fn index() -> GeneIndex {
     let mut orphan = record("MIR6721", "microRNA 6721", None, &[]);
     orphan.entrez_id = Some(EntrezId(102466190));
+    let mut gli1 = record(
+        "GLI1",
+        "GLI family zinc finger 1",
+        Some((4317, 2735, 111087, 165220, "P08151")),
+        &["GLI", "PAPA8"],
+    );
+    gli1.orthologs = vec!["MGI:95727".to_owned()];
     [
-        record(
-            "GLI1",
-            "GLI family zinc finger 1",
-            Some((4317, 2735, 111087, 165220, "P08151")),
-            &["GLI", "PAPA8"],
-        ),
+        gli1,
         record("GLI2", "GLI family zinc finger 2", Some((4318, 2736, 74047, 165230, "P10070")), &["THP1"]),
         orphan,
     ]
@@ -102,6 +104,16 @@ fn identifiers_that_the_gene_lacks_go_with_their_clause() {
         "Related identifiers are MIM:165220, MIM:165221, and MIM:1.",
         "Related identifiers are MIM:165220.",
     );
+}
+
+#[test]
+fn orthologs_are_the_record_s_and_those_of_no_record_are_left() {
+    let text = "It acts. Orthologs are found in the mouse (MGI:95727) and the rat (RGD:1307080).";
+    // No gene of this database has a rat's.
+    assert_eq!(check("GLI1", text, text).notes.len(), 1);
+    check("GLI1", "It acts. Its ortholog is mouse MGI:1.", "It acts. Its ortholog is mouse MGI:95727.");
+    check("MIR6721", "It acts. An ortholog is MGI:1.", "It acts.");
+    check("MIR6721", "It acts (mouse ortholog MGI:1). It ends.", "It acts. It ends.");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::compare::{Graded, add_intervals, differences, graded};
 use super::context::{Dataset, find_train, train_of_folder};
 use super::pictures::Pictures;
 use super::read::{ScoresFile, read_curve, read_edits, run_facts};
-use super::{Grade, Question, ReportInput, Run, ShownAnswer, SplitTable};
+use super::{Grade, Question, ReportInput, Run, ShownAnswer, SplitTable, baseline};
 use crate::postprocess::Edit;
 
 /// What to collect.
@@ -85,6 +85,9 @@ pub fn collect(what: &Collect, progress: &dyn Progress) -> Result<ReportInput, F
             let trained: Vec<&(String, Run)> = of.iter().map(|place| &runs[*place]).collect();
             table.contexts.push(dataset.context(&questions, &trained, progress));
         }
+        // Where several datasets were found, the first one's training set tells what is usual.
+        let train = datasets.first().map(|(dataset, _)| dataset.training()).unwrap_or_default();
+        table.baselines = baseline::rows(&questions, train);
     }
     Ok(page)
 }

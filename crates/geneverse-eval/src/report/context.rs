@@ -16,7 +16,7 @@ use geneverse_data::stage::{FileError, hash_file, read_json};
 use rayon::prelude::*;
 use serde_json::Value;
 
-use super::{Context, Question, Run};
+use super::{Context, Question, Run, baseline};
 use crate::retrieval::score;
 
 /// The splits' names; the first is what models learn from.
@@ -134,6 +134,9 @@ impl Dataset {
             context.retrieval = self.retrieval.iter().find(|found| found.split == split).cloned();
         }
         let genes = questions.iter().all(|question| question.task == Some(Task::Gene));
+        if !trained_on && !genes {
+            context.shared = baseline::shared(questions, self.training());
+        }
         if !trained_on && genes && (context.leakage.is_none() || context.retrieval.is_none()) {
             let (leaked, found) = self.measure(questions, progress);
             context.leakage.get_or_insert(leaked);
@@ -142,13 +145,18 @@ impl Dataset {
         context
     }
 
+    /// What models learnt from.
+    pub(super) fn training(&self) -> &[Example] {
+        self.splits.first().map(|(_, examples)| examples.as_slice()).unwrap_or_default()
+    }
+
     /// Leakage and retrieval for questions that are no split of the dataset.
     fn measure(
         &self,
         questions: &[&Question],
         progress: &dyn Progress,
     ) -> (Leakage, Option<RetrievalScores>) {
-        let train = self.splits.first().map(|(_, examples)| examples.as_slice()).unwrap_or_default();
+        let train = self.training();
         progress.start("questions in training data", Some(questions.len() as u64), "questions");
         let asked: Vec<Example> = questions
             .iter()
@@ -159,6 +167,7 @@ impl Dataset {
                 instruction: question.prompt.clone(),
                 input: String::new(),
                 output: question.reference.clone(),
+                ..Example::default()
             })
             .collect();
         let items = |examples: &[Example]| -> Vec<Item> {

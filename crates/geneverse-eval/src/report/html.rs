@@ -53,8 +53,9 @@ pub fn render(input: &ReportInput) -> String {
              <p class=\"note\">All from 0 to 1; higher is better unless a column says otherwise. Factual and structural are the \
              means of the grades for truth and for the form asked; average is the mean of both. BLEU and ROUGE-1 compare the wording \
              with the reference. Small numbers are 95 % intervals over questions (bootstrap); one that is a point means that all \
-             answers were graded alike, not that the score is certain. The lowest rows of a table are what looking up a training \
-             answer would score without any model: one that scores no more need not have learned anything.</p>\n",
+             answers were graded alike, not that the score is certain. The lowest rows of a table are what is scored \
+             without any model, by looking up a training answer or by always answering alike: one that scores no more need not \
+             have learned anything.</p>\n",
         );
         input.splits.iter().for_each(|split| tables::split(&mut out, split));
         out.push_str("</section>\n");

@@ -76,6 +76,7 @@ fn scores<'a>(
     out.push_str("</tbody>");
     if measures.iter().any(|measure| measure.key == "bleu") {
         retrieval(out, &table.contexts, measures.len());
+        without_model(out, &table.baselines, &measures);
     }
     out.push_str("</table></div>\n");
 }
@@ -149,6 +150,30 @@ fn retrieval(out: &mut String, contexts: &[Context], columns: usize) {
     out.push_str("</tfoot>\n");
 }
 
+/// Rows of what constant and usual answers score.
+fn without_model(out: &mut String, baselines: &[Row], measures: &[&Measure]) {
+    if baselines.is_empty() {
+        return;
+    }
+    out.push_str("\n<tfoot>\n");
+    for row in baselines {
+        let _ = write!(out, "<tr><th scope=\"row\">No model: {}</th><td>{}</td>", escape(&row.model), row.n);
+        for measure in measures {
+            let Some(score) = value(row, measure.key) else {
+                out.push_str("<td class=\"score\">–</td>");
+                continue;
+            };
+            let _ = write!(out, "<td class=\"score\"><b>{score:.3}</b>");
+            if let Some([low, high]) = row.intervals.get(measure.key) {
+                let _ = write!(out, "<small>{low:.2}–{high:.2}</small>");
+            }
+            out.push_str("</td>");
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tfoot>\n");
+}
+
 /// What was in training data, in words, above the scores that it bears on.
 fn contexts(out: &mut String, table: &SplitTable) {
     if table.contexts.is_empty() {
@@ -158,7 +183,7 @@ fn contexts(out: &mut String, table: &SplitTable) {
         );
     }
     for context in &table.contexts {
-        let Context { dataset, runs, questions, places, leakage, retrieval, warnings } = context;
+        let Context { dataset, runs, questions, places, leakage, shared, retrieval, warnings } = context;
         let who = match runs.as_slice() {
             [] => String::new(),
             [one] => format!(", on which {one} was trained"),
@@ -178,6 +203,11 @@ fn contexts(out: &mut String, table: &SplitTable) {
                     "all {questions} questions with their references. These scores tell what is remembered; copying \
                      would score 1.</p>"
                 );
+            }
+            (_, None) if !shared.is_empty() => {
+                let _ = write!(out, "of {questions} questions</p>\n<ul class=\"chips\">");
+                shared.iter().for_each(|(what, finding)| chip(out, what, Some(finding)));
+                out.push_str("</ul>");
             }
             (0, None) => out.push_str("none of the questions; likeness was not measured.</p>"),
             (trained, None) => {
@@ -299,8 +329,10 @@ fn csv(table: &SplitTable) -> String {
     out.push_str("\r\n");
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
-    for row in &table.rows {
-        let _ = write!(out, "{},{},{}", quoted(&table.name), quoted(&row.model), row.n);
+    let no_model = table.baselines.iter().map(|row| (format!("no model: {}", row.model), row));
+    let rows = table.rows.iter().map(|row| (row.model.clone(), row)).chain(no_model);
+    for (model, row) in rows {
+        let _ = write!(out, "{},{},{}", quoted(&table.name), quoted(&model), row.n);
         for measure in &measures {
             let interval = row.intervals.get(measure.key);
             let [low, high] = [0, 1].map(|end| number(interval.map(|interval| interval[end])));

@@ -132,7 +132,7 @@ fn sample() -> ReportInput {
             by_name: Some(overlap(0.32, 0.56)),
             best: overlap(0.35, 0.604),
         }),
-        warnings: Vec::new(),
+        ..Context::default()
     };
     ReportInput {
         title: "Genes: a small model before and after finetuning".to_owned(),
@@ -158,6 +158,7 @@ fn sample() -> ReportInput {
                     scores: vec![("factual", 0.166, [0.05, 0.3]), ("rouge1", 0.04, [-0.01, 0.09])],
                 }],
                 contexts: vec![context],
+                ..SplitTable::default()
             },
         ],
         curves: vec![Curve {
@@ -304,6 +305,32 @@ fn tables_tell_intervals_leakage_and_what_looking_up_scores() {
     assert!(page.contains(least), "{least}");
     let link = &page[page.find("href=\"data:text/csv;charset=utf-8,").unwrap()..];
     assert!(link.contains("questions%2Cmodel%2Cn%2Cfactual%2Cfactual_low"));
+}
+
+#[test]
+fn tasks_with_pictures_have_what_constant_answers_score_beside_them() {
+    let mut input = sample();
+    let table = &mut input.splits[1];
+    table.contexts[0].leakage = None;
+    table.contexts[0].retrieval = None;
+    let finding = Finding { count: 6, share: 0.2, shown: vec![["KDR-B".to_owned(), "KDR-T".to_owned()]] };
+    table.contexts[0].shared = vec![("the same gene".to_owned(), finding)];
+    table.baselines = vec![Row {
+        model: "always yes".to_owned(),
+        n: 30,
+        factual: 0.4,
+        intervals: [("factual".to_owned(), [0.25, 0.55])].into(),
+        ..Row::default()
+    }];
+    let page = render(&input);
+    for told in [
+        "<th scope=\"row\">No model: always yes</th><td>30</td><td class=\"score\"><b>0.400</b><small>0.25–0.55</small></td>",
+        "the same gene: <b>6</b> (20 %) <small>KDR-B ~ KDR-T, …</small>",
+        "no%20model%3A%20always%20yes",
+    ] {
+        assert!(page.contains(told), "{told}");
+    }
+    assert_eq!(page.matches("<tfoot>").count(), 1);
 }
 
 #[test]

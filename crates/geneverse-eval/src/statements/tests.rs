@@ -17,11 +17,18 @@ fn a_sentence_is_cut_where_a_new_statement_begins() {
     );
 }
 
+#[test]
+fn every_separator_may_separate() {
+    assert!(SEPARATORS.iter().all(|separator| may_separate(separator.as_bytes())));
+    assert!(!may_separate(b", the") && !may_separate(b" "));
+}
+
 #[track_caller]
 fn check(answer: &str, record: &str, contradicted: bool) {
     // Of a hundred documents one has these terms, so that each of them weighs what a rare one does.
     let others = (0..99).map(|n| format!("word{n}x"));
-    let index = TermIndex::new(others.chain([format!("{answer} {record}")]));
+    let documents: Vec<String> = others.chain([format!("{answer} {record}")]).collect();
+    let index = TermIndex::new(&documents);
     let record: Vec<Arc<Statement>> =
         statements(record, "summary", &index).into_iter().map(Arc::new).collect();
     let found =
@@ -44,6 +51,17 @@ fn denials_and_turns_contradict() {
     check("Its role in mismatch repair is not fully understood.", record, false);
     check("It is not only involved in mismatch repair.", record, false);
     check("It is not expressed in muscle fibres.", record, false);
+}
+
+#[test]
+fn a_clause_that_differs_by_its_directions_alone_contradicts() {
+    let record = "Its activation prevents apoptosis of motor neurons. It is linked to spastic paraplegia.";
+    check("Its activation promotes apoptosis of motor neurons.", record, true);
+    check("Its activation prevents apoptosis of motor neurons.", record, false);
+    // Of other things.
+    check("Its activation promotes growth of smooth muscle.", record, false);
+    let both = format!("{record} Its activation promotes apoptosis of motor neurons.");
+    check("Its activation promotes apoptosis of motor neurons.", &both, false);
 }
 
 #[test]

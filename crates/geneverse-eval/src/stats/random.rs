@@ -2,6 +2,8 @@
 //!
 //! A resample is a place, so resamples can be drawn on any thread in any order.
 
+use crate::draw::{GAMMA, finalise};
+
 /// Random numbers of one place.
 #[derive(Debug, Clone)]
 pub struct Draws(u64);
@@ -23,14 +25,6 @@ impl Draws {
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.bits()) * n as u128) >> 64) as usize
     }
-}
-
-const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
-
-fn finalise(mut bits: u64) -> u64 {
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }
 
 #[cfg(test)]

@@ -164,17 +164,6 @@ pub fn interval(mut numbers: Vec<f64>, confidence: f64) -> Option<[f64; 2]> {
     Some([quantile(&numbers, outside)?, quantile(&numbers, 1.0 - outside)?])
 }
 
-/// The interval of a mean by bootstrap; `None` without numbers.
-pub fn mean_interval(numbers: &[f64], confidence: f64, resamples: u64, seed: u64) -> Option<[f64; 2]> {
-    if numbers.is_empty() {
-        return None;
-    }
-    let n = numbers.len() as f64;
-    let rows = Rows::new(numbers.iter().map(|&number| [number]));
-    let means = bootstrap(&[&rows], &|sums| vec![sums[0] / n], resamples, seed, &|_| true)?;
-    interval(means.into_iter().flatten().flatten().collect(), confidence)
-}
-
 /// Linear interpolation between the two nearest of sorted numbers: NumPy's default, Hyndman & Fan's seventh.
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let place = share * (sorted.len().checked_sub(1)?) as f64;

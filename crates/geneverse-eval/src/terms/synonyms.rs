@@ -4,10 +4,10 @@
 //! organs, British and American spelling, nouns and their adjectives that a stemmer does not bring together. The first
 //! of a row stands for all of them.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::stem_of;
+use crate::hash::Map;
 
 const ROWS: [&[&str]; 62] = [
     &["apoptosis", "apoptotic", "antiapoptotic", "proapoptotic", "apoptosome"],
@@ -95,9 +95,9 @@ const ROWS: [&[&str]; 62] = [
 
 /// The stem that stands for a stem and its synonyms.
 pub(super) fn fold(stem: String) -> String {
-    static STEMS: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
+    static STEMS: LazyLock<Map<String, String>> = LazyLock::new(|| {
         let rows = ROWS.iter().flat_map(|row| row.iter().map(|word| (stem_of(word), stem_of(row[0]))));
-        let mut stems = HashMap::new();
+        let mut stems = Map::default();
         for (stem, first) in rows {
             stems.entry(stem).or_insert(first);
         }

@@ -3,13 +3,19 @@
 //! An n-gram is known by the number of the (n−1)-gram that it begins with and its last token. An answer's n-gram whose
 //! beginning is in no reference is in none either, and is not looked up.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use crate::hash::Map;
 
 /// Words to numbers, in the order in which they come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Vocabulary<'a> {
-    ids: HashMap<&'a str, u32, BuildHasherDefault<Mixer>>,
+    ids: Map<&'a str, u32>,
+}
+
+impl Default for Vocabulary<'_> {
+    fn default() -> Self {
+        // As many as two paragraphs have.
+        Self { ids: Map::with_capacity_and_hasher(256, Default::default()) }
+    }
 }
 
 impl<'a> Vocabulary<'a> {
@@ -33,7 +39,7 @@ impl<'a> Vocabulary<'a> {
 pub(super) fn matches<R: AsRef<[u32]>>(answer: &[u32], references: &[R], orders: usize) -> Vec<u64> {
     /// An n-gram of the answer that no reference has.
     const NOWHERE: u32 = u32::MAX;
-    let mut ids: HashMap<u64, u32, BuildHasherDefault<Mixer>> = HashMap::default();
+    let mut ids: Map<u64, u32> = Map::default();
     // The n-gram that begins at each place; of order 0 there is one.
     let mut in_answer = vec![0_u32; answer.len()];
     let mut in_references: Vec<Vec<u32>> = references.iter().map(|r| vec![0; r.as_ref().len()]).collect();
@@ -77,40 +83,6 @@ pub(super) fn matches<R: AsRef<[u32]>>(answer: &[u32], references: &[R], orders:
 
 fn key(beginning: u32, last: u32) -> u64 {
     u64::from(beginning) << 32 | u64::from(last)
-}
-
-/// A quick hash of short words and of numbers: multiply and turn, after Firefox's hash table. Nothing depends on the order
-/// of a table.
-#[derive(Debug, Default)]
-pub(super) struct Mixer(u64);
-
-impl Mixer {
-    fn mix(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-    }
-}
-
-impl Hasher for Mixer {
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.mix(u64::from_le_bytes(word));
-        }
-    }
-
-    fn write_u8(&mut self, byte: u8) {
-        self.mix(byte.into());
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.mix(word);
-    }
-
-    fn finish(&self) -> u64 {
-        // The table takes its place from the low bits, the product is best in the high ones.
-        self.0 ^ (self.0 >> 32)
-    }
 }
 
 #[cfg(test)]

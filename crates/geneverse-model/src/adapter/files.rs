@@ -9,7 +9,7 @@ use std::path::Path;
 use geneverse_data::stage::read_json;
 use serde_json::{Map, Value};
 
-use super::LoraConfig;
+use super::{LoraConfig, PROJECTOR};
 use crate::arch::decoder::Decoder;
 use crate::checkpoint::{Entry, read_tensors, write_tensors};
 use crate::error::{ModelError, Result};
@@ -55,8 +55,8 @@ pub fn describe(folder: &Path) -> Result<Description> {
     let fields: Map<String, Value> = read_json(&folder.join("adapter_config.json"))?;
     let base = fields.get("base_model_name_or_path").and_then(Value::as_str).map(str::to_owned);
     let path = folder.join("adapter_model.safetensors");
-    let modules = read_modules(folder)?;
-    let mut parameters = 0;
+    let (modules, whole) = read_modules(folder)?;
+    let mut parameters = whole.values().map(|(_, numbers)| numbers.len()).sum();
     let mut updates = Vec::with_capacity(modules.len());
     for (name, module) in &modules {
         let refuse = |reason: String| Err(ModelError::tensors(&path, format!("{name}{reason}")));
@@ -119,11 +119,13 @@ pub fn export(from: &Path, to: &Path, precision: Precision, base: Option<&str>) 
     let fields: Map<String, Value> = read_json(&from.join("adapter_config.json"))?;
     let fan_in_fan_out = fields.get("fan_in_fan_out").and_then(Value::as_bool).unwrap_or(false);
     let mut tensors = Vec::new();
-    for (name, Module { a, b, magnitude }) in read_modules(from)? {
+    let (modules, whole) = read_modules(from)?;
+    for (name, Module { a, b, magnitude }) in modules {
         let ends = [("lora_A.weight", a), ("lora_B.weight", b), ("lora_magnitude_vector", magnitude)];
         let named = |(end, tensor): (&str, Option<Tensor>)| Some((format!("{name}.{end}"), tensor?));
         tensors.extend(ends.into_iter().filter_map(named));
     }
+    tensors.extend(whole);
     let fills: Vec<_> = tensors.iter().map(|(_, (_, numbers))| || numbers.clone()).collect();
     let entries: Vec<Entry<'_>> =
         (tensors.iter().zip(&fills)).map(|((name, (dims, _)), fill)| Entry { name, dims, fill }).collect();
@@ -148,11 +150,16 @@ struct Module {
     magnitude: Option<Tensor>,
 }
 
-/// The tensors of an adapter by the modules' full names.
-fn read_modules(folder: &Path) -> Result<BTreeMap<String, Module>> {
+/// The tensors of an adapter by the modules' full names, and those of modules that it holds whole.
+fn read_modules(folder: &Path) -> Result<(BTreeMap<String, Module>, BTreeMap<String, Tensor>)> {
     let path = folder.join("adapter_model.safetensors");
+    let mut whole = BTreeMap::new();
     let mut modules: BTreeMap<String, Module> = BTreeMap::new();
     for (key, tensor) in read_tensors(&path)? {
+        if key.contains(PROJECTOR) {
+            whole.insert(key, tensor);
+            continue;
+        }
         let short = key.strip_suffix(".weight").unwrap_or(&key);
         let Some((module, end)) = short.rsplit_once('.') else {
             return Err(ModelError::tensors(&path, format!("{key} is not a matrix of a LoRA adapter")));
@@ -165,7 +172,7 @@ fn read_modules(folder: &Path) -> Result<BTreeMap<String, Module>> {
             _ => return Err(ModelError::tensors(&path, format!("{key} is not a matrix of a LoRA adapter"))),
         }
     }
-    Ok(modules)
+    Ok((modules, whole))
 }
 
 /// Layer and name below it of a module: `…layers.3.mlp.up_proj` is `mlp.up_proj` of layer 3.

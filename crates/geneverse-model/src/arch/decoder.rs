@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::projector::{PICTURE, Projector};
 use crate::batch::Pack;
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
@@ -15,6 +16,7 @@ use crate::ops::layer::{Layer, Saved, Trained};
 use crate::ops::matmul::Slice;
 use crate::ops::norm::Norm;
 use crate::ops::slots::{LayerShape, Map, Slot, Weights};
+use crate::pictures::Album;
 use crate::rng::{Rng, mix};
 use crate::weights::{Held, Numbers};
 
@@ -27,6 +29,8 @@ pub struct Decoder {
     /// The parameter of each [`Top`] that is trained.
     pub(super) trained_tops: [Option<usize>; 5],
     pub(super) parameters: Vec<Parameter>,
+    /// What makes tokens of pictures; missing where the decoder reads text only.
+    pub(crate) projector: Option<Projector>,
     /// Keep a layer's input only, and compute the rest again in the backward pass.
     pub(crate) recompute: bool,
 }
@@ -60,6 +64,8 @@ pub struct Part {
     pub decays: bool,
     /// Whether it is a LoRA B matrix, which LoRA+ trains faster.
     pub is_lora_b: bool,
+    /// How much longer steps on it are than the learning rate says; 1 for most.
+    pub rate: f64,
     /// Rows and columns, where it is a whole linear map of a layer.
     pub matrix: Option<(usize, usize)>,
 }
@@ -86,7 +92,8 @@ impl Decoder {
         };
         let layers = weights.layers.into_iter().enumerate().map(layer).collect();
         let (trained_tops, parameters) = ([None; 5], Vec::new());
-        Self { config, layers, tops: weights.tops, trained_tops, parameters, recompute: false }
+        let (tops, projector) = (weights.tops, None);
+        Self { config, layers, tops, trained_tops, parameters, projector, recompute: false }
     }
 
     /// A decoder of random weights: normal with deviation 0.02, the maps back into the residual stream
@@ -168,13 +175,22 @@ impl Decoder {
     pub fn weights_len(&self) -> usize {
         let tops = Top::ALL.into_iter().filter_map(|top| Self::top_size(&self.config, top));
         let layers: usize = self.layers.iter().map(|layer| layer.shape.len()).sum();
-        tops.map(|(rows, columns)| rows * columns).sum::<usize>() + layers
+        let projector = self.projector.as_ref().map_or(0, Projector::len);
+        tops.map(|(rows, columns)| rows * columns).sum::<usize>() + layers + projector
     }
 
     /// Bytes of the weights that are not trained, as they are held.
     pub fn frozen_bytes(&self) -> usize {
         let held = self.layers.iter().flat_map(|l| l.held.iter().flatten()).chain(self.tops.iter().flatten());
-        held.map(|held| held.len() * held.precision().bytes()).sum()
+        let projector = self.projector.as_ref().map_or(0, Projector::frozen_bytes);
+        held.map(|held| held.len() * held.precision().bytes()).sum::<usize>() + projector
+    }
+
+    /// Shows it pictures, whose tokens are then known to it; those it was shown before are forgotten.
+    pub fn show(&mut self, album: &Album) {
+        if let Some(projector) = &mut self.projector {
+            projector.show(album.features());
+        }
     }
 
     /// A layer's weights, where they lie.
@@ -224,7 +240,18 @@ impl Decoder {
     /// Refuses tokens and positions that no row of the embeddings is for.
     pub(super) fn check_tokens(&self, ids: &[u32], positions: &[u32]) -> Result<()> {
         let vocabulary = self.config.vocab_size;
-        if let Some(id) = ids.iter().find(|id| **id as usize >= vocabulary) {
+        let shown = self.projector.as_ref().map_or(0, Projector::shown);
+        let known = |id: u32| match id.checked_sub(PICTURE) {
+            Some(row) => (row as usize) < shown,
+            None => (id as usize) < vocabulary,
+        };
+        if let Some(id) = ids.iter().find(|id| !known(**id)) {
+            if *id >= PICTURE {
+                let reason = format!(
+                    "a prompt shows a picture, and the model has been shown {shown} rows of pictures, not its own"
+                );
+                return Err(ModelError::Run(reason));
+            }
             let reason = format!("token {id} is outside of the model's vocabulary of {vocabulary}");
             return Err(ModelError::Run(reason + "; is this the model's own tokenizer?"));
         }
@@ -248,11 +275,17 @@ impl Decoder {
         let Some(embedding) = self.top(Top::Embedding) else { return Ok(x) };
         let scale = self.config.embedding_scale as f32;
         for (id, row) in ids.iter().zip(x.chunks_exact_mut(hidden)) {
+            if *id >= PICTURE {
+                continue;
+            }
             let first = *id as usize * hidden;
             embedding.numbers.widen(first..first + hidden, row);
             if scale != 1.0 {
                 row.iter_mut().for_each(|x| *x *= scale);
             }
+        }
+        if let Some(projector) = &self.projector {
+            projector.embed(self.of_projector(projector), ids, &mut x);
         }
         if let (Some(table), Some(offset)) = (self.top(Top::Positions), self.config.position_offset()) {
             let mut learned = vec![0.0; hidden];
@@ -265,17 +298,25 @@ impl Decoder {
         Ok(x)
     }
 
+    /// A projector's numbers, where they are trained.
+    fn of_projector(&self, projector: &Projector) -> &[f32] {
+        projector.trained.map_or(&[], |parameter| &self.parameters[parameter].numbers)
+    }
+
+    /// Whether anything is trained that makes the layers' input.
+    fn trains_input(&self) -> bool {
+        let tops = [Top::Embedding, Top::Positions].map(|top| self.trained_tops[top as usize]);
+        tops != [None, None] || self.projector.as_ref().is_some_and(|projector| projector.trained.is_some())
+    }
+
     /// The layer below which no gradient is wanted: the lowest with anything trained. The number of layers where
-    /// nothing in them is trained; 0 with trained embeddings.
+    /// nothing in them is trained; 0 with trained embeddings, or a trained projector.
     fn lowest_trained(&self) -> usize {
-        let embeddings = [Top::Embedding, Top::Positions].map(|top| self.trained_tops[top as usize]);
-        match embeddings {
-            [None, None] => {
-                let trained = |layer: &DecoderLayer| layer.parameter.is_some();
-                self.layers.iter().position(trained).unwrap_or(self.layers.len())
-            }
-            _ => 0,
+        if self.trains_input() {
+            return 0;
         }
+        let trained = |layer: &DecoderLayer| layer.parameter.is_some();
+        self.layers.iter().position(trained).unwrap_or(self.layers.len())
     }
 
     /// Runs `work` on a layer.
@@ -359,14 +400,14 @@ impl Decoder {
         let mut dx = buffer(x.len());
         norm.backward(&x, &dh, &mut dx);
         drop((x, h, dh));
-        let embeddings = self.trained_tops[Top::Embedding as usize].is_some();
+        let input = self.trains_input();
         for number in (lowest..self.layers.len()).rev() {
             let Some((x, saved)) = kept.pop() else { break };
             let d_flat: &mut [f32] = match self.layers[number].parameter {
                 Some(parameter) => &mut sums[parameter],
                 None => &mut [],
             };
-            let want_dx = number > lowest || embeddings;
+            let want_dx = number > lowest || input;
             let below = self.with_layer(number, mask, |layer| {
                 let saved = saved.unwrap_or_else(|| layer.forward_pack(&x, &pack.lay).1);
                 layer.backward(&x, &pack.lay, saved, std::mem::take(&mut dx), want_dx, d_flat)
@@ -387,7 +428,8 @@ impl Decoder {
             sum.iter_mut().zip(d).for_each(|(sum, d)| *sum += scale * d);
         };
         for (token, d) in dx.chunks_exact(hidden).enumerate() {
-            if let Some(parameter) = self.trained_tops[Top::Embedding as usize] {
+            let embedding = self.trained_tops[Top::Embedding as usize].filter(|_| pack.ids[token] < PICTURE);
+            if let Some(parameter) = embedding {
                 add(parameter, pack.ids[token] as usize, d, self.config.embedding_scale as f32);
             }
             if let (Some(parameter), Some(offset)) =
@@ -395,6 +437,11 @@ impl Decoder {
             {
                 add(parameter, pack.positions[token] as usize + offset, d, 1.0);
             }
+        }
+        if let Some(projector) = &self.projector
+            && let Some(parameter) = projector.trained
+        {
+            projector.gradients(self.of_projector(projector), &pack.ids, dx, &mut sums[parameter]);
         }
     }
 

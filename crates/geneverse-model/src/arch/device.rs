@@ -28,6 +28,11 @@ impl Place {
     pub(crate) fn new(device: recipe::Device, model: &Decoder) -> Result<Self> {
         match device {
             recipe::Device::Cpu => Ok(Self::Cpu),
+            recipe::Device::Cuda if model.projector.is_some() => {
+                let reason =
+                    "recipe: run.device is \"cuda\", expected \"cpu\" for a model that sees pictures";
+                Err(ModelError::Run(reason.to_owned()))
+            }
             recipe::Device::Cuda => {
                 let device = Device::new_cuda(0).map_err(|error| {
                     let reason = "recipe: run.device is \"cuda\", and no GPU could be used";

@@ -14,7 +14,7 @@ use crate::weights::{Held, Numbers, Precision};
 
 impl Part {
     fn new(range: std::ops::Range<usize>, decays: bool) -> Self {
-        Self { range, decays, is_lora_b: false, matrix: None }
+        Self { range, decays, is_lora_b: false, rate: 1.0, matrix: None }
     }
 }
 
@@ -79,6 +79,18 @@ impl Decoder {
         Ok(self)
     }
 
+    /// Trains the projector besides what is trained already, with steps that are `rate` times as long.
+    pub fn train_projector(mut self, rate: f64) -> Result<Self> {
+        let Some(projector) = &mut self.projector else {
+            let family = self.config.family.name();
+            let reason = format!("a projector is to be trained, and this is a {family} that reads text only");
+            return Err(ModelError::Run(reason + "; take a LLaVA"));
+        };
+        let parameter = projector.train(self.parameters.len(), rate);
+        self.parameters.push(parameter);
+        Ok(self)
+    }
+
     /// LLaMA-Pro's block expansion (Wu et al., 2024): after each of `blocks` groups of layers comes a copy of the
     /// group's last one, its maps back into the residual stream zero, so that it changes nothing at first. Only
     /// the copies are trained.
@@ -127,6 +139,11 @@ impl Decoder {
             }
             layer.trained = Trained::Nothing;
             layer.parameter = None;
+        }
+        if let Some(projector) = &mut self.projector
+            && let Some(parameter) = projector.trained
+        {
+            projector.freeze(&self.parameters[parameter].numbers);
         }
         self.parameters.retain(|_| false);
         self

@@ -1,6 +1,9 @@
 //! Model architectures, made of fused operations.
 
 pub(crate) mod bert;
+pub(crate) mod clip;
 pub mod decoder;
 pub(crate) mod device;
 mod grow;
+pub(crate) mod llava;
+pub mod projector;

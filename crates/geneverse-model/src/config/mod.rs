@@ -5,6 +5,7 @@
 
 pub(crate) mod fields;
 pub mod generation;
+pub mod vision;
 
 use std::path::Path;
 
@@ -72,6 +73,8 @@ pub struct ModelConfig {
     pub eos_token_ids: Vec<u32>,
     /// Padding token.
     pub pad_token_id: Option<u32>,
+    /// How it sees pictures; `None` where it reads text only.
+    pub vision: Option<Box<vision::VisionConfig>>,
     /// The file's fields as they were read, to be written again.
     pub(crate) fields: Map<String, Value>,
 }
@@ -144,6 +147,8 @@ pub enum Activation {
     Gelu,
     /// Its approximation by tanh.
     GeluTanh,
+    /// Its approximation x / (1 + e⁻¹·⁷⁰²ˣ) (CLIP).
+    QuickGelu,
 }
 
 /// Which linear maps have biases.
@@ -167,7 +172,15 @@ impl ModelConfig {
 
     pub(crate) fn from_fields(fields: &Map<String, Value>, path: &Path) -> Result<Self> {
         let fields = Fields::new(fields, path);
-        let config = Family::of(&fields)?.read(&fields)?;
+        let seeing = vision::read(&fields)?;
+        let config = match &seeing {
+            None => Family::of(&fields)?.read(&fields)?,
+            Some((text, _)) => {
+                let text = Fields::new(text, path);
+                Family::of(&text)?.read(&text)?
+            }
+        };
+        let config = Self { vision: seeing.map(|(_, vision)| Box::new(vision)), ..config };
         config.check().map_err(|(field, found, expected)| fields.refuse(field, found, expected))?;
         Ok(config)
     }
@@ -236,6 +249,17 @@ impl ModelConfig {
         match &self.positions {
             Positions::Learned { .. } => Vec::new(),
             Positions::Rotary { global, local } => std::iter::once(global).chain(local).collect(),
+        }
+    }
+
+    /// The name of a layer's module, as PEFT names it.
+    pub(crate) fn layer_module(&self, number: usize) -> String {
+        let name = self.family.layer(number);
+        match self.vision.as_ref().map(|vision| &vision.layout) {
+            Some(vision::Layout::Transformers { .. }) => {
+                format!("model.language_model.{}", name.strip_prefix("model.").unwrap_or(&name))
+            }
+            _ => name,
         }
     }
 

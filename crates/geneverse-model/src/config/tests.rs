@@ -36,7 +36,8 @@ fn what_changes_the_arithmetic_is_refused_by_name() {
 
     assert_eq!(
         refusal("llama", "hidden_act", json!("relu")),
-        "m/config.json: hidden_act is \"relu\"; expected \"silu\", \"gelu\", \"gelu_new\" or \"gelu_pytorch_tanh\""
+        "m/config.json: hidden_act is \"relu\"; expected \"silu\", \"gelu\", \"gelu_new\", \
+         \"gelu_pytorch_tanh\" or \"quick_gelu\""
     );
     let yarn = refusal("llama", "rope_scaling", json!({"rope_type": "yarn", "factor": 4.0}));
     assert!(yarn.contains("rope_type is \"yarn\"; expected \"default\", \"linear\" or \"llama3\""), "{yarn}");

@@ -82,6 +82,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<ModelConfig> {
         bos_token_id: fields.size("bos_token_id")?.map(|id| id as u32),
         eos_token_ids: token_ids(fields.map.get("eos_token_id")),
         pad_token_id: fields.size("pad_token_id")?.map(|id| id as u32),
+        vision: None,
         fields: fields.map.clone(),
     })
 }

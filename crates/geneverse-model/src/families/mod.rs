@@ -224,6 +224,7 @@ fn common(family: Family, fields: &Fields<'_>) -> Result<ModelConfig> {
         bos_token_id: fields.size("bos_token_id")?.map(|id| id as u32),
         eos_token_ids: token_ids(fields.map.get("eos_token_id")),
         pad_token_id: fields.size("pad_token_id")?.map(|id| id as u32),
+        vision: None,
         fields: fields.map.clone(),
     })
 }
@@ -235,8 +236,9 @@ pub(crate) fn activation(fields: &Fields<'_>, field: &str) -> Result<Option<Acti
         Some("silu" | "swish") => Some(Activation::Silu),
         Some("gelu") => Some(Activation::Gelu),
         Some("gelu_new" | "gelu_pytorch_tanh") => Some(Activation::GeluTanh),
+        Some("quick_gelu") => Some(Activation::QuickGelu),
         Some(_) => {
-            let known = "\"silu\", \"gelu\", \"gelu_new\" or \"gelu_pytorch_tanh\"";
+            let known = "\"silu\", \"gelu\", \"gelu_new\", \"gelu_pytorch_tanh\" or \"quick_gelu\"";
             return Err(fields.refuse_value(field, known));
         }
     })

@@ -1,6 +1,6 @@
 //! The feed-forward's activation: `act(gate) · up` where there is a gate (Shazeer, 2020), else `act(up)`.
 //!
-//! SiLU is x / (1 + e⁻ˣ); GELU is x · Φ(x) (Hendrycks & Gimpel, 2016), exact or by tanh. Rows hold the gate's
+//! SiLU is x / (1 + e⁻ˣ); GELU is x · Φ(x) (Hendrycks & Gimpel, 2016), exact, by tanh, or as x / (1 + e⁻¹·⁷⁰²ˣ). Rows hold the gate's
 //! numbers, where there is one, and then the up-projection's.
 
 use rayon::prelude::*;
@@ -33,11 +33,13 @@ impl Between {
             Activation::Silu => silu::gated,
             Activation::Gelu => gelu::gated,
             Activation::GeluTanh => gelu_tanh::gated,
+            Activation::QuickGelu => quick_gelu::gated,
         };
         let plain = match self.activation {
             Activation::Silu => silu::plain,
             Activation::Gelu => gelu::plain,
             Activation::GeluTanh => gelu_tanh::plain,
+            Activation::QuickGelu => quick_gelu::plain,
         };
         rows.zip(out.par_chunks_exact_mut(self.width)).for_each(|(row, out)| {
             if self.gated {
@@ -56,6 +58,7 @@ impl Between {
             Activation::Silu => silu::plain(rows, out),
             Activation::Gelu => gelu::plain(rows, out),
             Activation::GeluTanh => gelu_tanh::plain(rows, out),
+            Activation::QuickGelu => quick_gelu::plain(rows, out),
         }
     }
 
@@ -65,11 +68,13 @@ impl Between {
             Activation::Silu => silu::gated_backward,
             Activation::Gelu => gelu::gated_backward,
             Activation::GeluTanh => gelu_tanh::gated_backward,
+            Activation::QuickGelu => quick_gelu::gated_backward,
         };
         let plain = match self.activation {
             Activation::Silu => silu::plain_backward,
             Activation::Gelu => gelu::plain_backward,
             Activation::GeluTanh => gelu_tanh::plain_backward,
+            Activation::QuickGelu => quick_gelu::plain_backward,
         };
         let rows = rows.par_chunks_exact(self.row()).with_min_len(ROWS);
         let gradients = d_out.par_chunks_exact(self.width).zip(d_rows.par_chunks_exact_mut(self.row()));
@@ -116,6 +121,14 @@ fn gelu_tanh_at<const FMA: bool>(x: f32) -> (f32, f32) {
     let half = 0.5 * (1.0 + t);
     let inner = SCALE * multiply_add::<FMA>(3.0 * CUBIC * x, x, 1.0);
     (x * half, multiply_add::<FMA>(0.5 * x * (1.0 - t * t), inner, half))
+}
+
+#[inline(always)]
+fn quick_gelu_at<const FMA: bool>(x: f32) -> (f32, f32) {
+    const SCALE: f32 = 1.702;
+    let sigmoid = 1.0 / (1.0 + exp::<FMA>(-SCALE * x));
+    let value = x * sigmoid;
+    (value, multiply_add::<FMA>(SCALE * value, 1.0 - sigmoid, sigmoid))
 }
 
 /// The four loops over a row, for each activation.
@@ -177,6 +190,7 @@ macro_rules! loops {
 loops!(silu, silu_at);
 loops!(gelu, gelu_at);
 loops!(gelu_tanh, gelu_tanh_at);
+loops!(quick_gelu, quick_gelu_at);
 
 #[cfg(test)]
 mod tests {
@@ -200,11 +214,12 @@ mod tests {
             Activation::GeluTanh => {
                 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
             }
+            Activation::QuickGelu => x / (1.0 + (-1.702 * x).exp()),
         };
         let x: Vec<f32> = (-399..400).map(|i| i as f32 / 100.0 + 0.0031).collect();
         let width = x.len();
         let ones = vec![1.0; width];
-        for activation in [Activation::Silu, Activation::Gelu, Activation::GeluTanh] {
+        for activation in [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::QuickGelu] {
             let plain = Between { activation, gated: false, width };
             let (mut y, mut d) = (vec![0.0; width], vec![0.0; width]);
             plain.forward(&x, &mut y);

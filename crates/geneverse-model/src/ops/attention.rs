@@ -1,4 +1,4 @@
-//! Causal attention within each tree of a pack, with grouped key/value heads (Ainslie et al., 2023).
+//! Attention within each tree of a pack, causal or not, with grouped key/value heads (Ainslie et al., 2023).
 //!
 //! softmax(q·kᵀ · scale) · v, in tiles of [`TILE`] queries, so that no matrix of tokens × tokens is kept; the
 //! backward pass recomputes the weights from the saved log of each row's sum (Dao et al., 2022). Scores may be
@@ -30,6 +30,9 @@ pub(crate) struct Heads {
     pub(crate) cap: Option<f32>,
     /// How many tokens a token looks back at, itself included.
     pub(crate) window: Option<usize>,
+    /// Whether a token sees only itself and what is before it (decoders), or all of its tree, which then has no prefix and
+    /// no window (encoders of pictures).
+    pub(crate) causal: bool,
 }
 
 impl Heads {
@@ -89,7 +92,6 @@ pub(crate) struct Tree {
 
 impl Tree {
     /// One sequence by itself.
-    #[cfg(test)]
     pub(crate) fn alone(rows: Range<usize>) -> Self {
         Self { prefix: rows.start..rows.start, members: vec![rows] }
     }
@@ -136,7 +138,8 @@ impl Branch {
             let position = self.prefix.len() + first;
             let earliest = heads.earliest(position);
             let in_prefix = self.prefix.start + earliest.min(self.prefix.len())..self.prefix.end;
-            let in_own = self.own.start + earliest.saturating_sub(self.prefix.len())..queries.end;
+            let end = if heads.causal { queries.end } else { self.own.end };
+            let in_own = self.own.start + earliest.saturating_sub(self.prefix.len())..end;
             Tile { queries, position, earliest, keys: [in_prefix, in_own] }
         })
     }
@@ -149,6 +152,9 @@ impl Tile {
 
     /// Which keys of the tile the query of a row sees.
     fn seen(&self, row: usize, heads: Heads) -> Range<usize> {
+        if !heads.causal {
+            return 0..self.keys();
+        }
         let position = self.position + row;
         heads.earliest(position) - self.earliest..position + 1 - self.earliest
     }

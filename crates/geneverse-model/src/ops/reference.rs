@@ -6,6 +6,7 @@
 
 use candle_core::{D, Device, Result, Tensor};
 
+use super::attention::Heads;
 use super::layer::{Lay, Trained};
 use super::lora::{Adapted, Layout, masked};
 use super::slots::{Group, LayerShape, Slot};
@@ -28,9 +29,12 @@ pub(crate) struct Reference<'a> {
 pub(crate) struct Tables {
     /// Cosines and sines (n, 1, dim / 2), as many as [`Lay`] has rotations.
     rotations: Vec<(Tensor, Tensor)>,
-    /// For each window that a layer has: 0 where a token may look, -∞ where it may not (1, n, n).
-    masks: Vec<(Option<usize>, Tensor)>,
+    /// For each way of looking that a layer has: 0 where a token may look, -∞ where it may not (1, n, n).
+    masks: Vec<(Look, Tensor)>,
 }
+
+/// A layer's window, and whether it is causal.
+type Look = (Option<usize>, bool);
 
 impl Tables {
     /// The tables of `n` tokens for layers of these shapes.
@@ -45,25 +49,26 @@ impl Tables {
             Ok((table(&r.cos)?, table(&r.sin)?))
         };
         let rotations = lay.rotations.iter().map(rotation).collect::<Result<_>>()?;
-        let mut masks: Vec<(Option<usize>, Tensor)> = Vec::new();
+        let mut masks: Vec<(Look, Tensor)> = Vec::new();
         for LayerShape { heads, .. } in shapes {
-            if masks.iter().all(|(window, _)| *window != heads.window) {
-                let mask = mask(lay, n, |position| heads.earliest(position));
-                masks.push((heads.window, Tensor::from_vec(mask, (1, n, n), device)?));
+            let look = (heads.window, heads.causal);
+            if masks.iter().all(|(of, _)| *of != look) {
+                let mask = mask(lay, n, heads.causal, |position| heads.earliest(position));
+                masks.push((look, Tensor::from_vec(mask, (1, n, n), device)?));
             }
         }
         Ok(Self { rotations, masks })
     }
 
-    fn mask(&self, window: Option<usize>) -> Result<&Tensor> {
-        match self.masks.iter().find(|(of, _)| *of == window) {
+    fn mask(&self, heads: Heads) -> Result<&Tensor> {
+        match self.masks.iter().find(|(of, _)| *of == (heads.window, heads.causal)) {
             Some((_, mask)) => Ok(mask),
-            None => candle_core::bail!("no mask was made for a window of {window:?} tokens"),
+            None => candle_core::bail!("no mask was made for a window of {:?} tokens", heads.window),
         }
     }
 }
 
-fn mask(lay: &Lay, n: usize, earliest: impl Fn(usize) -> usize) -> Vec<f32> {
+fn mask(lay: &Lay, n: usize, causal: bool, earliest: impl Fn(usize) -> usize) -> Vec<f32> {
     let mut mask = vec![f32::NEG_INFINITY; n * n];
     for tree in &lay.trees {
         let stem = (tree.prefix.start..tree.prefix.start, tree.prefix.clone());
@@ -71,7 +76,8 @@ fn mask(lay: &Lay, n: usize, earliest: impl Fn(usize) -> usize) -> Vec<f32> {
         for (prefix, own) in std::iter::once(stem).chain(members) {
             let rows: Vec<usize> = prefix.clone().chain(own.clone()).collect();
             for (position, query) in rows.iter().enumerate().skip(prefix.len()) {
-                for key in &rows[earliest(position)..=position] {
+                let end = if causal { position + 1 } else { rows.len() };
+                for key in &rows[earliest(position)..end] {
                     mask[query * n + key] = 0.0;
                 }
             }
@@ -211,6 +217,7 @@ impl Reference<'_> {
             Activation::Silu => x.silu(),
             Activation::Gelu => x.gelu_erf(),
             Activation::GeluTanh => x.gelu(),
+            Activation::QuickGelu => x.affine(1.702, 0.0)?.silu()? / 1.702,
         }
     }
 
@@ -234,7 +241,7 @@ impl Reference<'_> {
         let k = repeat(self.rotate(&k, tables)?)?;
         let v = repeat(part(heads.query + heads.key_value, heads.key_value)?)?;
         let scores = capped((q.matmul(&k.t()?)? * f64::from(heads.scale))?, heads.cap)?;
-        let scores = scores.broadcast_add(tables.mask(heads.window)?)?;
+        let scores = scores.broadcast_add(tables.mask(heads)?)?;
         let scores = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
         let weights = scores.broadcast_div(&scores.sum_keepdim(D::Minus1)?)?;
         let mixed = weights.matmul(&v)?.transpose(0, 1)?.contiguous()?.reshape((n, heads.out()))?;
@@ -271,7 +278,8 @@ mod tests {
 
     /// Llama's layer with grouped heads and odd sizes.
     fn llama() -> LayerShape {
-        let heads = Heads { query: 6, key_value: 2, dim: 10, scale: 0.3, cap: None, window: None };
+        let heads =
+            Heads { query: 6, key_value: 2, dim: 10, scale: 0.3, cap: None, window: None, causal: true };
         LayerShape {
             hidden: 28,
             inner: 37,
@@ -291,7 +299,8 @@ mod tests {
 
     /// Everything that a family may have, in three layers.
     fn shapes() -> Vec<(LayerShape, Family)> {
-        let square = Heads { query: 4, key_value: 4, dim: 8, scale: 0.4, cap: None, window: None };
+        let square =
+            Heads { query: 4, key_value: 4, dim: 8, scale: 0.4, cap: None, window: None, causal: true };
         let gpt2 = LayerShape {
             hidden: 32,
             inner: 48,
@@ -433,6 +442,23 @@ mod tests {
                 let positions: Vec<u32> = (0..66).chain(66..68).chain(66..97).chain(0..5).collect();
                 check(&shape, trained, &trees, &positions, &format!("{family:?}, {name}, a tree"));
             }
+        }
+    }
+
+    /// A layer in which every token sees every other of its picture, as CLIP's.
+    #[test]
+    fn a_layer_that_is_not_causal_equals_the_plain_one() {
+        let (gpt2, family) = shapes().swap_remove(1);
+        let heads = Heads { causal: false, ..gpt2.heads };
+        let shape = LayerShape { heads, activation: Activation::QuickGelu, ..gpt2 };
+        let trees = [Tree::alone(0..1), Tree::alone(1..131), Tree::alone(131..196)];
+        let positions: Vec<u32> = (0..196).collect();
+        for (name, trained) in [
+            ("nothing", Trained::Nothing),
+            ("all", Trained::All),
+            ("lora", lora(&shape, family, (false, 0.1), |_| true)),
+        ] {
+            check(&shape, &trained, &trees, &positions, &format!("not causal, {name}"));
         }
     }
 }

@@ -164,6 +164,7 @@ impl LayerShape {
             scale: (config.attention_scale / by_layer) as f32,
             cap: config.attention_cap.map(|cap| cap as f32),
             window,
+            causal: true,
         };
         let rotation = match &config.positions {
             Positions::Rotary { local: Some(_), .. } if window.is_some() => Some(1),

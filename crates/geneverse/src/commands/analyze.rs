@@ -5,6 +5,7 @@ mod compare;
 mod embed;
 mod enrich;
 mod figures;
+mod markers;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Figures(figures::Command),
     /// Texts into vectors: by a sentence encoder, by any model's states, or by an endpoint
     Embed(embed::EmbedArgs),
+    /// Genes that mark cell types, found in expression: the Wilcoxon rank-sum test
+    Markers(Box<markers::MarkersArgs>),
 }
 
 /// Runs `analyze`.
@@ -35,5 +38,6 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Enrich(args) => enrich::run(&args, ui),
         Command::Figures(command) => figures::run(command, ui),
         Command::Embed(args) => embed::run(&args, ui),
+        Command::Markers(args) => markers::run(&args, ui),
     }
 }

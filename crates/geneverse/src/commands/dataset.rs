@@ -1,6 +1,8 @@
-//! `dataset genes`, `dataset text`, `dataset synthesize` and `dataset inspect`: what a model learns from.
+//! `dataset genes`, `dataset proteins`, `dataset markers`, `dataset text`, `dataset synthesize` and `dataset inspect`: what a model learns from.
 
 mod inspect;
+mod markers;
+mod proteins;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,10 @@ use inspect::{InspectArgs, duplicates_text, leakage_text, retrieval_text};
 pub(crate) enum Command {
     /// Instruction data for the gene task, split without leakage, with a dataset card
     Genes(GenesArgs),
+    /// Pictures and questions of the protein task, from structure files and names
+    Proteins(Box<proteins::ProteinsArgs>),
+    /// Pictures and questions of the marker task, from a tissue and a table of known markers
+    Markers(Box<markers::MarkersArgs>),
     /// Lengths, kinds, duplicates and odd answers of any instruction data, and what of one set is in another
     Inspect(InspectArgs),
     /// Plain text about genes, to pretrain a small base model on
@@ -154,6 +160,8 @@ pub(crate) struct TextArgs {
 pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
     match command {
         Command::Genes(args) => run_genes(args, ui),
+        Command::Proteins(args) => proteins::run(&args, ui),
+        Command::Markers(args) => markers::run(&args, ui),
         Command::Inspect(args) => inspect::run(args, ui),
         Command::Text(args) => run_text(args, ui),
         Command::Synthesize(args) => super::synthesize::run(args, ui),

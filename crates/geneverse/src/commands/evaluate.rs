@@ -4,11 +4,12 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Args;
-use geneverse_data::stage::{Found, finish, hash_file, look, read_json};
+use geneverse_data::stage::{Found, Manifest, finish, hash_file, look, manifest_path, read_json};
 use geneverse_eval::index::GeneIndex;
 use geneverse_eval::measure::Intervals;
-use geneverse_eval::scores::{Scores, evaluate_file};
+use geneverse_eval::scores::{RULES, Scores, evaluate_file};
 use geneverse_eval::text::Bleu;
 use serde_json::json;
 
@@ -46,7 +47,8 @@ pub(crate) struct EvaluateArgs {
 pub(crate) fn run(args: &EvaluateArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
     let EvaluateArgs { answers, db, out } = args;
     let db_hash = db.as_deref().map(hash_file).transpose()?;
-    let key = json!({"answers": hash_file(answers)?, "db": db_hash});
+    let key = json!({"answers": hash_file(answers)?, "db": db_hash, "rules": RULES});
+    refuse_older(out)?;
     let scores: Scores = match look(out, STAGE, &key)? {
         Found::Done(_) if out.is_file() => read_json(out)?,
         Found::Done(_) | Found::Unfinished => {
@@ -60,6 +62,24 @@ pub(crate) fn run(args: &EvaluateArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
     };
     ui.result(&scores, || text(out, &scores))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Scores by other rules are neither shown as finished nor overwritten.
+fn refuse_older(out: &Path) -> anyhow::Result<()> {
+    let path = manifest_path(out);
+    if !path.is_file() {
+        return Ok(());
+    }
+    let manifest: Manifest = read_json(&path)?;
+    let then = manifest.key.get("rules").and_then(serde_json::Value::as_u64).unwrap_or(1);
+    if manifest.stage == STAGE && then != u64::from(RULES) {
+        bail!(
+            "{}: found grades by the rules of version {then}, expected version {RULES}, with which they are not to be \
+             compared; remove it to grade anew, or choose another --out",
+            out.display()
+        );
+    }
+    Ok(())
 }
 
 fn text(out: &Path, scores: &Scores) -> String {
@@ -96,4 +116,26 @@ fn claims_text(scores: &Scores) -> String {
         share(claim_recall),
         share(hallucinated_identifiers)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grades_by_other_rules_are_refused_with_a_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("scores.json");
+        assert!(refuse_older(&out).is_ok());
+        finish(&out, STAGE, json!({"answers": "a", "db": null}), json!({})).unwrap();
+        let error = refuse_older(&out).unwrap_err().to_string();
+        let wanted = format!(
+            "{}: found grades by the rules of version 1, expected version {RULES}, with which they are not to be compared; \
+             remove it to grade anew, or choose another --out",
+            out.display()
+        );
+        assert_eq!(error, wanted);
+        finish(&out, STAGE, json!({"answers": "a", "db": null, "rules": RULES}), json!({})).unwrap();
+        assert!(refuse_older(&out).is_ok());
+    }
 }

@@ -1,7 +1,8 @@
 //! `generate`: prompts to `answers.jsonl`, an answer at a time.
 //!
 //! Finished answers are appended to `OUT.part` at once, so that an interrupted run goes on where it was; at the
-//! end they are put in the prompts' order, written to OUT, and the part is removed.
+//! end they are put in the prompts' order, written to OUT, and the part is removed. What a LLaVA sees of the questions'
+//! pictures lies in `OUT.features` till then.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -17,9 +18,11 @@ use geneverse_data::dataset::{Example, read_examples};
 use geneverse_data::progress::Progress;
 use geneverse_data::prompt::Template;
 use geneverse_data::stage::{self, Found, hash_bytes, hash_file, read_json};
+use geneverse_model::batch::encode_prompt;
 use geneverse_model::config::ModelConfig;
 use geneverse_model::config::generation::GenerationSettings;
 use geneverse_model::generate::{Event, GenerateConfig, generate};
+use geneverse_model::pictures::Seen;
 use geneverse_model::tokens::Tokenizer;
 use geneverse_model::{Decoder, ModelError};
 use serde::Serialize;
@@ -28,6 +31,7 @@ use serde_json::json;
 use crate::commands::train::{ASKING, Asking};
 use crate::config::model_folder;
 use crate::inputs::model_inputs;
+use crate::pictures::{self, Looked};
 use crate::stop;
 use crate::ui::Ui;
 
@@ -48,7 +52,8 @@ pub(crate) struct GenerateArgs {
     /// The answers to write
     #[arg(long, default_value = "answers.jsonl")]
     pub(crate) out: PathBuf,
-    /// The text around an instruction [default: what the adapter was trained with, else alpaca]
+    /// The text around an instruction [default: what the adapter was trained with, else
+    /// vicuna_v1 for a LLaVA and alpaca for others]
     #[arg(long)]
     pub(crate) prompt: Option<String>,
     /// Longest answer in tokens
@@ -110,8 +115,9 @@ pub(crate) fn run(args: &GenerateArgs, ui: &Ui) -> Result<ExitCode> {
 /// The stage `generate`.
 pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
     let folder = model_folder(&args.model)?;
-    let template = template(args, &folder)?;
-    let settings = GenerationSettings::read(&folder, &ModelConfig::read(&folder)?)?;
+    let config = ModelConfig::read(&folder)?;
+    let template = template(args, &folder, config.vision.is_some())?;
+    let settings = GenerationSettings::read(&folder, &config)?;
     let repetition_penalty = args.repetition_penalty.unwrap_or(settings.repetition_penalty);
     let no_repeat_ngram_size = args.no_repeat_ngram_size.unwrap_or(settings.no_repeat_ngram_size);
     if !(repetition_penalty > 0.0 && repetition_penalty.is_finite()) {
@@ -120,9 +126,21 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
     let mut inputs = model_inputs(&folder)?;
     inputs.insert("prompts".to_owned(), hash_file(&args.prompts)?);
     if let Some(adapter) = &args.adapter {
-        for file in ["adapter_config.json", "adapter_model.safetensors"] {
-            inputs.insert(file.to_owned(), hash_file(&adapter.join(file))?);
+        for file in ["adapter_config.json", "adapter_model.safetensors", "non_lora_trainables.safetensors"] {
+            let path = adapter.join(file);
+            if path.exists() || file.starts_with("adapter") {
+                inputs.insert(file.to_owned(), hash_file(&path)?);
+            }
         }
+    }
+    let questions = || -> Result<Vec<Example>> {
+        let mut examples = read_examples(&args.prompts)?;
+        examples.truncate(args.limit.unwrap_or(usize::MAX));
+        Ok(examples)
+    };
+    if config.vision.is_some() {
+        let shown = pictures::shown([(args.prompts.as_path(), questions()?.as_slice())])?;
+        pictures::add_inputs(&config, &shown, &mut inputs)?;
     }
     let name = args.name.clone().unwrap_or_else(|| {
         let folder = args.adapter.as_deref().and_then(Path::parent).unwrap_or(&folder);
@@ -143,9 +161,10 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
         );
     }
 
-    let mut examples = read_examples(&args.prompts)?;
-    examples.truncate(args.limit.unwrap_or(usize::MAX));
+    let examples = questions()?;
     let mut part = Part::open(&args.out, &hash_bytes(key.to_string().as_bytes()))?;
+    // What is seen of many pictures is more than memory holds.
+    let features = beside(&args.out, "features");
     let waiting: Vec<&Example> = examples.iter().filter(|e| !part.answers.contains_key(&e.id)).collect();
     let begun = Instant::now();
     let (mut new_tokens, mut cut, mut load_seconds, mut generate_seconds) = (0, 0, 0.0, 0.0);
@@ -155,14 +174,17 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
         if let Some(adapter) = &args.adapter {
             model = model.with_adapter(adapter)?.merged(None);
         }
-        let bos = model.config().bos_token_id;
+        // Of all questions, so that an interrupted run finds what it has seen.
+        let shown = pictures::shown([(args.prompts.as_path(), examples.as_slice())])?;
+        let looked = pictures::look(&folder, &mut model, &shown, Some(&features), ui)?;
+        if let Looked::Stopped = looked {
+            let answers = part.answers.len();
+            return Ok(Report { out: args.out.clone(), answers, ..Report::default() });
+        }
+        let seen = looked.album().map(|album| Seen { album, file: &args.prompts });
         let mut prompts = Vec::new();
         for example in &waiting {
-            let mut ids = tokenizer.encode(&template.render(&example.instruction, &example.input))?;
-            if bos.is_some() && ids.first() != bos.as_ref() {
-                ids.splice(0..0, bos);
-            }
-            prompts.push(ids);
+            prompts.push(encode_prompt(example, template, &tokenizer, model.config(), seen)?);
         }
         settings.ignored.iter().for_each(|line| ui.note(&format!("note: {line}")));
         let config = GenerateConfig {
@@ -197,7 +219,7 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
             new_tokens += generated.ids.len();
             cut += usize::from(!generated.stopped);
             let text = tokenizer.decode(&generated.ids)?;
-            let answer = answer(waiting[generated.prompt], text.trim(), &name);
+            let answer = answer(waiting[generated.prompt], &args.prompts, text.trim(), &name);
             part.push(answer).map_err(|e| ModelError::Run(format!("{e:#}")))?;
             ui.set(part.answers.len() as u64);
             ui.state(&format!(
@@ -213,6 +235,10 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
     let finished = answers == examples.len();
     if finished {
         part.finish(&examples)?;
+        if features.exists() {
+            fs::remove_dir_all(&features)
+                .with_context(|| format!("{}: cannot remove", features.display()))?;
+        }
         let facts = json!({"answers": answers, "new_tokens": new_tokens, "seconds": seconds, "cut": cut});
         stage::finish(&args.out, STAGE, key, facts)?;
     }
@@ -240,15 +266,15 @@ impl Stream {
     }
 }
 
-fn answer(example: &Example, text: &str, model: &str) -> Answer {
+fn answer(example: &Example, prompts: &Path, text: &str, model: &str) -> Answer {
     Answer {
         id: example.id.clone(),
         task: example.task,
         subject: example.subject.clone(),
-        cell_type: None,
-        label: None,
+        cell_type: example.cell_type.clone(),
+        label: example.label.clone(),
         prompt: example.instruction.clone(),
-        image: None,
+        image: example.picture_paths(prompts).first().map(|path| path.display().to_string()),
         answer: text.to_owned(),
         reference: example.output.clone(),
         model: model.to_owned(),
@@ -256,13 +282,15 @@ fn answer(example: &Example, text: &str, model: &str) -> Answer {
 }
 
 /// The template that is asked for, else the one that the adapter or the model was trained with.
-fn template(args: &GenerateArgs, folder: &Path) -> Result<Template> {
+fn template(args: &GenerateArgs, folder: &Path, sees: bool) -> Result<Template> {
     let remembered =
         args.adapter.iter().map(PathBuf::as_path).chain([folder]).find(|f| f.join(ASKING).exists());
     let remembered: Option<Asking> = remembered.map(|f| read_json(&f.join(ASKING))).transpose()?;
     if let Some(name) = &args.prompt {
-        return serde_json::from_value(json!(name))
-            .with_context(|| format!("--prompt {name}: expected alpaca or plain"));
+        return serde_json::from_value(json!(name)).with_context(|| {
+            let known = Template::ALL.map(Template::name).join(", ");
+            format!("--prompt {name}: expected one of {known}")
+        });
     }
     match remembered {
         Some(asking) if asking.prompt.hash() != asking.prompt_hash => bail!(
@@ -271,8 +299,17 @@ fn template(args: &GenerateArgs, folder: &Path) -> Result<Template> {
             asking.prompt
         ),
         Some(asking) => Ok(asking.prompt),
+        None if sees => Ok(Template::VicunaV1),
         None => Ok(Template::Alpaca),
     }
+}
+
+/// `OUT.END`
+fn beside(out: &Path, end: &str) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(end);
+    out.with_file_name(name)
 }
 
 /// Answers so far, on disk as they come.
@@ -286,9 +323,7 @@ struct Part {
 impl Part {
     /// Opens what an interrupted run with the same key has left; what another one has left is dropped.
     fn open(out: &Path, key: &str) -> Result<Self> {
-        let mut name = out.file_name().unwrap_or_default().to_owned();
-        name.push(".part");
-        let path = out.with_file_name(name);
+        let path = beside(out, "part");
         let text = fs::read_to_string(&path).unwrap_or_default();
         let mut lines = text.lines();
         let mut answers = HashMap::new();

@@ -2,14 +2,15 @@
 //! `inspect perplexity` are in `memory.rs` and `perplexity.rs`, `inspect continuations` in `continuations.rs`.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use geneverse_data::dataset::Example;
+use geneverse_data::dataset::{Example, PLACEHOLDER};
 use geneverse_model::batch::{Encoding, Pack, Packing, Sequence, encode_examples};
 use geneverse_model::config::ModelConfig;
+use geneverse_model::pictures::{Album, PICTURE, PictureFile, Seen, place_ids};
 use geneverse_model::recipe::Recipe;
 use geneverse_model::tokens::Tokenizer;
 use geneverse_model::train::order;
@@ -22,6 +23,8 @@ use crate::commands::memory::{self, MemoryArgs};
 use crate::commands::perplexity::{self, PerplexityArgs};
 use crate::commands::train::read_data;
 use crate::config::{model_folder, read_recipe};
+use crate::pictures::{self, Looked};
+use crate::stop;
 use crate::ui::Ui;
 
 /// How many characters of what is cut off are shown; `--json` has all.
@@ -48,7 +51,8 @@ after the first i + 1 ids. The ids are taken as they are: no begin-of-sequence t
 beside the weights, not merged. A file of that name is overwritten.
 
 Example:
-  geneverse inspect logits --model models/geneverse-nano --ids 1,15,27 --out logits.safetensors")]
+  geneverse inspect logits --model models/geneverse-nano --ids 1,15,27 --out logits.safetensors
+  geneverse inspect logits --model llava --ids '1,<image>,13' --image protein.png --out logits.safetensors")]
 pub(crate) struct LogitsArgs {
     /// A checkpoint folder
     #[arg(long, value_name = "DIR")]
@@ -56,13 +60,19 @@ pub(crate) struct LogitsArgs {
     /// A PEFT adapter for it
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
-    /// Token ids with commas between
+    /// Token ids with commas between; `<image>` stands for a picture, as the model's own token for it does
     #[arg(long, value_name = "ID,ID,…", value_parser = read_ids)]
     ids: Ids,
+    /// A picture for a placeholder, PNG or JPEG; several in their order
+    #[arg(long, value_name = "FILE")]
+    image: Vec<PathBuf>,
     /// The file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
+
+/// Stands for a picture among ids: a number that no token has.
+const HERE: u32 = u32::MAX;
 
 /// Token ids, at least one.
 #[derive(Debug, Clone)]
@@ -73,7 +83,11 @@ fn read_ids(text: &str) -> Result<Ids, String> {
     if text.trim().is_empty() {
         return Err(format!("it holds no token id; {way}"));
     }
-    let id = |part: &str| part.trim().parse().map_err(|_| format!("{part:?} is no token id; {way}"));
+    let id = |part: &str| match part.trim() {
+        PLACEHOLDER => Ok(HERE),
+        part => part.parse(),
+    };
+    let id = |part: &str| id(part).map_err(|_| format!("{part:?} is no token id; {way}"));
     text.split(',').map(id).collect::<Result<_, _>>().map(Ids)
 }
 
@@ -108,10 +122,11 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
 }
 
 fn logits(args: LogitsArgs, ui: &Ui) -> Result<ExitCode> {
-    let LogitsArgs { model, adapter, ids: Ids(ids), out } = args;
-    let mut decoder = Decoder::read(&model_folder(&model)?)?;
+    let LogitsArgs { model, adapter, ids: Ids(ids), image, out } = args;
+    let folder = model_folder(&model)?;
+    let mut decoder = Decoder::read(&folder)?;
     let vocabulary = decoder.config().vocab_size;
-    if let Some(id) = ids.iter().find(|id| **id as usize >= vocabulary) {
+    if let Some(id) = ids.iter().find(|id| **id as usize >= vocabulary && **id != HERE) {
         bail!(
             "--ids: {id} is outside of the vocabulary of {model}, expected ids from 0 to {}",
             vocabulary - 1
@@ -120,11 +135,35 @@ fn logits(args: LogitsArgs, ui: &Ui) -> Result<ExitCode> {
     if let Some(adapter) = &adapter {
         decoder = decoder.with_adapter(adapter)?;
     }
+    let looked = pictures::look(&folder, &mut decoder, &PictureFile::all(image.clone())?, None, ui)?;
+    if let Looked::Stopped = looked {
+        return Ok(stop::exit());
+    }
+    let ids = with_pictures(&ids, &image, decoder.config(), looked.album())?;
     let logits = decoder.logits(&ids)?;
     write_matrix(&out, "logits", &logits, vocabulary)?;
     let said = json!({"out": out, "time": ids.len(), "vocabulary": vocabulary});
     ui.result(&said, || format!("{}: logits ({}, {vocabulary})", out.display(), ids.len()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ids with the tokens of pictures in their places.
+fn with_pictures(
+    ids: &[u32],
+    image: &[PathBuf],
+    config: &ModelConfig,
+    album: Option<&Album>,
+) -> Result<Vec<u32>> {
+    let tokens: Vec<_> = image.iter().filter_map(|path| album?.ids(path)).collect();
+    let token = config.vision.as_ref().and_then(|vision| vision.image_token());
+    let ids: Vec<u32> = ids.iter().map(|id| if Some(*id) == token { HERE } else { *id }).collect();
+    place_ids(&ids, HERE, &tokens).or_else(|places| {
+        let pictures = image.len();
+        bail!(
+            "--image: {pictures} pictures, and --ids has {places} places for them; expected as many {PLACEHOLDER} in --ids, \
+             or for each picture as many as it has tokens"
+        )
+    })
 }
 
 /// The first micro-batch of a recipe.
@@ -200,12 +239,12 @@ struct Part {
 fn batch(args: BatchArgs, ui: &Ui) -> Result<ExitCode> {
     let BatchArgs { recipe, set, limit } = args;
     let recipe = read_recipe(&recipe, &set)?;
-    let batch = first_batch(&recipe, limit.unwrap_or(usize::MAX))?;
+    let Some(batch) = first_batch(&recipe, limit.unwrap_or(usize::MAX), ui)? else { return Ok(stop::exit()) };
     ui.result(&batch, || batch_text(&batch))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn first_batch(recipe: &Recipe, limit: usize) -> Result<Batch> {
+fn first_batch(recipe: &Recipe, limit: usize, ui: &Ui) -> Result<Option<Batch>> {
     let Some(base) = &recipe.model.base else {
         bail!(
             "recipe: model.base is missing, expected a checkpoint folder; there is no such batch in pretraining"
@@ -217,7 +256,18 @@ fn first_batch(recipe: &Recipe, limit: usize) -> Result<Batch> {
     let order = order(examples.len(), recipe.data.shuffle.then_some(recipe.run.seed), 0);
     let count = recipe.optim.micro_batch.min(recipe.optim.batch_size);
     let chosen: Vec<Example> = order.iter().take(count).map(|i| examples[*i].clone()).collect();
-    let (sequences, encoded) = encode_examples(&chosen, &tokenizer, &config, &recipe.encoding())?;
+    let file = Path::new(&recipe.data.train);
+    let shown = pictures::shown([(file, chosen.as_slice())])?;
+    let looked = if shown.is_empty() {
+        Looked::Nothing
+    } else {
+        pictures::look(&base, &mut Decoder::read(&base)?, &shown, None, ui)?
+    };
+    if let Looked::Stopped = looked {
+        return Ok(None);
+    }
+    let seen = looked.album().map(|album| Seen { album, file });
+    let (sequences, encoded) = encode_examples(&chosen, &tokenizer, &config, &recipe.encoding(), seen)?;
     let rows = |packing| Pack::new(&sequences, &config, packing).len();
     let (apart, padded) = (rows(Packing::Apart), rows(Packing::Padded));
     let rows = Rows {
@@ -239,7 +289,8 @@ fn first_batch(recipe: &Recipe, limit: usize) -> Result<Batch> {
             false => None,
             true => {
                 let encoding = Encoding { cutoff: usize::MAX, ..recipe.encoding() };
-                let whole = encode_examples(std::slice::from_ref(example), &tokenizer, &config, &encoding)?.0;
+                let whole =
+                    encode_examples(std::slice::from_ref(example), &tokenizer, &config, &encoding, seen)?.0;
                 let (ids, kept) = (&whole[0].ids, sequence.ids.len());
                 Some(Cut { kept, of: ids.len(), lost: text(&tokenizer, &ids[..kept], &ids[kept..])? })
             }
@@ -255,7 +306,7 @@ fn first_batch(recipe: &Recipe, limit: usize) -> Result<Batch> {
         });
     }
     let (tokens, trained_tokens) = (encoded.tokens, encoded.trained_tokens);
-    Ok(Batch { sequences: sequences.len(), tokens, trained_tokens, rows, special, shown })
+    Ok(Some(Batch { sequences: sequences.len(), tokens, trained_tokens, rows, special, shown }))
 }
 
 /// A sequence's text, where trained and untrained tokens meet taken apart.
@@ -278,11 +329,17 @@ fn parts(tokenizer: &Tokenizer, sequence: &Sequence) -> Result<Vec<Part>> {
 /// The text of tokens that follow others, special tokens written out.
 fn text(tokenizer: &Tokenizer, before: &[u32], ids: &[u32]) -> Result<String> {
     let (mut text, mut plain) = (String::new(), Vec::new());
+    let before = &before.iter().copied().filter(|id| *id < PICTURE).collect::<Vec<u32>>();
     for id in ids {
-        if tokenizer.decode(&[*id])?.is_empty() {
+        if *id >= PICTURE || tokenizer.decode(&[*id])?.is_empty() {
             text.push_str(&plain_text(tokenizer, before, &plain)?);
             plain.clear();
-            text.push_str(&tokenizer.token(*id).unwrap_or_default());
+            match *id >= PICTURE {
+                // A picture's tokens as one.
+                true if text.ends_with(PLACEHOLDER) => {}
+                true => text.push_str(PLACEHOLDER),
+                false => text.push_str(&tokenizer.token(*id).unwrap_or_default()),
+            }
         } else {
             plain.push(*id);
         }

@@ -1,6 +1,7 @@
 //! `lab`: data of our own, for what must run with nothing at hand.
 
 mod proteins;
+mod tissue;
 
 use std::process::ExitCode;
 
@@ -12,11 +13,14 @@ use crate::ui::Ui;
 pub(crate) enum Command {
     /// Ideal folds as PDB files, named by class: helix bundles, sheets, barrels, mixed and disordered ones
     Proteins(proteins::ProteinsArgs),
+    /// A tissue whose cell types and marker genes are known, in the form of a Xenium output folder
+    Tissue(tissue::TissueArgs),
 }
 
 /// Runs `lab`.
 pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
     match command {
         Command::Proteins(args) => proteins::run(args, ui),
+        Command::Tissue(args) => tissue::run(&args, ui),
     }
 }

@@ -1,19 +1,23 @@
 //! `inspect memory`: what a recipe's run will need, without training.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use geneverse_data::dataset::Example;
 use geneverse_model::Decoder;
 use geneverse_model::batch::encode_examples;
 use geneverse_model::memory::{Memory, available, predict, resident};
+use geneverse_model::pictures::Seen;
 use geneverse_model::tokens::Tokenizer;
 use serde::Serialize;
 
 use crate::commands::preflight::gib;
-use crate::commands::train::{read_data, thousands};
+use crate::commands::train::{pictures_of, read_data, thousands, validation_file};
 use crate::config::{base_folder, read_recipe};
+use crate::pictures::{self, Looked};
+use crate::stop;
 use crate::ui::Ui;
 
 #[derive(Debug, Args)]
@@ -51,11 +55,23 @@ pub(crate) fn run(args: MemoryArgs, ui: &Ui) -> Result<ExitCode> {
     let recipe = read_recipe(&recipe, &set)?;
     let base = base_folder(&recipe)?;
     let tokenizer = Tokenizer::read(&base)?;
-    let model = Decoder::read(&base)?;
-    let (examples, validation) = read_data(&recipe)?;
-    let encode = |examples: &[_]| encode_examples(examples, &tokenizer, model.config(), &recipe.encoding());
-    let sequences = encode(&examples).with_context(|| recipe.data.train.clone())?.0;
-    let validation = if validation.is_empty() { Vec::new() } else { encode(&validation)?.0 };
+    let mut model = Decoder::read(&base)?;
+    let recipe = recipe.for_model(model.config())?;
+    let data = read_data(&recipe)?;
+    let kept = recipe.vision.as_ref().and_then(|vision| vision.features.as_deref()).map(Path::new);
+    let looked = pictures::look(&base, &mut model, &pictures_of(&recipe, &data)?, kept, ui)?;
+    if let Looked::Stopped = looked {
+        return Ok(stop::exit());
+    }
+    let (examples, validation) = data;
+    let encode = |examples: &[Example], file: &str| {
+        let seen = looked.album().map(|album| Seen { album, file: Path::new(file) });
+        encode_examples(examples, &tokenizer, model.config(), &recipe.encoding(), seen)
+            .with_context(|| file.to_owned())
+    };
+    let sequences = encode(&examples, &recipe.data.train)?.0;
+    let validation =
+        if validation.is_empty() { Vec::new() } else { encode(&validation, validation_file(&recipe))?.0 };
     drop(examples);
     let predict = |recompute| predict(&model, &recipe, (&sequences, &validation), recompute, resident());
     let (keep, recompute) = (predict(false)?, predict(true)?);

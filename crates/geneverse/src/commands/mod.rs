@@ -19,8 +19,10 @@ pub(crate) mod perplexity;
 pub(crate) mod postprocess;
 pub(crate) mod preflight;
 pub(crate) mod quickstart;
+pub(crate) mod render;
 pub(crate) mod report;
 pub(crate) mod synthesize;
+pub(crate) mod tissue;
 pub(crate) mod train;
 
 use std::process::ExitCode;
@@ -43,6 +45,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Evaluate(args) => evaluate::run(&args, ui),
         Command::Analyze(command) => analyze::run(command, ui),
         Command::Judge(args) => judge::run(args, ui),
+        Command::Render(command) => render::run(command, ui),
         Command::Lab(command) => lab::run(command, ui),
         Command::Report(args) => report::run(args, ui),
     }

@@ -1,10 +1,12 @@
 //! What is said and checked before the first step: the data as the model will see it, and whether the run fits.
 
 use anyhow::{Result, bail};
+use geneverse_data::dataset::PLACEHOLDER;
 use geneverse_data::progress::Progress;
 use geneverse_model::batch::{EncodingReport, Sequence};
 use geneverse_model::config::ModelConfig;
 use geneverse_model::memory::{Memory, available, packing_gain, predict};
+use geneverse_model::pictures::PICTURE;
 use geneverse_model::recipe::{Device, Kind, Recipe};
 use geneverse_model::tokens::Tokenizer;
 use geneverse_model::train::Steps;
@@ -116,10 +118,15 @@ impl Preflight<'_> {
         let (mut text, mut plain) = (String::new(), Vec::new());
         let decoded = |ids: &[u32]| self.tokenizer.decode(ids).unwrap_or_default();
         for id in ids {
-            if decoded(&[*id]).is_empty() {
+            if *id >= PICTURE || decoded(&[*id]).is_empty() {
                 text += &decoded(&plain);
                 plain.clear();
-                text += &self.tokenizer.token(*id).unwrap_or_default();
+                match *id >= PICTURE {
+                    // A picture's tokens as one.
+                    true if text.ends_with(PLACEHOLDER) => {}
+                    true => text += PLACEHOLDER,
+                    false => text += &self.tokenizer.token(*id).unwrap_or_default(),
+                }
             } else {
                 plain.push(*id);
             }

@@ -13,11 +13,13 @@ use geneverse_data::prompt::Template;
 use geneverse_data::stage::{self, Found, atomic_write, hash_bytes, hash_file, write_json};
 use geneverse_model::adapter::write_adapter;
 use geneverse_model::batch::{EncodingReport, Sequence, encode_documents, encode_examples};
+use geneverse_model::config::ModelConfig;
 use geneverse_model::memory::resident;
+use geneverse_model::pictures::{PictureFile, Seen};
 use geneverse_model::recipe::{Kind, Recipe};
 use geneverse_model::run::{check_checkpoint, has_checkpoint, peak_rss_mib};
 use geneverse_model::tokens::Tokenizer;
-use geneverse_model::train::{Outcome, Run, remove_checkpoints, train};
+use geneverse_model::train::{Outcome, Run, Steps, remove_checkpoints, train};
 use geneverse_model::{Decoder, Precision};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -25,6 +27,7 @@ use serde_json::{Value, json};
 use crate::commands::preflight::Preflight;
 use crate::config::{base_folder, read_recipe, write_recipe};
 use crate::inputs::model_inputs;
+use crate::pictures::{self, Looked};
 use crate::stop;
 use crate::ui::Ui;
 
@@ -134,32 +137,49 @@ pub(crate) struct Asking {
 /// The file that holds [`Asking`].
 pub(crate) const ASKING: &str = "geneverse.json";
 
+/// What the tower sees of the pictures, in a run's folder.
+const FEATURES: &str = "features";
+
 /// The stage `train`.
 pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: Resume, ui: &Ui) -> Result<Trained> {
     let base = base_folder(recipe)?;
+    let recipe = &recipe.clone().for_model(&ModelConfig::read(&base)?)?;
     let mut inputs = model_inputs(&base)?;
     inputs.insert("train".to_owned(), hash_file(Path::new(&recipe.data.train))?);
     if let Some(validation) = &recipe.data.validation {
         inputs.insert("validation".to_owned(), hash_file(Path::new(validation))?);
     }
+    let shown = if recipe.vision.is_some() { pictures_of(recipe, &read_data(recipe)?)? } else { Vec::new() };
+    pictures::add_inputs(&ModelConfig::read(&base)?, &shown, &mut inputs)?;
     let result = out.join(if recipe.method.kind == Kind::Lora { "adapter" } else { "model" });
     let stage = Stage { name: "train", out, recipe, inputs: json!(inputs), result, resume };
     if let Some(done) = stage.look()? {
         return Ok(done);
     }
     let tokenizer = Tokenizer::read(&base)?;
-    let model = Decoder::read(&base)?;
+    let mut model = Decoder::read(&base)?;
     let lora = recipe.lora()?;
     if let Some(lora) = &lora {
         // Before anything is told of a run that cannot be.
         lora.check_targets(model.config()).context("recipe: method.targets")?;
     }
     let (train_set, validation_set) = read_data(recipe)?;
-    let (sequences, encoded) = encode_examples(&train_set, &tokenizer, model.config(), &recipe.encoding())
-        .with_context(|| recipe.data.train.clone())?;
+    let features = out.join(FEATURES);
+    let kept = recipe.vision.as_ref().and_then(|vision| vision.features.as_deref()).map(Path::new);
+    let looked = pictures::look(&base, &mut model, &shown, Some(kept.unwrap_or(&features)), ui)?;
+    if let Looked::Stopped = looked {
+        let outcome = Outcome::stopped_before(Steps::new(recipe, train_set.len()).total);
+        return Ok(Trained { result: stage.result, found_done: false, outcome });
+    }
+    let encode = |examples: &[Example], file: &str| {
+        let seen = looked.album().map(|album| Seen { album, file: Path::new(file) });
+        encode_examples(examples, &tokenizer, model.config(), &recipe.encoding(), seen)
+            .with_context(|| file.to_owned())
+    };
+    let (sequences, encoded) = encode(&train_set, &recipe.data.train)?;
     let validation = match validation_set.is_empty() {
         true => Vec::new(),
-        false => encode_examples(&validation_set, &tokenizer, model.config(), &recipe.encoding())?.0,
+        false => encode(&validation_set, validation_file(recipe))?.0,
     };
     let names: Vec<String> = train_set.into_iter().map(|example| example.id).collect();
     drop(validation_set);
@@ -178,6 +198,9 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: Resume, ui: &Ui) -> 
         (None, Some(blocks)) => model.expand(blocks)?,
         (None, None) => model.train_all(),
     };
+    if let Some(rate) = recipe.projector_rate() {
+        model = model.train_projector(rate)?;
+    }
     if let Some(init) = &recipe.method.init {
         model = model.load_adapter(Path::new(init))?;
     }
@@ -202,7 +225,14 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: Resume, ui: &Ui) -> 
     }
     let asking = Asking { prompt: recipe.data.prompt, prompt_hash: recipe.data.prompt.hash() };
     write_json(&stage.result.join(ASKING), &asking)?;
-    stage.finish(&encoded, outcome)
+    let trained = stage.finish(&encoded, outcome)?;
+    if kept.is_none() && features.exists() {
+        // Nothing reads them any more.
+        drop((model, looked));
+        std::fs::remove_dir_all(&features)
+            .with_context(|| format!("{}: cannot remove", features.display()))?;
+    }
+    Ok(trained)
 }
 
 /// The stage `pretrain`: text, a document a line, to a new model and its tokenizer.
@@ -305,6 +335,7 @@ impl Stage<'_> {
             ("run", "keep"),
             ("run", "recompute"),
             ("run", "check_memory"),
+            ("vision", "features"),
         ] {
             if let Some(section) = recipe.get_mut(section).and_then(Value::as_object_mut) {
                 section.remove(key);
@@ -362,6 +393,20 @@ impl Stage<'_> {
         remove_checkpoints(self.out)?;
         Ok(Trained { result: self.result, found_done: false, outcome })
     }
+}
+
+/// The file that validation examples are from.
+pub(crate) fn validation_file(recipe: &Recipe) -> &str {
+    recipe.data.validation.as_deref().unwrap_or(&recipe.data.train)
+}
+
+/// The pictures of training and validation examples.
+pub(crate) fn pictures_of(
+    recipe: &Recipe,
+    (train, validation): &(Vec<Example>, Vec<Example>),
+) -> Result<Vec<PictureFile>> {
+    let files = [(recipe.data.train.as_str(), train), (validation_file(recipe), validation)];
+    pictures::shown(files.into_iter().map(|(file, examples)| (Path::new(file), examples.as_slice())))
 }
 
 /// Training and validation examples; without a validation file, the last `validation_size` in a drawn order.

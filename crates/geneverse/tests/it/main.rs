@@ -11,12 +11,16 @@ mod dataset;
 mod fetch;
 mod inspect;
 mod judge;
+mod pictures;
 mod pipeline;
 mod real_files;
+mod render;
+mod render_spatial;
 #[path = "../../../geneverse-data/tests/support/server.rs"]
 mod server;
 mod synthesize;
 mod training;
+mod vision;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,8 +1,11 @@
 //! What a text says that a gene is or makes, against its kind.
 
+use std::sync::LazyLock;
+
 use geneverse_data::gene::{GeneKind, GeneRecord};
 
 use super::{ends_with_word, is_subject, predicate};
+use crate::phrases::Phrases;
 use crate::prose::sentences;
 
 /// Ways to say "this gene is a …". Lower-cased; the symbol is added.
@@ -138,7 +141,10 @@ fn said(text: &str, gene: &GeneRecord) -> Option<String> {
 pub(crate) fn claimed(lower: &str, gene: &GeneRecord) -> Vec<(String, GeneKind)> {
     let symbol = format!("{} is ", gene.symbol.as_str().to_lowercase());
     let mut claims = Vec::new();
-    for subject in SUBJECTS.into_iter().chain([symbol.as_str()]) {
+    static SUBJECT: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(SUBJECTS));
+    let held = SUBJECT.held(lower);
+    let subjects = SUBJECTS.into_iter().enumerate().filter(|(place, _)| held.has(*place));
+    for subject in subjects.map(|(_, subject)| subject).chain([symbol.as_str()]) {
         for (at, _) in lower.match_indices(subject) {
             let predicate = predicate(&lower[at + subject.len()..]);
             if !predicate.starts_with("not ") {
@@ -147,15 +153,16 @@ pub(crate) fn claimed(lower: &str, gene: &GeneRecord) -> Vec<(String, GeneKind)>
             }
         }
     }
-    let protein = PROTEIN_CLAIMS.iter().find(|phrase| lower.contains(**phrase));
-    claims.extend(protein.map(|phrase| ((*phrase).to_owned(), GeneKind::ProteinCoding)));
+    static PROTEIN: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(PROTEIN_CLAIMS));
+    let protein = PROTEIN.held(lower).first();
+    claims.extend(protein.map(|first| (PROTEIN_CLAIMS[first].to_owned(), GeneKind::ProteinCoding)));
     claims
 }
 
 /// The kinds that a lower-cased sentence gives the gene as what it is, each with its words.
 pub(crate) fn said_in(sentence: &str, gene: &GeneRecord) -> Vec<(String, GeneKind)> {
     let mut found = Vec::new();
-    for saying in SAYING {
+    for saying in sayings(sentence) {
         for (at, _) in sentence.match_indices(saying) {
             let predicate = predicate(&sentence[at + saying.len()..]);
             let kind = kind_of(&predicate).filter(|_| is_subject(&sentence[..at], gene));
@@ -163,6 +170,13 @@ pub(crate) fn said_in(sentence: &str, gene: &GeneRecord) -> Vec<(String, GeneKin
         }
     }
     found
+}
+
+/// Those of [`SAYING`] that a sentence holds, in their order.
+fn sayings(sentence: &str) -> impl Iterator<Item = &'static str> {
+    static PHRASES: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(SAYING));
+    let held = PHRASES.held(sentence);
+    SAYING.into_iter().enumerate().filter(move |(place, _)| held.has(*place)).map(|(_, saying)| saying)
 }
 
 /// The kind that a noun phrase means. The longest noun wins: an "immunoglobulin pseudogene" is a pseudogene.
@@ -189,7 +203,9 @@ pub(crate) fn agrees(gene: &GeneRecord, claimed: GeneKind) -> bool {
 
 fn denied(lower: &str, gene: &GeneRecord) -> Option<String> {
     let coding = gene.kind == GeneKind::ProteinCoding;
-    coding.then(|| DENIALS.into_iter().find(|phrase| lower.contains(phrase)))?.map(str::to_owned)
+    static PHRASES: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(DENIALS));
+    let first = coding.then(|| PHRASES.held(lower).first())??;
+    Some(DENIALS[first].to_owned())
 }
 
 /// What a text says that the gene is or makes, where that is of another kind.
@@ -204,7 +220,7 @@ fn made(text: &str, gene: &GeneRecord) -> Option<String> {
     sentences(text).into_iter().find_map(|range| {
         let sentence = text[range].to_lowercase();
         let sentence = sentence.as_str();
-        SAYING.iter().find_map(|saying| {
+        sayings(sentence).find_map(|saying| {
             sentence.match_indices(saying).find_map(|(at, _)| {
                 let predicate = predicate(&sentence[at + saying.len()..]);
                 let noun = predicate.trim_end_matches(" gene").trim_end_matches(" locus");

@@ -5,12 +5,13 @@
 //! …"), a gene or protein of an organism with this gene as subject ("GLI1 is a mouse gene"), and a scientific name
 //! behind "in" or "of" in a sentence that says nothing of relatives and models.
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use geneverse_data::gene::{GeneRecord, HUMAN};
 
 use super::{is_subject, predicate};
+use crate::hash::Set;
+use crate::phrases::Phrases;
 use crate::prose::sentences;
 
 /// Organisms: id in NCBI Taxonomy, scientific name, and everyday words for it. Lower-cased.
@@ -91,7 +92,9 @@ pub(crate) fn said(sentence: &str, gene: &GeneRecord) -> Option<(u32, String)> {
     if !speaks_of_organisms(sentence) {
         return None;
     }
-    for naming in NAMING {
+    static NAMED: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(NAMING.into_iter().chain(SAYING)));
+    let held = NAMED.held(sentence);
+    for (_, naming) in NAMING.into_iter().enumerate().filter(|(place, _)| held.has(*place)) {
         // "The nomenclature for this organism is independent of others" is another matter.
         let named = sentence.match_indices(naming).find_map(|(at, _)| {
             let rest = &sentence[at + naming.len()..];
@@ -105,7 +108,8 @@ pub(crate) fn said(sentence: &str, gene: &GeneRecord) -> Option<(u32, String)> {
             return named;
         }
     }
-    for saying in SAYING {
+    let sayings = SAYING.into_iter().enumerate().filter(|(place, _)| held.has(NAMING.len() + place));
+    for (_, saying) in sayings {
         let said = sentence.match_indices(saying).find_map(|(at, _)| {
             let phrase = predicate_with_organism(&sentence[at + saying.len()..]);
             let (id, name) = organism_at_start(&phrase)?;
@@ -127,10 +131,14 @@ pub(crate) fn said(sentence: &str, gene: &GeneRecord) -> Option<(u32, String)> {
             return Some((id, name));
         }
     }
-    if RELATIVES.iter().any(|word| sentence.contains(word)) {
+    static RELATIVE: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(RELATIVES));
+    if RELATIVE.any(sentence) {
         return None;
     }
-    ORGANISMS.iter().find_map(|(id, name, _)| {
+    static SCIENTIFIC: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(ORGANISMS.map(|(_, name, _)| name)));
+    let held = SCIENTIFIC.held(sentence);
+    let organisms = ORGANISMS.iter().enumerate().filter(|(place, _)| held.has(*place));
+    organisms.map(|(_, organism)| organism).find_map(|(id, name, _)| {
         let behind = ["in ", "of ", "from "].iter().any(|preposition| {
             let phrase = format!("{preposition}{name}");
             sentence
@@ -143,7 +151,7 @@ pub(crate) fn said(sentence: &str, gene: &GeneRecord) -> Option<(u32, String)> {
 
 /// Whether a lower-cased sentence has the first word of an organism, or says "organism". Few do.
 fn speaks_of_organisms(sentence: &str) -> bool {
-    static FIRST: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    static FIRST: LazyLock<Set<&str>> = LazyLock::new(|| {
         let names = ORGANISMS.iter().flat_map(|(_, name, words)| std::iter::once(name).chain(*words));
         names.filter_map(|name| name.split([' ', '.']).next()).chain(["organism", "species"]).collect()
     });

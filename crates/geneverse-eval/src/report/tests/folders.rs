@@ -36,6 +36,7 @@ fn example(answer: &Answer) -> Example {
         instruction: answer.prompt.clone(),
         input: String::new(),
         output: answer.reference.clone(),
+        ..Example::default()
     }
 }
 

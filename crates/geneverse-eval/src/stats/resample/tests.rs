@@ -98,8 +98,6 @@ fn intervals_interpolate_and_lack_nothing() {
     assert_eq!(interval(vec![1.0, 2.0], 0.5), Some([1.25, 1.75]));
     assert_eq!(interval(vec![7.0], 0.95), Some([7.0, 7.0]));
     assert_eq!(interval(vec![], 0.95), None);
-    assert_eq!(mean_interval(&[], 0.95, 10, 1), None);
-    assert_eq!(mean_interval(&[1.0, 1.0], 0.95, 10, 1), Some([1.0, 1.0]));
 }
 
 #[test]

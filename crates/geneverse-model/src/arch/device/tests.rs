@@ -61,6 +61,8 @@ fn adapted(model: Decoder, rank_stabilised: bool, dora: bool, dropout: f64) -> D
         rank_pattern,
         alpha_pattern,
         layers: None,
+        within: None,
+        projector: false,
     };
     let mut model = model.train_lora(&lora, 5).unwrap();
     for (number, parameter) in model.parameters_mut().iter_mut().enumerate() {

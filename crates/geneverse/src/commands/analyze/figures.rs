@@ -19,17 +19,13 @@ use geneverse_eval::figure::lines::{Losses, Reading, Series, losses, sweep};
 use geneverse_eval::figure::scatter::{Scatter, scatter};
 use geneverse_eval::figure::table::{Cell, ScoreTable, scores};
 use geneverse_eval::h5ad;
+use geneverse_eval::measure::Intervals;
 use geneverse_eval::report::read_curve;
-use geneverse_eval::scores::{Item, Scores};
-use geneverse_eval::stats::resample::mean_interval;
+use geneverse_eval::scores::Scores;
 use serde_json::json;
 
 use crate::ui::Ui;
 use table::Table;
-
-/// Resamples of a score's interval, and the seed that they are drawn from.
-const RESAMPLES: u64 = 2000;
-const SEED: u64 = 0;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -89,7 +85,7 @@ pub(crate) struct LossesArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Files are scores.json as `evaluate` writes them, each with a name before it: NAME=FILE; without one its path is its name. \
-Intervals hold 95 % of 2,000 bootstrap samples of the questions; corpus BLEU has none. Writes table.* and bars.*, each as \
+Intervals are those of `evaluate`: they hold 95 % of 1,000 bootstrap samples of the questions. Writes table.* and bars.*, each as \
 .svg, .png and .csv.
 
 Example:
@@ -230,27 +226,28 @@ fn run_scores(args: ScoresArgs) -> Result<Drawn> {
     let bars: Vec<Bars> =
         rows.iter().map(|(name, cells)| Bars { name: name.clone(), values: cells.clone() }).collect();
     let columns = METRICS.map(str::to_owned).to_vec();
-    let note = "All from 0 to 1, higher is better; the best of a column is bold. Below a mean stands the interval that \
-        holds 95 % of 2,000 bootstrap samples of the questions."
+    let note = "All from 0 to 1, higher is better; the best of a column is bold. Below a score stands the interval that \
+        holds 95 % of 1,000 bootstrap samples of the questions."
         .to_owned();
     let bars = grouped(&title, "score", &columns, &bars);
     let table = scores(&ScoreTable { title, rows_are: "Model".to_owned(), columns, rows, note });
     Ok((out, vec![("table".to_owned(), table), ("bars".to_owned(), bars)]))
 }
 
-/// A model's scores, with intervals of those that are means over questions.
+/// A model's scores with their intervals: those that `scores.json` has, or, where it is older, the same computed now.
 fn cells(found: &Scores) -> Vec<Option<Cell>> {
-    let interval = |of: fn(&Item) -> f64| {
-        let values: Vec<f64> = found.items.iter().map(of).collect();
-        mean_interval(&values, 0.95, RESAMPLES, SEED).map(|[low, high]| (low, high))
+    let intervals = found.intervals.clone().or_else(|| Intervals::of(&found.items));
+    let counted = found.items.iter().all(|item| item.bleu_counts.is_some());
+    let cell = |value: f64, of: fn(&Intervals) -> [f64; 2], known: bool| {
+        let interval = intervals.as_ref().filter(|_| known).map(of).map(|[low, high]| (low, high));
+        Some(Cell { value, interval })
     };
-    let cell = |value: f64, interval| Some(Cell { value, interval });
     vec![
-        cell(found.factual, interval(|item| item.factual)),
-        cell(found.structural, interval(|item| item.structural)),
-        cell(found.average, interval(|item| f64::midpoint(item.factual, item.structural))),
-        cell(found.bleu, None),
-        cell(found.rouge1, interval(|item| item.rouge1)),
+        cell(found.factual, |i| i.factual, true),
+        cell(found.structural, |i| i.structural, true),
+        cell(found.average, |i| i.average, true),
+        cell(found.bleu, |i| i.bleu, counted),
+        cell(found.rouge1, |i| i.rouge1, true),
     ]
 }
 

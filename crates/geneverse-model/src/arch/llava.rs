@@ -1,0 +1,86 @@
+//! LLaVA (Liu et al., 2023, 2024): CLIP's tower, a projector, a decoder.
+//!
+//! The decoder with its projector is one [`Decoder`](super::decoder::Decoder); the tower is read by itself, when there are
+//! pictures. A checkpoint's tensors have other names in every layout:
+//!
+//! | here | transformers' files | its modules since 4.52 | original |
+//! |---|---|---|---|
+//! | `model.…`, `lm_head.…` | `language_model.model.…`, `language_model.lm_head.…` | `model.language_model.…`, `lm_head.…` | `model.…`, `lm_head.…` |
+//! | `multi_modal_projector.linear_1.…` | the same | `model.multi_modal_projector.linear_1.…` | `model.mm_projector.0.…` |
+//! | `vision_tower.…` | `vision_tower.vision_model.…`, or without it | `model.vision_tower.…` | `model.vision_tower.vision_tower.vision_model.…`, or in another folder |
+
+use std::path::Path;
+
+use super::clip::Tower;
+use crate::checkpoint::Source;
+use crate::config::ModelConfig;
+use crate::config::vision::{Layout, Rows, VisionConfig};
+use crate::error::{ModelError, Result};
+
+/// What the names of the tower's tensors begin with.
+pub(crate) const TOWER: &str = "vision_tower.";
+
+/// The name by which a checkpoint's tensor is known here.
+pub(crate) fn name(found: &str) -> String {
+    // The longer ones first: each is a beginning of others.
+    const BEGINNINGS: [(&str, &str); 10] = [
+        ("model.language_model.", "model."),
+        ("language_model.model.", "model."),
+        ("language_model.lm_head.", "lm_head."),
+        ("model.vision_tower.vision_tower.vision_model.", TOWER),
+        ("model.vision_tower.vision_model.", TOWER),
+        ("vision_tower.vision_model.", TOWER),
+        ("model.vision_tower.", TOWER),
+        ("model.multi_modal_projector.", "multi_modal_projector."),
+        ("model.mm_projector.0.", "multi_modal_projector.linear_1."),
+        ("model.mm_projector.2.", "multi_modal_projector.linear_2."),
+    ];
+    let known = BEGINNINGS.into_iter().find_map(|(there, here)| Some((here, found.strip_prefix(there)?)));
+    known.map_or_else(|| found.to_owned(), |(here, rest)| format!("{here}{rest}"))
+}
+
+/// A tower that gives what LLaVA's projector takes.
+pub(crate) struct Sight {
+    tower: Tower,
+    rows: Rows,
+}
+
+impl Sight {
+    /// Reads the tower of a LLaVA's folder, or of the folder that it names.
+    pub(crate) fn read(folder: &Path, config: &ModelConfig) -> Result<Self> {
+        let Some(vision) = &config.vision else {
+            let family = config.family.name();
+            let reason =
+                format!("this is a {family} that reads text only, and there are pictures; take a LLaVA");
+            return Err(ModelError::tensors(folder, reason));
+        };
+        let VisionConfig { layout, tower: clip, layers, rows, .. } = &**vision;
+        let mut source = Source::open(folder, "")?;
+        source.rename(name);
+        let tower = match layout {
+            Layout::Original { tower, .. } if !source.has(&format!("{TOWER}embeddings.class_embedding")) => {
+                Tower::read_folder(tower, clip, *layers)?
+            }
+            _ => Tower::read(&mut source, TOWER, clip, *layers)?,
+        };
+        Ok(Self { tower, rows: *rows })
+    }
+
+    /// What the projector takes, (pictures · tokens, width), of pictures (pictures, channels, side, side).
+    pub(crate) fn features(&self, pixels: &[f32]) -> Vec<f32> {
+        let states = self.tower.forward(pixels);
+        match self.rows {
+            Rows::All => states,
+            Rows::Patches => {
+                let hidden = self.tower.config.hidden_size;
+                let pictures = states.chunks_exact(self.tower.tokens() * hidden);
+                pictures.flat_map(|picture| &picture[hidden..]).copied().collect()
+            }
+        }
+    }
+
+    /// Pixels of a picture's side.
+    pub(crate) fn side(&self) -> usize {
+        self.tower.config.image_size
+    }
+}
