@@ -1,3 +1,5 @@
+//! Structure files of every kind, made here: what is read, what is skipped, what is an error.
+
 use std::io::Write as _;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! Folders of pictures: resumed, added to, refused, and what is skipped.
+
 use std::sync::atomic::AtomicUsize;
 
 use super::*;

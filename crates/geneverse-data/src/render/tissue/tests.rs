@@ -1,3 +1,5 @@
+//! Pictures of tissue: what is where, in which colour, and the same bytes on any number of threads.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tables of cells, as text and as Parquet, whole and damaged.
+
 use std::io::Write;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! Ideal folds: DSSP finds in them what was built.
+
 use super::super::dssp;
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Many pictures of one tissue: drawn once, gone on with, refused.
+
 use std::cell::Cell;
 
 use super::*;
