@@ -6,6 +6,7 @@
 
 mod files;
 mod projector;
+mod tower;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,6 +26,7 @@ use crate::ops::slots::LayerShape;
 use crate::weights::Precision;
 
 pub use files::{Description, MapUpdate, describe, export};
+pub use tower::OfTower;
 
 /// The settings of a LoRA adapter.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +54,8 @@ pub struct LoraConfig {
     pub within: Option<String>,
     /// Whether LLaVA's projector is in the adapter, whole (PEFT's `modules_to_save`).
     pub projector: bool,
+    /// What of LLaVA's tower is in the adapter.
+    pub tower: OfTower,
 }
 
 /// Where PEFT is to look for the targets of a LLaVA: not in the tower, whose maps have the same names.
@@ -59,6 +63,9 @@ const LANGUAGE_MODEL: &str = r".*language_model.*\.";
 
 /// The projector's module.
 const PROJECTOR: &str = "multi_modal_projector";
+
+/// The tower's module.
+const TOWER: &str = "vision_tower";
 
 /// Stands for every linear map of a layer.
 pub const ALL_LINEAR: &str = "all-linear";
@@ -125,16 +132,19 @@ impl LoraConfig {
             return Err(fields.refuse_value("peft_type", "\"LORA\""));
         }
         fields.only("bias", "none")?;
-        let projector = match fields.get("modules_to_save") {
-            Some(Value::Array(names)) if names.iter().any(|name| name == PROJECTOR) => {
-                fields.only("modules_to_save", json!([PROJECTOR]))?;
-                true
-            }
+        let saved: Vec<&Value> = match fields.get("modules_to_save") {
+            Some(Value::Array(names)) => names.iter().collect(),
             _ => {
                 fields.nothing("modules_to_save")?;
-                false
+                Vec::new()
             }
         };
+        if saved.iter().any(|name| **name != PROJECTOR && **name != TOWER) {
+            let expected = format!("no module but {PROJECTOR:?} and {TOWER:?}");
+            return Err(fields.refuse_value("modules_to_save", expected));
+        }
+        let (projector, whole) = (saved.iter().any(|n| **n == PROJECTOR), saved.iter().any(|n| **n == TOWER));
+        let mut tower = if whole { OfTower::Whole } else { OfTower::Nothing };
         for field in [
             "exclude_modules",
             "trainable_token_indices",
@@ -160,10 +170,16 @@ impl LoraConfig {
         let targets = match fields.get("target_modules") {
             Some(Value::Array(names)) => names.iter().map(|n| n.as_str().map(str::to_owned)).collect(),
             Some(Value::String(name)) if name == ALL_LINEAR => Some(vec![name.clone()]),
-            Some(Value::String(expression)) => alternatives(expression).map(|(before, names)| {
-                within = Some(before);
-                names
-            }),
+            Some(Value::String(expression)) => {
+                let (of_decoder, and_tower) = apart(expression);
+                if and_tower && !whole {
+                    tower = OfTower::LowRank;
+                }
+                alternatives(&of_decoder).map(|(before, names)| {
+                    within = Some(before);
+                    names
+                })
+            }
             _ => None,
         };
         let mut targets: Vec<String> =
@@ -196,6 +212,7 @@ impl LoraConfig {
             layers,
             within,
             projector,
+            tower,
         })
     }
 
@@ -225,11 +242,18 @@ impl LoraConfig {
     ) -> Result<(), FileError> {
         // PEFT takes the word alone, not in a list.
         let targets = match &self.within {
-            Some(within) => json!(format!("{within}({})", targets.join("|"))),
+            Some(within) => {
+                let of_decoder = format!("{within}({})", targets.join("|"));
+                match self.tower {
+                    OfTower::LowRank => json!(joined(&of_decoder)),
+                    OfTower::Nothing | OfTower::Whole => json!(of_decoder),
+                }
+            }
             None if targets == [ALL_LINEAR] => json!(ALL_LINEAR),
             None => json!(targets),
         };
-        let whole: &[&str] = if self.projector { &[PROJECTOR] } else { &[] };
+        let of_tower = (self.tower == OfTower::Whole).then_some(TOWER);
+        let whole: Vec<&str> = self.projector.then_some(PROJECTOR).into_iter().chain(of_tower).collect();
         let config = json!({
             "peft_type": "LORA",
             "task_type": "CAUSAL_LM",
@@ -250,6 +274,20 @@ impl LoraConfig {
             "init_lora_weights": true,
         });
         write_json(&folder.join("adapter_config.json"), &config)
+    }
+}
+
+/// The regular expression for maps of the decoder, and all maps of the tower.
+fn joined(of_decoder: &str) -> String {
+    format!("({of_decoder})|(.*{TOWER}.*\\.({}))", tower::target_names().join("|"))
+}
+
+/// What such an expression has for the decoder, and whether it has the tower.
+fn apart(expression: &str) -> (String, bool) {
+    let of_decoder = expression.strip_prefix('(').and_then(|rest| rest.split_once(&format!(")|(.*{TOWER}")));
+    match of_decoder {
+        Some((of_decoder, _)) if joined(of_decoder) == expression => (of_decoder.to_owned(), true),
+        _ => (expression.to_owned(), false),
     }
 }
 
@@ -305,7 +343,12 @@ struct Matrix {
 }
 
 fn matrices(config: &ModelConfig, layer: usize, map: &Adapted) -> Vec<Matrix> {
-    let module = format!("base_model.model.{}.{}", config.layer_module(layer), map.target.path);
+    matrices_of(&format!("base_model.model.{}", config.layer_module(layer)), map)
+}
+
+/// The same of a layer by its module.
+fn matrices_of(layer: &str, map: &Adapted) -> Vec<Matrix> {
+    let module = format!("{layer}.{}", map.target.path);
     let matrix = |end: &str, dims: &[usize], place: &std::ops::Range<usize>| Matrix {
         key: format!("{module}.{end}"),
         dims: dims.to_vec(),
@@ -325,7 +368,9 @@ pub fn write_adapter(decoder: &Decoder, lora: &LoraConfig, folder: &Path, base: 
     if tensors.is_empty() {
         return Err(ModelError::Run("this model has no adapter to write".into()));
     }
-    let lora = &projector::add(decoder, lora, folder, &mut tensors)?;
+    let (of_tower, in_tower) = tower::of(decoder);
+    tensors.extend(in_tower);
+    let lora = &LoraConfig { tower: of_tower, ..projector::add(decoder, lora, folder, &mut tensors)? };
     let fills: Vec<_> = tensors.iter().map(|(_, _, numbers)| || numbers.to_vec()).collect();
     let entries: Vec<Entry<'_>> =
         (tensors.iter().zip(&fills)).map(|((name, dims, _), fill)| Entry { name, dims, fill }).collect();
@@ -343,6 +388,12 @@ pub(crate) fn named_tensors(decoder: &Decoder) -> Vec<(String, Vec<usize>, &[f32
         }
     }
     tensors
+}
+
+/// What is trained of a decoder's tower, by its names in a PEFT adapter.
+#[cfg(test)]
+pub(crate) fn named_tower(decoder: &Decoder) -> Vec<(String, Vec<usize>, &[f32])> {
+    tower::of(decoder).1
 }
 
 /// A decoder's projector that is trained, by its names in a PEFT adapter.
@@ -397,12 +448,14 @@ impl Decoder {
             }
         }
         projector::load(&mut self, folder, &mut tensors)?;
+        // Where the tower is not trained it is read by itself, with what an adapter has for it.
+        let of_tower = if self.config().vision.is_some() { tower::take(&mut tensors) } else { BTreeMap::new() };
+        let Decoder { sight, parameters, .. } = &mut self;
+        if let Some(sight) = sight {
+            tower::load(&sight.tower, parameters, &of_tower, &path)?;
+        }
         match tensors.keys().next() {
             None => Ok(self),
-            Some(surplus) if surplus.contains("vision_tower") => {
-                let reason = format!("{surplus} is of the vision tower, whose adapters are not run here");
-                Err(ModelError::tensors(&path, reason))
-            }
             Some(surplus) => {
                 let count = tensors.len();
                 let reason = format!("{surplus} has no place in this base model ({count} such tensors)");

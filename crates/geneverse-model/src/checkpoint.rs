@@ -214,6 +214,29 @@ impl Source {
         [Some(name), short].into_iter().flatten().find(|n| self.tensors.contains_key(*n)).map(str::to_owned)
     }
 
+    /// All tensors: their names, dimensions and numbers.
+    pub(crate) fn all(&self) -> Result<Vec<(&str, &[usize], Numbers)>> {
+        let numbers = |(name, tensor): (&'_ String, &'_ Tensor)| -> Result<Numbers> {
+            let precision = self.precision(name, tensor.dtype)?;
+            Ok(Numbers::mapped(&tensor.map, tensor.bytes.clone(), precision))
+        };
+        let all = self.tensors.iter();
+        all.map(|entry| Ok((entry.0.as_str(), entry.1.dims.as_slice(), numbers(entry)?))).collect()
+    }
+
+    /// How a tensor's numbers are held.
+    fn precision(&self, name: &str, dtype: Dtype) -> Result<Precision> {
+        match dtype {
+            Dtype::F32 => Ok(Precision::F32),
+            Dtype::BF16 => Ok(Precision::Bf16),
+            Dtype::F16 => Ok(Precision::F16),
+            other => {
+                let reason = format!("tensor {name} is held as {other:?}, expected F32, BF16 or F16");
+                Err(ModelError::tensors(&self.folder, reason))
+            }
+        }
+    }
+
     /// Whether there is a tensor of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.find(name).is_some()
@@ -263,15 +286,7 @@ impl Source {
             let reason = format!("tensor {name} has shape {found:?}, expected {dims:?} by config.json");
             return Err(ModelError::tensors(&self.folder, reason));
         }
-        let precision = match tensor.dtype {
-            Dtype::F32 => Precision::F32,
-            Dtype::BF16 => Precision::Bf16,
-            Dtype::F16 => Precision::F16,
-            other => {
-                let reason = format!("tensor {name} is held as {other:?}, expected F32, BF16 or F16");
-                return Err(ModelError::tensors(&self.folder, reason));
-            }
-        };
+        let precision = self.precision(&name, tensor.dtype)?;
         let numbers = Numbers::mapped(&tensor.map, tensor.bytes.clone(), precision);
         self.taken.insert(name);
         Ok(numbers)

@@ -5,6 +5,7 @@
 
 mod families;
 mod llava;
+mod tower;
 mod methods;
 
 use std::collections::HashMap;

@@ -29,6 +29,7 @@ mod weights;
 mod goldens;
 
 pub use arch::decoder::Decoder;
+pub use arch::llava::{Sight, TowerShape, new_llava};
 pub use checkpoint::write_matrix;
 pub use error::{ModelError, Result};
 pub use weights::Precision;

@@ -17,15 +17,17 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::arch::clip;
 use crate::arch::decoder::Decoder;
 use crate::arch::projector::{PICTURE, Projector};
 use crate::batch::{Packing, Sequence, rows};
+use crate::config::vision::{CHANNELS, ClipConfig, VisionConfig};
 use crate::error::Result;
 use crate::families::Top;
 use crate::ops::cross_entropy::chunk_rows;
 use crate::ops::layer::Trained;
 use crate::ops::slots::{Group, LayerShape};
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Kind, Recipe, TowerTraining};
 use crate::train::Steps;
 
 pub use machine::{available, resident};
@@ -82,7 +84,8 @@ pub fn predict(
 ) -> Result<Memory> {
     let plan = Plan::new(model, recipe)?;
     let all = recipe.method.kind == Kind::Full;
-    let (training, evaluation) = largest(recipe, examples, validation);
+    let tokens = model.config().vision.as_ref().map_or(0, |vision| vision.tokens());
+    let (training, evaluation) = largest(recipe, examples, validation, tokens);
     let pass = Pass { model, plan: &plan, batch: training };
     let activations = FLOAT * pass.kept(recompute);
     let evaluation = Pass { batch: evaluation, ..pass }.evaluation();
@@ -94,7 +97,8 @@ pub fn predict(
         rayon::current_num_threads() * if plan.whole_layers() { 2 * PER_THREAD } else { PER_THREAD };
     Ok(Memory {
         program,
-        frozen: if all { 0 } else { touched(model, examples, validation) },
+        frozen: FLOAT * plan.tower.as_ref().map_or(0, |tower| tower.frozen)
+            + if all { 0 } else { touched(model, examples, validation) },
         trained,
         gradients: trained,
         optimizer: 2 * trained,
@@ -139,12 +143,23 @@ struct Batch {
     labels: usize,
     /// Rows of the longest sequence, or of the longest tree of sequences with a common prefix.
     longest: usize,
+    /// Rows of pictures, and pictures, each once.
+    seen: usize,
+    pictures: usize,
 }
 
 impl Batch {
-    fn of(sequences: &[&Sequence], packing: Packing) -> Self {
+    /// `tokens` is how many a picture becomes.
+    fn of(sequences: &[&Sequence], packing: Packing, tokens: usize) -> Self {
         let (rows, longest) = rows(sequences, packing);
-        Self { rows, longest, labels: sequences.iter().map(|s| s.trained()).sum::<usize>().min(rows) }
+        let ids = sequences.iter().flat_map(|sequence| &sequence.ids).filter_map(|id| id.checked_sub(PICTURE));
+        let (mut seen, mut pictures) = (0, HashSet::new());
+        for row in ids {
+            seen += 1;
+            pictures.insert(row as usize / tokens.max(1));
+        }
+        let labels = sequences.iter().map(|s| s.trained()).sum::<usize>().min(rows);
+        Self { rows, longest, labels, seen: seen.min(rows), pictures: pictures.len() }
     }
 
     /// At least as large as both in everything.
@@ -153,12 +168,19 @@ impl Batch {
             rows: self.rows.max(other.rows),
             labels: self.labels.max(other.labels),
             longest: self.longest.max(other.longest),
+            seen: self.seen.max(other.seen),
+            pictures: self.pictures.max(other.pictures),
         }
     }
 }
 
 /// The largest micro-batches of training and of evaluation.
-fn largest(recipe: &Recipe, examples: &[Sequence], validation: &[Sequence]) -> (Batch, Batch) {
+fn largest(
+    recipe: &Recipe,
+    examples: &[Sequence],
+    validation: &[Sequence],
+    tokens: usize,
+) -> (Batch, Batch) {
     let (packing, micro) = (recipe.packing(), recipe.optim.micro_batch);
     let steps = Steps::new(recipe, examples.len());
     let mut training = Batch::default();
@@ -167,14 +189,14 @@ fn largest(recipe: &Recipe, examples: &[Sequence], validation: &[Sequence]) -> (
         for step in epoch * steps.per_epoch..steps.total.min((epoch + 1) * steps.per_epoch) {
             for micro in steps.batch(&order, step).chunks(micro) {
                 let sequences: Vec<&Sequence> = micro.iter().map(|i| &examples[*i]).collect();
-                training = training.with(Batch::of(&sequences, packing));
+                training = training.with(Batch::of(&sequences, packing, tokens));
             }
         }
     }
     let mut evaluation = Batch::default();
     for micro in validation.chunks(micro) {
         let sequences: Vec<&Sequence> = micro.iter().collect();
-        evaluation = evaluation.with(Batch::of(&sequences, Packing::Shared));
+        evaluation = evaluation.with(Batch::of(&sequences, Packing::Shared, tokens));
     }
     (training, evaluation)
 }
@@ -203,6 +225,52 @@ struct Plan {
     largest_parameter: usize,
     /// Whether anything is trained that makes the layers' input.
     input: bool,
+    tower: Option<Tower>,
+}
+
+/// What of a tower will be trained.
+struct Tower {
+    clip: ClipConfig,
+    layers: Vec<Trained>,
+    /// Numbers of its weights that are not trained.
+    frozen: usize,
+}
+
+impl Tower {
+    /// Adds its trained numbers to `parameters`.
+    fn new(vision: &VisionConfig, recipe: &Recipe, parameters: &mut Vec<usize>) -> Result<Option<Self>> {
+        let of_tower = recipe.vision.as_ref().map_or(TowerTraining::Frozen, |section| section.tower);
+        let clip = vision.tower.clone();
+        let shape = clip.layer();
+        let whole = clip::Tower::embeddings_len(&clip) + vision.layers * shape.len();
+        let mut layers = Vec::new();
+        for number in 0..vision.layers {
+            layers.push(match (of_tower, recipe.lora()?) {
+                (TowerTraining::Adapted, Some(lora)) => {
+                    let layout = lora.tower_layout(&shape, number);
+                    parameters.push(layout.len);
+                    Trained::Lora(Arc::new(layout))
+                }
+                _ => {
+                    parameters.extend((of_tower == TowerTraining::Trained).then_some(shape.len()));
+                    Trained::All
+                }
+            });
+        }
+        let frozen = match of_tower {
+            TowerTraining::Frozen => return Ok(None),
+            TowerTraining::Adapted => whole,
+            TowerTraining::Trained => {
+                parameters.push(clip::Tower::embeddings_len(&clip));
+                0
+            }
+        };
+        Ok(Some(Self { clip, layers, frozen }))
+    }
+
+    fn embeds(&self) -> bool {
+        self.frozen == 0
+    }
 }
 
 impl Plan {
@@ -236,14 +304,17 @@ impl Plan {
         }
         let projector = model.projector.as_ref().filter(|_| recipe.projector_rate().is_some());
         parameters.extend(projector.map(Projector::len));
+        let vision = model.config().vision.as_deref();
+        let tower = vision.map(|vision| Tower::new(vision, recipe, &mut parameters)).transpose()?.flatten();
         let largest_parameter = parameters.iter().copied().max().unwrap_or(0);
-        let input = recipe.method.kind == Kind::Full || projector.is_some();
-        Ok(Self { layers, trained: parameters.iter().sum(), largest_parameter, input })
+        let input = recipe.method.kind == Kind::Full || projector.is_some() || tower.is_some();
+        Ok(Self { layers, trained: parameters.iter().sum(), largest_parameter, input, tower })
     }
 
     /// Whether there is a layer of which everything is trained.
     fn whole_layers(&self) -> bool {
         self.layers.iter().any(|(_, trained)| matches!(trained, Trained::All))
+            || self.tower.as_ref().is_some_and(Tower::embeds)
     }
 }
 
@@ -270,11 +341,51 @@ impl Pass<'_> {
     fn layers(&self) -> impl DoubleEndedIterator<Item = Layer<'_>> + ExactSizeIterator {
         let layers = self.plan.layers.iter();
         layers.map(|(shape, trained)| Layer {
-            shape,
+            shape: *shape,
             trained,
             rows: self.batch.rows,
             longest: self.batch.longest,
         })
+    }
+
+    /// The layers of a tower that is trained.
+    fn tower(&self) -> impl DoubleEndedIterator<Item = (Layer<'_>, &Tower)> {
+        let of = |tower: &'_ Tower| {
+            let tokens = 1 + tower.clip.patches();
+            (tower.clip.layer(), tokens, self.batch.pictures * tokens)
+        };
+        let shapes = self.plan.tower.iter().map(move |tower| (tower, of(tower)));
+        shapes.flat_map(|(tower, (shape, longest, rows))| {
+            tower.layers.iter().map(move |trained| (Layer { shape, trained, rows, longest }, tower))
+        })
+    }
+
+    /// What the projector and a tower that is trained keep.
+    fn kept_of_pictures(&self, recompute: bool) -> usize {
+        let Some(vision) = &self.model.config().vision else { return 0 };
+        let features = self.batch.seen * (vision.tower.hidden_size + 1);
+        let Some(tower) = &self.plan.tower else { return features };
+        let (patches, hidden) = (tower.clip.patches(), tower.clip.hidden_size);
+        let embeddings = if tower.embeds() {
+            self.batch.pictures * (patches * tower.clip.patch_numbers() + (1 + patches) * hidden)
+        } else {
+            0
+        };
+        let layers = self.tower().map(|(layer, _)| {
+            layer.rows * hidden + if recompute { 0 } else { layer.saved() }
+        });
+        // The places of the rows are numbers of eight bytes.
+        features + self.batch.seen * 3 + embeddings + layers.sum::<usize>()
+    }
+
+    /// The worst moment in a tower that is trained, beside what it keeps.
+    fn peak_of_tower(&self) -> usize {
+        let of = |(layer, tower): (Layer<'_>, &Tower)| {
+            let hidden = layer.rows * tower.clip.hidden_size;
+            let pixels = self.batch.pictures * CHANNELS * tower.clip.image_size.pow(2);
+            (pixels + hidden + layer.forward()).max(2 * hidden + layer.backward())
+        };
+        self.tower().map(of).max().unwrap_or(0)
     }
 
     /// The layer below which nothing is kept.
@@ -290,7 +401,7 @@ impl Pass<'_> {
     /// What all layers keep.
     fn kept(&self, recompute: bool) -> usize {
         let of = |layer: Layer<'_>| self.hidden() + if recompute { 0 } else { layer.saved() };
-        self.layers().skip(self.lowest()).map(of).sum()
+        self.layers().skip(self.lowest()).map(of).sum::<usize>() + self.kept_of_pictures(recompute)
     }
 
     /// The head's logits, their rows' inputs (a vector that grows doubles), and the gradients of these.
@@ -304,8 +415,10 @@ impl Pass<'_> {
     /// The worst moment of a forward pass, the head and a backward pass.
     fn peak(&self, recompute: bool) -> usize {
         let (hidden, lowest) = (self.hidden(), self.lowest());
-        let mut kept = 0;
-        let mut most = 0;
+        let mut kept = self.kept_of_pictures(recompute);
+        // The projector's inner layer, forward and backward, and the tower's own passes, when the layers are not at work.
+        let projector = 4 * self.batch.seen * self.model.config().hidden_size;
+        let mut most = kept + self.hidden() + projector.max(self.peak_of_tower());
         for (number, layer) in self.layers().enumerate() {
             most = most.max(kept + hidden + layer.forward());
             if number >= lowest {
@@ -330,13 +443,14 @@ impl Pass<'_> {
     fn evaluation(&self) -> usize {
         let layers = self.layers().map(|layer| layer.forward()).max().unwrap_or(0);
         let hidden = self.hidden();
+        let hidden = hidden.max(self.peak_of_tower());
         (hidden + layers).max(2 * hidden + self.head()) + self.pack()
     }
 }
 
 /// A layer at work.
 struct Layer<'a> {
-    shape: &'a LayerShape,
+    shape: LayerShape,
     trained: &'a Trained,
     rows: usize,
     longest: usize,

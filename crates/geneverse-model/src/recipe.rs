@@ -11,7 +11,7 @@ use geneverse_data::prompt::Template;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
-use crate::adapter::LoraConfig;
+use crate::adapter::{LoraConfig, OfTower};
 use crate::batch::{Encoding, Packing};
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
@@ -374,12 +374,7 @@ impl Recipe {
         if !(0.0..1.0).contains(&self.method.dropout) {
             return Err(refuse("method.dropout", self.method.dropout, "at least 0 and below 1"));
         }
-        if let Some(vision) = &self.vision
-            && !(vision.projector_learning_rate > 0.0 && vision.projector_learning_rate.is_finite())
-        {
-            let found = vision.projector_learning_rate;
-            return Err(refuse("vision.projector_learning_rate", found, "a number above 0"));
-        }
+        self.vision.as_ref().map_or(Ok(()), VisionSection::check)?;
         if self.run.dtype != "f32" {
             return Err(refuse(
                 "run.dtype",
@@ -460,6 +455,7 @@ impl Recipe {
             layers: None,
             within: None,
             projector: false,
+            tower: OfTower::Nothing,
         }))
     }
 

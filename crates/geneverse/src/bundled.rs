@@ -13,6 +13,11 @@ pub(crate) const RECORDS: &str = include_str!("../../../data/genes.jsonl");
 /// The recipe of the quickstart.
 pub(crate) const RECIPE: &str = include_str!("../../../recipes/quickstart.toml");
 
+/// The recipes of the quickstarts that see.
+pub(crate) const MARKER_RECIPE: &str = include_str!("../../../recipes/quickstart-marker.toml");
+/// See [`MARKER_RECIPE`].
+pub(crate) const PROTEIN_RECIPE: &str = include_str!("../../../recipes/quickstart-protein.toml");
+
 const MODEL_FILES: [(&str, &[u8]); 5] = [
     ("config.json", include_bytes!("../../../models/geneverse-nano/config.json")),
     ("generation_config.json", include_bytes!("../../../models/geneverse-nano/generation_config.json")),

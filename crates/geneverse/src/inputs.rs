@@ -57,6 +57,18 @@ pub(crate) fn model_inputs(folder: &Path) -> Result<BTreeMap<String, String>> {
     Ok(inputs)
 }
 
+/// Names and hashes of an adapter's files.
+pub(crate) fn adapter_inputs(adapter: &Path) -> Result<BTreeMap<String, String>> {
+    let mut inputs = BTreeMap::new();
+    for file in ["adapter_config.json", "adapter_model.safetensors", "non_lora_trainables.safetensors"] {
+        let path = adapter.join(file);
+        if path.exists() || file.starts_with("adapter") {
+            inputs.insert(file.to_owned(), hash_file(&path)?);
+        }
+    }
+    Ok(inputs)
+}
+
 /// The hash of a file, or of its length and samples where it has more than `large` bytes.
 ///
 /// Name and time of change are left out, for a copy of a model is the same model. Training changes nearly every number

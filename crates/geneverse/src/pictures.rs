@@ -10,9 +10,10 @@ use geneverse_model::Decoder;
 use geneverse_model::config::ModelConfig;
 use geneverse_model::config::vision::Layout;
 use geneverse_model::pictures::{Album, Eyes, Kept, PictureFile};
+use geneverse_model::recipe::Recipe;
 use serde_json::json;
 
-use crate::inputs::model_inputs;
+use crate::inputs::{adapter_inputs, model_inputs};
 use crate::stop;
 use crate::ui::Ui;
 
@@ -49,6 +50,7 @@ pub(crate) fn add_inputs(
 /// next time.
 pub(crate) fn look(
     folder: &Path,
+    through: Through<'_>,
     model: &mut Decoder,
     shown: &[PictureFile],
     kept: Option<&Path>,
@@ -58,9 +60,19 @@ pub(crate) fn look(
         return Ok(Looked::Nothing);
     }
     let config = model.config();
-    let eyes = Eyes::read(folder, config)?;
     let mut inputs = model_inputs(folder)?;
     add_inputs(config, shown, &mut inputs)?;
+    let eyes = match through {
+        Through::Tower(None) => Eyes::read(folder, config)?,
+        Through::Tower(Some(adapter)) => {
+            inputs.extend(adapter_inputs(adapter)?);
+            Eyes::read(folder, config)?.with_adapter(adapter)?
+        }
+        Through::Processor => {
+            inputs.insert("tower".to_owned(), "trained".to_owned());
+            Eyes::read_processor(folder, config)?
+        }
+    };
     let key = json!(inputs);
     let kept = kept.map(|folder| Kept { folder, key: &key });
     stop::listen();
@@ -71,6 +83,22 @@ pub(crate) fn look(
             Looked::At(album)
         }
     })
+}
+
+/// What pictures are looked at with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Through<'a> {
+    /// The model's tower, with what an adapter has for it.
+    Tower(Option<&'a Path>),
+    /// The processor only: the tower is trained with the decoder, which is shown pixels.
+    Processor,
+}
+
+impl Through<'_> {
+    /// As a recipe has it.
+    pub(crate) fn of(recipe: &Recipe) -> Self {
+        if recipe.tower_rate().is_some() { Self::Processor } else { Self::Tower(None) }
+    }
 }
 
 /// What came of looking.

@@ -9,7 +9,7 @@ use std::path::Path;
 use geneverse_data::stage::read_json;
 use serde_json::{Map, Value};
 
-use super::{LoraConfig, PROJECTOR};
+use super::{LoraConfig, PROJECTOR, TOWER};
 use crate::arch::decoder::Decoder;
 use crate::checkpoint::{Entry, read_tensors, write_tensors};
 use crate::error::{ModelError, Result};
@@ -82,9 +82,11 @@ pub fn describe(folder: &Path) -> Result<Description> {
         let Some((layer, target)) = place(name) else {
             return refuse(" is not in a numbered layer".to_owned());
         };
+        // The tower's maps have the decoder's names.
+        let target = if name.contains(TOWER) { format!("{TOWER}.{target}") } else { target.to_owned() };
         parameters += a.len() + b.len() + magnitudes.unwrap_or(0);
         let norm = scale.abs() * product_norm(a, b, rank, inputs);
-        updates.push(MapUpdate { target: target.to_owned(), layer, rank, scale, norm, weight_norm: None });
+        updates.push(MapUpdate { target, layer, rank, scale, norm, weight_norm: None });
     }
     updates.sort_by(|a, b| (&a.target, a.layer).cmp(&(&b.target, b.layer)));
     Ok(Description { config, base, parameters, updates })
@@ -156,7 +158,7 @@ fn read_modules(folder: &Path) -> Result<(BTreeMap<String, Module>, BTreeMap<Str
     let mut whole = BTreeMap::new();
     let mut modules: BTreeMap<String, Module> = BTreeMap::new();
     for (key, tensor) in read_tensors(&path)? {
-        if key.contains(PROJECTOR) {
+        if key.contains(PROJECTOR) || (key.contains(TOWER) && !key.contains(".lora_")) {
             whole.insert(key, tensor);
             continue;
         }

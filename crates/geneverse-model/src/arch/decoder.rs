@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use super::clip::Looked;
+use super::llava::Sight;
 use super::projector::{PICTURE, Projector};
 use crate::batch::Pack;
 use crate::config::ModelConfig;
@@ -28,9 +30,11 @@ pub struct Decoder {
     pub(crate) tops: [Option<Held>; 5],
     /// The parameter of each [`Top`] that is trained.
     pub(super) trained_tops: [Option<usize>; 5],
-    pub(super) parameters: Vec<Parameter>,
+    pub(crate) parameters: Vec<Parameter>,
     /// What makes tokens of pictures; missing where the decoder reads text only.
     pub(crate) projector: Option<Projector>,
+    /// The tower, where it is trained with the decoder; else pictures come as features that it has made.
+    pub(crate) sight: Option<Sight>,
     /// Keep a layer's input only, and compute the rest again in the backward pass.
     pub(crate) recompute: bool,
 }
@@ -70,6 +74,16 @@ pub struct Part {
     pub matrix: Option<(usize, usize)>,
 }
 
+/// What the backward pass needs of a pack's pictures.
+struct Seeing {
+    /// The rows of the pack that are pictures'.
+    places: Vec<usize>,
+    /// What the projector read: (places, width).
+    features: Vec<f32>,
+    /// Where the tower is trained: which of its states each place is, and what its own backward pass needs.
+    looked: Option<(Vec<usize>, Looked)>,
+}
+
 /// The weights of a decoder by their parts.
 pub(crate) struct AllWeights {
     /// By [`Top`].
@@ -92,8 +106,8 @@ impl Decoder {
         };
         let layers = weights.layers.into_iter().enumerate().map(layer).collect();
         let (trained_tops, parameters) = ([None; 5], Vec::new());
-        let (tops, projector) = (weights.tops, None);
-        Self { config, layers, tops, trained_tops, parameters, projector, recompute: false }
+        let (tops, projector, sight) = (weights.tops, None, None);
+        Self { config, layers, tops, trained_tops, parameters, projector, sight, recompute: false }
     }
 
     /// A decoder of random weights: normal with deviation 0.02, the maps back into the residual stream
@@ -176,20 +190,27 @@ impl Decoder {
         let tops = Top::ALL.into_iter().filter_map(|top| Self::top_size(&self.config, top));
         let layers: usize = self.layers.iter().map(|layer| layer.shape.len()).sum();
         let projector = self.projector.as_ref().map_or(0, Projector::len);
-        tops.map(|(rows, columns)| rows * columns).sum::<usize>() + layers + projector
+        let tower = self.sight.as_ref().map_or(0, |sight| sight.tower.len());
+        tops.map(|(rows, columns)| rows * columns).sum::<usize>() + layers + projector + tower
     }
 
     /// Bytes of the weights that are not trained, as they are held.
     pub fn frozen_bytes(&self) -> usize {
         let held = self.layers.iter().flat_map(|l| l.held.iter().flatten()).chain(self.tops.iter().flatten());
         let projector = self.projector.as_ref().map_or(0, Projector::frozen_bytes);
-        held.map(|held| held.len() * held.precision().bytes()).sum::<usize>() + projector
+        let tower = self.sight.as_ref().map_or(0, |sight| sight.tower.frozen_bytes());
+        held.map(|held| held.len() * held.precision().bytes()).sum::<usize>() + projector + tower
     }
 
     /// Shows it pictures, whose tokens are then known to it; those it was shown before are forgotten.
     pub fn show(&mut self, album: &Album) {
-        if let Some(projector) = &mut self.projector {
-            projector.show(album.features());
+        match (&mut self.sight, &mut self.projector) {
+            (Some(sight), projector) => {
+                sight.show(album.numbers());
+                projector.iter_mut().for_each(|projector| projector.show(Numbers::new(Vec::new())));
+            }
+            (None, Some(projector)) => projector.show(album.numbers()),
+            (None, None) => {}
         }
     }
 
@@ -220,6 +241,13 @@ impl Decoder {
         }
     }
 
+    /// How large the numbers of the embedding are: the root of their mean square.
+    pub(super) fn embedding_deviation(&self) -> f32 {
+        let numbers = self.top(Top::Embedding).map(Map::to_vec).unwrap_or_default();
+        let squares: f64 = numbers.iter().map(|x| f64::from(*x).powi(2)).sum();
+        (squares / numbers.len().max(1) as f64).sqrt() as f32
+    }
+
     fn top_vector(&self, top: Top) -> &[f32] {
         match self.top(top) {
             Some(Map { numbers: Slice::F32(numbers), .. }) => numbers,
@@ -240,7 +268,10 @@ impl Decoder {
     /// Refuses tokens and positions that no row of the embeddings is for.
     pub(super) fn check_tokens(&self, ids: &[u32], positions: &[u32]) -> Result<()> {
         let vocabulary = self.config.vocab_size;
-        let shown = self.projector.as_ref().map_or(0, Projector::shown);
+        let shown = match &self.sight {
+            Some(sight) => sight.shown(),
+            None => self.projector.as_ref().map_or(0, Projector::shown),
+        };
         let known = |id: u32| match id.checked_sub(PICTURE) {
             Some(row) => (row as usize) < shown,
             None => (id as usize) < vocabulary,
@@ -269,10 +300,20 @@ impl Decoder {
 
     /// Embeddings of tokens at their positions: (n, hidden).
     pub(crate) fn embed(&self, ids: &[u32], positions: &[u32]) -> Result<Vec<f32>> {
+        Ok(self.embed_seeing(ids, positions, None)?.0)
+    }
+
+    /// The same, and with `kept`, which names the dropout masks, what the backward pass needs of the pictures.
+    fn embed_seeing(
+        &self,
+        ids: &[u32],
+        positions: &[u32],
+        kept: Option<u64>,
+    ) -> Result<(Vec<f32>, Option<Seeing>)> {
         self.check_tokens(ids, positions)?;
         let hidden = self.config.hidden_size;
         let mut x = buffer(ids.len() * hidden);
-        let Some(embedding) = self.top(Top::Embedding) else { return Ok(x) };
+        let Some(embedding) = self.top(Top::Embedding) else { return Ok((x, None)) };
         let scale = self.config.embedding_scale as f32;
         for (id, row) in ids.iter().zip(x.chunks_exact_mut(hidden)) {
             if *id >= PICTURE {
@@ -284,8 +325,15 @@ impl Decoder {
                 row.iter_mut().for_each(|x| *x *= scale);
             }
         }
-        if let Some(projector) = &self.projector {
-            projector.embed(self.of_projector(projector), ids, &mut x);
+        let mut seeing = None;
+        let places = Projector::places(ids);
+        if let Some(projector) = self.projector.as_ref().filter(|_| !places.is_empty()) {
+            let seen = self.see(projector, ids, places, kept);
+            let tokens = projector.tokens(self.of_projector(projector), &seen.features);
+            for (place, token) in seen.places.iter().zip(tokens.chunks_exact(hidden)) {
+                x[place * hidden..(place + 1) * hidden].copy_from_slice(token);
+            }
+            seeing = kept.map(|_| seen);
         }
         if let (Some(table), Some(offset)) = (self.top(Top::Positions), self.config.position_offset()) {
             let mut learned = vec![0.0; hidden];
@@ -295,18 +343,44 @@ impl Decoder {
                 row.iter_mut().zip(&learned).for_each(|(x, p)| *x += p);
             }
         }
-        Ok(x)
+        Ok((x, seeing))
+    }
+
+    /// The features of the pictures' rows of a pack, by the tower where that is trained. A picture is looked at once, however
+    /// many of its rows there are.
+    fn see(&self, projector: &Projector, ids: &[u32], places: Vec<usize>, kept: Option<u64>) -> Seeing {
+        let Some(sight) = &self.sight else {
+            let features = projector.features_of(ids, &places);
+            return Seeing { places, features, looked: None };
+        };
+        let rows: Vec<usize> = places.iter().map(|place| (ids[*place] - PICTURE) as usize).collect();
+        let (pixels, states) = sight.pixels_of(&rows);
+        let (found, looked) = match kept {
+            None => (sight.tower.forward(&self.parameters, &pixels), None),
+            mask => {
+                let (found, looked) =
+                    sight.tower.forward_kept(&self.parameters, &pixels, mask, self.recompute);
+                (found, Some(looked))
+            }
+        };
+        let width = sight.tower.config.hidden_size;
+        let mut features = buffer(states.len() * width);
+        for (state, row) in states.iter().zip(features.chunks_exact_mut(width)) {
+            row.copy_from_slice(&found[state * width..(state + 1) * width]);
+        }
+        Seeing { places, features, looked: looked.map(|looked| (states, looked)) }
     }
 
     /// A projector's numbers, where they are trained.
-    fn of_projector(&self, projector: &Projector) -> &[f32] {
+    pub(super) fn of_projector(&self, projector: &Projector) -> &[f32] {
         projector.trained.map_or(&[], |parameter| &self.parameters[parameter].numbers)
     }
 
     /// Whether anything is trained that makes the layers' input.
     fn trains_input(&self) -> bool {
         let tops = [Top::Embedding, Top::Positions].map(|top| self.trained_tops[top as usize]);
-        tops != [None, None] || self.projector.as_ref().is_some_and(|projector| projector.trained.is_some())
+        let projector = self.projector.as_ref().is_some_and(|projector| projector.trained.is_some());
+        tops != [None, None] || projector || self.sight.is_some()
     }
 
     /// The layer below which no gradient is wanted: the lowest with anything trained. The number of layers where
@@ -367,7 +441,7 @@ impl Decoder {
         self.check_labels(pack)?;
         let Some(head) = self.head() else { return Ok(0.0) };
         let (mask, lowest) = (Some(mask), self.lowest_trained());
-        let mut x = self.embed(&pack.ids, &pack.positions)?;
+        let (mut x, seeing) = self.embed_seeing(&pack.ids, &pack.positions, mask)?;
         // Of each layer from the lowest trained one up, what goes in, and what the backward pass needs.
         let mut kept: Vec<(Vec<f32>, Option<Saved>)> = Vec::new();
         for number in 0..self.layers.len() {
@@ -417,11 +491,11 @@ impl Decoder {
                 None => return Ok(loss),
             }
         }
-        self.embedding_gradients(pack, &dx, sums);
+        self.embedding_gradients(pack, &dx, seeing, sums);
         Ok(loss)
     }
 
-    fn embedding_gradients(&self, pack: &Pack, dx: &[f32], sums: &mut [Vec<f32>]) {
+    fn embedding_gradients(&self, pack: &Pack, dx: &[f32], seeing: Option<Seeing>, sums: &mut [Vec<f32>]) {
         let hidden = self.config.hidden_size;
         let mut add = |parameter: usize, row: usize, d: &[f32], scale: f32| {
             let sum = &mut sums[parameter][row * hidden..(row + 1) * hidden];
@@ -438,10 +512,24 @@ impl Decoder {
                 add(parameter, pack.positions[token] as usize + offset, d, 1.0);
             }
         }
-        if let Some(projector) = &self.projector
-            && let Some(parameter) = projector.trained
-        {
-            projector.gradients(self.of_projector(projector), &pack.ids, dx, &mut sums[parameter]);
+        let (Some(projector), Some(Seeing { places, features, looked })) = (&self.projector, seeing) else {
+            return;
+        };
+        if projector.trained.is_none() && looked.is_none() {
+            return;
+        }
+        let mut dy = buffer(places.len() * hidden);
+        for (place, row) in places.iter().zip(dy.chunks_exact_mut(hidden)) {
+            row.copy_from_slice(&dx[place * hidden..(place + 1) * hidden]);
+        }
+        let sum: &mut [f32] = match projector.trained {
+            Some(parameter) => &mut sums[parameter],
+            None => &mut [],
+        };
+        let of_projector = self.of_projector(projector);
+        let d_features = projector.gradients(of_projector, &features, &dy, sum, looked.is_some());
+        if let (Some(sight), Some((states, looked))) = (&self.sight, looked) {
+            sight.backward(&self.parameters, (&states, looked), &d_features, sums);
         }
     }
 

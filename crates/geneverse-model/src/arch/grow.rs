@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use super::decoder::{Decoder, DecoderLayer, Parameter, Part};
+use super::llava::Sight;
 use crate::adapter::LoraConfig;
 use crate::error::{ModelError, Result};
 use crate::families::Top;
 use crate::ops::layer::Trained;
 use crate::ops::lora::Layout;
-use crate::ops::slots::{LayerShape, Slot};
+use crate::ops::slots::{LayerShape, Slot, Weights};
 use crate::rng::Rng;
 use crate::weights::{Held, Numbers, Precision};
 
 impl Part {
-    fn new(range: std::ops::Range<usize>, decays: bool) -> Self {
+    pub(super) fn new(range: std::ops::Range<usize>, decays: bool) -> Self {
         Self { range, decays, is_lora_b: false, rate: 1.0, matrix: None }
     }
 }
@@ -21,14 +22,7 @@ impl Part {
 impl DecoderLayer {
     /// Moves every weight into a flat vector.
     fn flatten(&mut self, number: usize, parameters: &mut Vec<Parameter>) {
-        let mut numbers = Vec::with_capacity(self.shape.len());
-        let mut parts: Vec<Part> = Vec::new();
-        for (slot, rows, columns) in self.shape.slots() {
-            let first = numbers.len();
-            numbers.extend(self.held[slot as usize].take().map(|held| held.to_vec()).unwrap_or_default());
-            let matrix = slot.is_matrix().then_some((rows, columns));
-            parts.push(Part { matrix, ..Part::new(first..numbers.len(), slot.is_matrix()) });
-        }
+        let (numbers, parts) = flat_layer(&self.shape, &mut self.held);
         self.trained = Trained::All;
         self.parameter = Some(parameters.len());
         parameters.push(Parameter { name: format!("layer {number}"), numbers, parts });
@@ -91,6 +85,17 @@ impl Decoder {
         Ok(self)
     }
 
+    /// Gives it a tower that is trained with it, with steps that are `rate` times as long as others': the low-rank matrices of
+    /// `lora`, freshly drawn from `seed`, or without it every weight. From then on it is shown pixels, not features.
+    pub fn train_tower(mut self, sight: Sight, lora: Option<&LoraConfig>, seed: u64, rate: f64) -> Self {
+        let sight = self.sight.insert(sight);
+        match lora {
+            Some(lora) => sight.tower.train_lora(lora, seed, &mut self.parameters, rate),
+            None => sight.tower.train_all(&mut self.parameters, rate),
+        }
+        self
+    }
+
     /// LLaMA-Pro's block expansion (Wu et al., 2024): after each of `blocks` groups of layers comes a copy of the
     /// group's last one, its maps back into the residual stream zero, so that it changes nothing at first. Only
     /// the copies are trained.
@@ -130,7 +135,7 @@ impl Decoder {
     pub fn merged(mut self, precision: Option<Precision>) -> Self {
         for number in 0..self.layers.len() {
             let Trained::Lora(layout) = self.layers[number].trained.clone() else { continue };
-            let updates = self.merged_maps(number, &layout);
+            let updates = merged_maps(&self.weights(number), self.flat(number), &layout);
             let layer = &mut self.layers[number];
             for (slot, numbers) in updates {
                 let Some((rows, columns)) = layer.shape.size(slot) else { continue };
@@ -145,33 +150,11 @@ impl Decoder {
         {
             projector.freeze(&self.parameters[parameter].numbers);
         }
+        if let Some(sight) = &mut self.sight {
+            sight.tower.freeze(&self.parameters);
+        }
         self.parameters.retain(|_| false);
         self
-    }
-
-    /// The merged weights (outputs, inputs) of a layer's adapted maps.
-    fn merged_maps(&self, number: usize, layout: &Layout) -> Vec<(Slot, Vec<f32>)> {
-        let (weights, flat) = (self.weights(number), self.flat(number));
-        let mut merged = Vec::new();
-        for map in layout.maps() {
-            let factors = map.magnitude.clone().map(|place| {
-                let norms = map.norms(flat, &weights);
-                flat[place].iter().zip(&norms).map(|(m, norm)| m / norm).collect::<Vec<f32>>()
-            });
-            let mut first = 0;
-            for slot in map.target.slots {
-                let Some(base) = weights.map(*slot) else { continue };
-                let mut sum = base.to_vec();
-                map.add_to(flat, first, &mut sum);
-                if let Some(factors) = &factors {
-                    let rows = sum.chunks_exact_mut(map.inputs).zip(&factors[first..]);
-                    rows.for_each(|(row, factor)| row.iter_mut().for_each(|w| *w *= factor));
-                }
-                first += base.outputs;
-                merged.push((*slot, sum));
-            }
-        }
-        merged
     }
 }
 
@@ -194,8 +177,45 @@ impl DecoderLayer {
     }
 }
 
+/// Every weight of a layer in a flat vector, and its parts.
+pub(super) fn flat_layer(shape: &LayerShape, held: &mut [Option<Held>]) -> (Vec<f32>, Vec<Part>) {
+    let mut numbers = Vec::with_capacity(shape.len());
+    let mut parts: Vec<Part> = Vec::new();
+    for (slot, rows, columns) in shape.slots() {
+        let first = numbers.len();
+        numbers.extend(held[slot as usize].take().map(|held| held.to_vec()).unwrap_or_default());
+        let matrix = slot.is_matrix().then_some((rows, columns));
+        parts.push(Part { matrix, ..Part::new(first..numbers.len(), slot.is_matrix()) });
+    }
+    (numbers, parts)
+}
+
+/// The merged weights (outputs, inputs) of a layer's adapted maps.
+pub(super) fn merged_maps(weights: &Weights<'_>, flat: &[f32], layout: &Layout) -> Vec<(Slot, Vec<f32>)> {
+    let mut merged = Vec::new();
+    for map in layout.maps() {
+        let factors = map.magnitude.clone().map(|place| {
+            let norms = map.norms(flat, weights);
+            flat[place].iter().zip(&norms).map(|(m, norm)| m / norm).collect::<Vec<f32>>()
+        });
+        let mut first = 0;
+        for slot in map.target.slots {
+            let Some(base) = weights.map(*slot) else { continue };
+            let mut sum = base.to_vec();
+            map.add_to(flat, first, &mut sum);
+            if let Some(factors) = &factors {
+                let rows = sum.chunks_exact_mut(map.inputs).zip(&factors[first..]);
+                rows.for_each(|(row, factor)| row.iter_mut().for_each(|w| *w *= factor));
+            }
+            first += base.outputs;
+            merged.push((*slot, sum));
+        }
+    }
+    merged
+}
+
 /// A's, B's and m's of a layer's flat vector, told apart.
-fn lora_parts(layout: &Layout) -> Vec<Part> {
+pub(super) fn lora_parts(layout: &Layout) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     for map in layout.maps() {
         parts.push(Part::new(map.a.clone(), true));

@@ -5,5 +5,5 @@ pub(crate) mod clip;
 pub mod decoder;
 pub(crate) mod device;
 mod grow;
-pub(crate) mod llava;
+pub mod llava;
 pub mod projector;

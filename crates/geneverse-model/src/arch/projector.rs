@@ -117,6 +117,15 @@ impl Projector {
         self.tensors().last().map_or(0, |tensor| tensor.place.end)
     }
 
+    /// Its weights, as they lie in the flat vector.
+    pub(super) fn numbers(&self, flat: &[f32]) -> Vec<f32> {
+        if self.trained.is_some() {
+            return flat.to_vec();
+        }
+        let both = self.maps.iter().flatten().zip(&self.biases);
+        both.flat_map(|(map, bias)| map.to_vec().into_iter().chain(bias.iter().copied())).collect()
+    }
+
     /// Bytes of the weights and features that are held.
     pub(crate) fn frozen_bytes(&self) -> usize {
         let maps = self.maps.iter().flatten().map(|held| held.len() * held.precision().bytes());
@@ -205,12 +214,12 @@ impl Projector {
     }
 
     /// Which tokens of `ids` are rows of pictures.
-    fn places(ids: &[u32]) -> Vec<usize> {
+    pub(super) fn places(ids: &[u32]) -> Vec<usize> {
         (0..ids.len()).filter(|place| ids[*place] >= PICTURE).collect()
     }
 
-    /// The features of these tokens: (count, width).
-    fn features_of(&self, ids: &[u32], places: &[usize]) -> Vec<f32> {
+    /// The features that it has been shown of these tokens: (count, width).
+    pub(super) fn features_of(&self, ids: &[u32], places: &[usize]) -> Vec<f32> {
         let mut features = buffer(places.len() * self.width);
         let all = self.features.slice();
         for (place, row) in places.iter().zip(features.chunks_exact_mut(self.width)) {
@@ -220,73 +229,55 @@ impl Projector {
         features
     }
 
-    /// Puts pictures' tokens into their rows of `x` (n, hidden).
-    pub(crate) fn embed(&self, flat: &[f32], ids: &[u32], x: &mut [f32]) {
-        let places = Self::places(ids);
-        if places.is_empty() {
-            return;
-        }
-        let inner = self.apply(0, flat, &self.features_of(ids, &places));
+    /// Tokens (count, hidden) of features (count, width).
+    pub(super) fn tokens(&self, flat: &[f32], features: &[f32]) -> Vec<f32> {
+        let inner = self.apply(0, flat, features);
         let mut active = buffer(inner.len());
         self.between().forward(&inner, &mut active);
-        let tokens = self.apply(1, flat, &active);
-        for (place, token) in places.into_iter().zip(tokens.chunks_exact(self.hidden)) {
-            x[place * self.hidden..(place + 1) * self.hidden].copy_from_slice(token);
-        }
+        self.apply(1, flat, &active)
     }
 
-    /// Adds the gradients of its weights to `sum`, from `dx` (n, hidden), the gradient of [`Projector::embed`]'s `x`.
-    pub(crate) fn gradients(&self, flat: &[f32], ids: &[u32], dx: &[f32], sum: &mut [f32]) {
-        let places = Self::places(ids);
-        if places.is_empty() {
-            return;
-        }
-        let (n, hidden) = (places.len(), self.hidden);
-        let features = self.features_of(ids, &places);
-        let inner = self.apply(0, flat, &features);
+    /// Adds the gradients of its weights to `sum`, which is empty where they are not trained, from `dy` (count, hidden), the
+    /// gradient of its tokens; the gradient of the features (count, width), where it is `wanted`.
+    pub(super) fn gradients(
+        &self,
+        flat: &[f32],
+        features: &[f32],
+        dy: &[f32],
+        sum: &mut [f32],
+        wanted: bool,
+    ) -> Vec<f32> {
+        let (n, hidden, width) = (dy.len() / self.hidden, self.hidden, self.width);
+        let inner = self.apply(0, flat, features);
         let mut active = buffer(inner.len());
         self.between().forward(&inner, &mut active);
-        let mut dy = buffer(n * hidden);
-        for (place, row) in places.iter().zip(dy.chunks_exact_mut(hidden)) {
-            row.copy_from_slice(&dx[place * hidden..(place + 1) * hidden]);
-        }
-        let mut d_active = buffer(n * hidden);
-        if let (Some(map), _) = self.linear(1, flat) {
-            let shape = (n, hidden, hidden);
-            let d_active = &mut d_active;
-            product(
-                shape,
-                1.0,
-                rows(&dy, hidden),
-                map.backward(),
-                d_active,
-                hidden,
-                Into::Fresh,
-                Threads::All,
-            );
-        }
+        let back = |which: usize, dy: &[f32]| {
+            let inputs = [width, hidden][which];
+            let mut dx = buffer(n * inputs);
+            if let (Some(map), _) = self.linear(which, flat) {
+                let (shape, dy) = ((n, inputs, hidden), rows(dy, hidden));
+                product(shape, 1.0, dy, map.backward(), &mut dx, inputs, Into::Fresh, Threads::All);
+            }
+            dx
+        };
+        let d_active = back(1, dy);
         let mut d_inner = buffer(n * hidden);
         self.between().backward(&inner, &d_active, &mut d_inner);
-        let (first, second) = sum.split_at_mut(hidden * self.width + if self.bias { hidden } else { 0 });
-        for (x, inputs, dy, sum) in [(&features, self.width, &d_inner, first), (&active, hidden, &dy, second)]
-        {
-            let (d_map, d_bias) = sum.split_at_mut(hidden * inputs);
-            let shape = (hidden, inputs, n);
-            product(
-                shape,
-                1.0,
-                transposed(dy, hidden),
-                rows(x, inputs),
-                d_map,
-                inputs,
-                Into::Added,
-                Threads::All,
-            );
-            if self.bias {
-                for dy in dy.chunks_exact(hidden) {
-                    d_bias.iter_mut().zip(dy).for_each(|(d, dy)| *d += dy);
+        if !sum.is_empty() {
+            let (first, second) = sum.split_at_mut(hidden * width + if self.bias { hidden } else { 0 });
+            for (x, inputs, dy, sum) in
+                [(features, width, &d_inner[..], first), (&active[..], hidden, dy, second)]
+            {
+                let (d_map, d_bias) = sum.split_at_mut(hidden * inputs);
+                let (shape, a) = ((hidden, inputs, n), transposed(dy, hidden));
+                product(shape, 1.0, a, rows(x, inputs), d_map, inputs, Into::Added, Threads::All);
+                if self.bias {
+                    for dy in dy.chunks_exact(hidden) {
+                        d_bias.iter_mut().zip(dy).for_each(|(d, dy)| *d += dy);
+                    }
                 }
             }
         }
+        if wanted { back(0, &d_inner) } else { Vec::new() }
     }
 }

@@ -92,6 +92,11 @@ impl VisionConfig {
         }
     }
 
+    /// Whether the checkpoint's tensors have the original names.
+    pub(crate) fn is_original(&self) -> bool {
+        matches!(self.layout, Layout::Original { .. })
+    }
+
     /// Tokens that a picture becomes.
     pub fn tokens(&self) -> usize {
         self.tower.patches() + usize::from(self.rows == Rows::All)
@@ -138,7 +143,7 @@ impl ClipConfig {
     }
 
     /// Reads the fields of a tower; what is missing is what transformers takes it to be (ViT-B/32).
-    fn read(fields: &Fields<'_>) -> Result<Self> {
+    pub(crate) fn read(fields: &Fields<'_>) -> Result<Self> {
         if let Some(found) = fields.text("model_type")?
             && found != "clip_vision_model"
         {

@@ -18,14 +18,14 @@ use crate::pictures::tests::{PICTURES, picture_path};
 use crate::pictures::{Album, Eyes, PictureFile, place_ids};
 use crate::weights::Precision;
 
-const MODELS: [&str; 2] = ["llava", "llava_full"];
+pub(super) const MODELS: [&str; 2] = ["llava", "llava_full"];
 
 fn eyes(folder: &Path) -> Eyes {
     Eyes::read(folder, &ModelConfig::read(folder).unwrap()).unwrap()
 }
 
 /// The goldens' five pictures, looked at.
-fn album(folder: &Path) -> Album {
+pub(super) fn album(folder: &Path) -> Album {
     let shown = PictureFile::all(PICTURES.map(picture_path)).unwrap();
     Album::look(&eyes(folder), &shown, None, &geneverse_data::progress::Silent, &|| false).unwrap().unwrap()
 }
@@ -38,7 +38,7 @@ fn image_token(config: &ModelConfig) -> u32 {
 }
 
 /// The golden's four sequences with pictures in their places.
-fn seeing(name: &str, album: &Album) -> Vec<Sequence> {
+pub(super) fn seeing(name: &str, album: &Album) -> Vec<Sequence> {
     let golden_tensors = read(name);
     let token = image_token(&ModelConfig::read(&golden(name)).unwrap());
     let picture = |number: &u32| album.ids(&picture_path(PICTURES[*number as usize])).unwrap();
@@ -447,14 +447,14 @@ fn a_picture_is_looked_at_once_and_kept() {
         false
     });
     assert_eq!(asked.get(), 1);
-    assert_eq!(again.unwrap().features().to_vec(), first.features().to_vec());
+    assert_eq!(again.unwrap().numbers().to_vec(), first.numbers().to_vec());
     assert_eq!(std::fs::read(&file).unwrap(), bytes);
     // Found whole, nothing is looked at; of another tower nothing is used.
     assert!(look(&key, &shown, &|| panic!("asked")).is_some());
     assert!(look(&json!({"tower": "b"}), &shown, &|| true).is_none());
     assert_eq!(files().len(), 2);
     let in_memory = album(&golden("llava"));
-    assert_eq!(in_memory.features().to_vec().len(), 5 * eyes.tokens() * eyes.width());
+    assert_eq!(in_memory.numbers().to_vec().len(), 5 * eyes.tokens() * eyes.width());
 }
 
 #[test]

@@ -61,8 +61,9 @@ pub struct Album {
     /// Tokens of a picture.
     tokens: usize,
     /// The number of each file's picture.
-    numbers: HashMap<PathBuf, usize>,
-    features: Numbers,
+    places: HashMap<PathBuf, usize>,
+    /// Features, or the pixels of which a tower that is trained makes them.
+    numbers: Numbers,
 }
 
 impl Album {
@@ -76,16 +77,16 @@ impl Album {
     ) -> Result<Option<Self>> {
         let mut by_hash: BTreeMap<&str, usize> = BTreeMap::new();
         let (mut files, mut hashes): (Vec<&Path>, Vec<&str>) = (Vec::new(), Vec::new());
-        let mut numbers = HashMap::new();
+        let mut places = HashMap::new();
         for PictureFile { path, hash } in shown {
             let number = *by_hash.entry(hash).or_insert_with(|| {
                 files.push(path);
                 hashes.push(hash);
                 files.len() - 1
             });
-            numbers.insert(path.clone(), number);
+            places.insert(path.clone(), number);
         }
-        let record = eyes.tokens() * eyes.width();
+        let record = eyes.record();
         if (files.len() * eyes.tokens()) as u64 >= u64::from(u32::MAX - PICTURE) {
             let most = (u32::MAX - PICTURE) as usize / eyes.tokens().max(1);
             return Err(ModelError::Run(format!("{} pictures, expected at most {most}", files.len())));
@@ -108,18 +109,18 @@ impl Album {
             progress.set((done + number * TOGETHER + files.len()) as u64);
         }
         progress.finish();
-        Ok(Some(Self { tokens: eyes.tokens(), numbers, features: store.finish()? }))
+        Ok(Some(Self { tokens: eyes.tokens(), places, numbers: store.finish()? }))
     }
 
     /// The tokens that are a picture; `None` for a file that was not looked at.
     pub fn ids(&self, path: &Path) -> Option<Range<u32>> {
-        let first = PICTURE + (self.numbers.get(path)? * self.tokens) as u32;
+        let first = PICTURE + (self.places.get(path)? * self.tokens) as u32;
         Some(first..first + self.tokens as u32)
     }
 
     /// What the decoder has to be shown.
-    pub(crate) fn features(&self) -> Numbers {
-        self.features.clone()
+    pub(crate) fn numbers(&self) -> Numbers {
+        self.numbers.clone()
     }
 }
 

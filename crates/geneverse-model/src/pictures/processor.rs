@@ -205,22 +205,40 @@ fn colours(fields: &Fields<'_>, field: &str, otherwise: [f32; CHANNELS]) -> Resu
         .ok_or_else(|| fields.refuse_value(field, "a list of three numbers"))
 }
 
-/// What makes features of a picture: the processor and the tower.
+/// What makes features of a picture: the processor and the tower. Or, for a tower that is trained, the processor alone, which
+/// makes a picture ready for it.
 pub struct Eyes {
     processor: Processor,
-    sight: Sight,
+    sight: Option<Sight>,
     tokens: usize,
     width: usize,
+    side: usize,
 }
 
 impl Eyes {
     /// Reads a LLaVA's processor and tower.
     pub fn read(folder: &Path, config: &ModelConfig) -> Result<Self> {
         let sight = Sight::read(folder, config)?;
+        Self::with(folder, config, Some(sight))
+    }
+
+    /// Reads a LLaVA's processor, for a tower that is trained.
+    pub fn read_processor(folder: &Path, config: &ModelConfig) -> Result<Self> {
+        Self::with(folder, config, None)
+    }
+
+    fn with(folder: &Path, config: &ModelConfig, sight: Option<Sight>) -> Result<Self> {
         let vision = config.vision.as_ref();
         let tokens = vision.map_or(0, |vision| vision.tokens());
         let width = vision.map_or(0, |vision| vision.tower.hidden_size);
-        Ok(Self { processor: Processor::read(folder, config)?, sight, tokens, width })
+        let side = vision.map_or(0, |vision| vision.tower.image_size);
+        Ok(Self { processor: Processor::read(folder, config)?, sight, tokens, width, side })
+    }
+
+    /// Puts what an adapter has for the tower into it.
+    pub fn with_adapter(mut self, adapter: &Path) -> Result<Self> {
+        self.sight = self.sight.map(|sight| sight.with_adapter(adapter)).transpose()?;
+        Ok(self)
     }
 
     /// Tokens that a picture becomes.
@@ -233,18 +251,29 @@ impl Eyes {
         self.width
     }
 
-    /// Features of pictures: (pictures · tokens, width).
+    /// Numbers that a picture becomes.
+    pub(super) fn record(&self) -> usize {
+        match &self.sight {
+            Some(_) => self.tokens * self.width,
+            None => CHANNELS * self.side.pow(2),
+        }
+    }
+
+    /// Features of pictures, (pictures · tokens, width), or without a tower the pixels, (pictures, channels, side, side).
     pub fn look(&self, pictures: Vec<Picture>) -> Result<Vec<f32>> {
         let mut pixels = Vec::new();
         for picture in pictures {
-            pixels.extend(self.processor.prepare(picture, self.sight.side())?);
+            pixels.extend(self.processor.prepare(picture, self.side)?);
         }
-        Ok(self.sight.features(&pixels))
+        Ok(match &self.sight {
+            Some(sight) => sight.features(&pixels),
+            None => pixels,
+        })
     }
 
     /// Features of pictures that are ready: (pictures, channels, side, side).
     #[cfg(test)]
     pub(crate) fn features(&self, pixels: &[f32]) -> Vec<f32> {
-        self.sight.features(pixels)
+        self.sight.as_ref().map_or_else(Vec::new, |sight| sight.features(pixels))
     }
 }

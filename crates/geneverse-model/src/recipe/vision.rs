@@ -17,8 +17,12 @@ pub struct VisionSection {
     pub projector_learning_rate: f64,
     /// What of the tower is trained.
     pub tower: TowerTraining,
-    /// A folder in which what the tower sees of the pictures is kept for other runs; where none is said, it is kept in the
-    /// run's folder until the run is finished.
+    /// The peak learning rate of what is trained of the tower; where it is not said, 2e-6 for a whole tower (published for
+    /// LLaVA-NeXT), and `optim.learning_rate` for low-rank matrices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tower_learning_rate: Option<f64>,
+    /// A folder in which what the tower sees of the pictures is kept for other runs, or the pictures as they are made ready for
+    /// a tower that is trained; where none is said, it is kept in the run's folder until the run is finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub features: Option<String>,
 }
@@ -39,13 +43,20 @@ pub enum ProjectorTraining {
 pub enum TowerTraining {
     /// Nothing: every picture is looked at once.
     Frozen,
+    /// Low-rank matrices beside its linear maps, of the rank and kind that `[method]` says.
+    Adapted,
+    /// Every weight of the layers that are looked through.
+    Trained,
 }
+
+/// The learning rate of a whole tower (LLaVA-NeXT's `mm_vision_tower_lr`).
+const WHOLE_TOWER: f64 = 2e-6;
 
 impl Default for VisionSection {
     /// LLaVA-1.5's published settings for finetuning with LoRA.
     fn default() -> Self {
         let (projector, tower) = (ProjectorTraining::Full, TowerTraining::Frozen);
-        Self { projector, projector_learning_rate: 2e-5, tower, features: None }
+        Self { projector, projector_learning_rate: 2e-5, tower, tower_learning_rate: None, features: None }
     }
 }
 
@@ -59,11 +70,28 @@ impl Recipe {
                 let found = format!("there, and the base model is a {family} that reads text only");
                 return Err(refuse("[vision]", found, "a LLaVA as model.base"));
             }
-            (Some(_), _) if self.method.kind != Kind::Lora => {
-                let found = json!(self.method.kind);
-                return Err(refuse("method.kind", found, "\"lora\" for a model that sees pictures"));
+            (Some(_), _) if self.method.kind == Kind::Expand => {
+                let expected = "\"lora\" or \"full\" for a model that sees pictures";
+                return Err(refuse("method.kind", json!(self.method.kind), expected));
             }
-            (Some(_), _) => drop(self.vision.get_or_insert_default()),
+            (Some(vision), _) if self.method.kind == Kind::Full && vision.is_original() => {
+                let expected = "\"lora\" for a LLaVA in the original layout; one in transformers' layout (llava-hf) can be \
+                                finetuned whole";
+                return Err(refuse("method.kind", json!(self.method.kind), expected));
+            }
+            (Some(_), _) => {
+                let (kind, rate) = (self.method.kind, self.optim.learning_rate);
+                let vision = self.vision.get_or_insert_default();
+                match vision.tower {
+                    TowerTraining::Frozen => {}
+                    TowerTraining::Adapted if kind != Kind::Lora => {
+                        let expected = "\"frozen\" or \"trained\" without method.kind = \"lora\"";
+                        return Err(refuse("vision.tower", json!(vision.tower), expected));
+                    }
+                    TowerTraining::Adapted => drop(vision.tower_learning_rate.get_or_insert(rate)),
+                    TowerTraining::Trained => drop(vision.tower_learning_rate.get_or_insert(WHOLE_TOWER)),
+                }
+            }
         }
         Ok(self)
     }
@@ -72,5 +100,35 @@ impl Recipe {
     pub fn projector_rate(&self) -> Option<f64> {
         let vision = self.vision.as_ref().filter(|vision| vision.projector == ProjectorTraining::Full)?;
         Some(vision.projector_learning_rate / self.optim.learning_rate)
+    }
+
+    /// How much longer the steps of what is trained of the tower are than others; `None` where it is frozen.
+    pub fn tower_rate(&self) -> Option<f64> {
+        let vision = self.vision.as_ref().filter(|vision| vision.tower != TowerTraining::Frozen)?;
+        Some(vision.tower_learning_rate? / self.optim.learning_rate)
+    }
+}
+
+impl VisionSection {
+    /// Refuses values that make no sense.
+    pub(super) fn check(&self) -> Result<()> {
+        for (key, rate) in [
+            ("vision.projector_learning_rate", Some(self.projector_learning_rate)),
+            ("vision.tower_learning_rate", self.tower_learning_rate),
+        ] {
+            match rate {
+                Some(rate) if !(rate > 0.0 && rate.is_finite()) => {
+                    return Err(refuse(key, rate, "a number above 0"));
+                }
+                _ => {}
+            }
+        }
+        match self.tower_learning_rate {
+            Some(rate) if self.tower == TowerTraining::Frozen => {
+                let expected = "no such key while vision.tower is \"frozen\"; \"adapted\" and \"trained\" train it";
+                Err(refuse("vision.tower_learning_rate", rate, expected))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -17,6 +17,9 @@ use geneverse_data::dataset::retrieval::Asked;
 use geneverse_data::dataset::text::{TextDataset, TextReport, text};
 
 use crate::ui::Ui;
+pub(crate) use markers::accept;
+pub(crate) use proteins::structure_files;
+
 use inspect::{InspectArgs, duplicates_text, leakage_text, retrieval_text};
 
 #[derive(Debug, Subcommand)]

@@ -30,8 +30,8 @@ use serde_json::json;
 
 use crate::commands::train::{ASKING, Asking};
 use crate::config::model_folder;
-use crate::inputs::model_inputs;
-use crate::pictures::{self, Looked};
+use crate::inputs::{adapter_inputs, model_inputs};
+use crate::pictures::{self, Looked, Through};
 use crate::stop;
 use crate::ui::Ui;
 
@@ -126,12 +126,7 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
     let mut inputs = model_inputs(&folder)?;
     inputs.insert("prompts".to_owned(), hash_file(&args.prompts)?);
     if let Some(adapter) = &args.adapter {
-        for file in ["adapter_config.json", "adapter_model.safetensors", "non_lora_trainables.safetensors"] {
-            let path = adapter.join(file);
-            if path.exists() || file.starts_with("adapter") {
-                inputs.insert(file.to_owned(), hash_file(&path)?);
-            }
-        }
+        inputs.extend(adapter_inputs(adapter)?);
     }
     let questions = || -> Result<Vec<Example>> {
         let mut examples = read_examples(&args.prompts)?;
@@ -176,7 +171,8 @@ pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
         }
         // Of all questions, so that an interrupted run finds what it has seen.
         let shown = pictures::shown([(args.prompts.as_path(), examples.as_slice())])?;
-        let looked = pictures::look(&folder, &mut model, &shown, Some(&features), ui)?;
+        let through = Through::Tower(args.adapter.as_deref());
+        let looked = pictures::look(&folder, through, &mut model, &shown, Some(&features), ui)?;
         if let Looked::Stopped = looked {
             let answers = part.answers.len();
             return Ok(Report { out: args.out.clone(), answers, ..Report::default() });

@@ -23,7 +23,7 @@ use crate::commands::memory::{self, MemoryArgs};
 use crate::commands::perplexity::{self, PerplexityArgs};
 use crate::commands::train::read_data;
 use crate::config::{model_folder, read_recipe};
-use crate::pictures::{self, Looked};
+use crate::pictures::{self, Looked, Through};
 use crate::stop;
 use crate::ui::Ui;
 
@@ -135,7 +135,10 @@ fn logits(args: LogitsArgs, ui: &Ui) -> Result<ExitCode> {
     if let Some(adapter) = &adapter {
         decoder = decoder.with_adapter(adapter)?;
     }
-    let looked = pictures::look(&folder, &mut decoder, &PictureFile::all(image.clone())?, None, ui)?;
+    let looked = {
+        let (through, shown) = (Through::Tower(adapter.as_deref()), PictureFile::all(image.clone())?);
+        pictures::look(&folder, through, &mut decoder, &shown, None, ui)?
+    };
     if let Looked::Stopped = looked {
         return Ok(stop::exit());
     }
@@ -261,7 +264,7 @@ fn first_batch(recipe: &Recipe, limit: usize, ui: &Ui) -> Result<Option<Batch>> 
     let looked = if shown.is_empty() {
         Looked::Nothing
     } else {
-        pictures::look(&base, &mut Decoder::read(&base)?, &shown, None, ui)?
+        pictures::look(&base, Through::Tower(None), &mut Decoder::read(&base)?, &shown, None, ui)?
     };
     if let Looked::Stopped = looked {
         return Ok(None);

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::commands::preflight::gib;
 use crate::commands::train::{pictures_of, read_data, thousands, validation_file};
 use crate::config::{base_folder, read_recipe};
-use crate::pictures::{self, Looked};
+use crate::pictures::{self, Looked, Through};
 use crate::stop;
 use crate::ui::Ui;
 
@@ -59,7 +59,10 @@ pub(crate) fn run(args: MemoryArgs, ui: &Ui) -> Result<ExitCode> {
     let recipe = recipe.for_model(model.config())?;
     let data = read_data(&recipe)?;
     let kept = recipe.vision.as_ref().and_then(|vision| vision.features.as_deref()).map(Path::new);
-    let looked = pictures::look(&base, &mut model, &pictures_of(&recipe, &data)?, kept, ui)?;
+    let looked = {
+        let shown = pictures_of(&recipe, &data)?;
+        pictures::look(&base, Through::of(&recipe), &mut model, &shown, kept, ui)?
+    };
     if let Looked::Stopped = looked {
         return Ok(stop::exit());
     }

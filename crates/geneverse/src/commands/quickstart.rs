@@ -1,4 +1,5 @@
-//! `quickstart`: the whole gene pipeline, offline, on the bundled records and base model.
+//! `quickstart`: a whole pipeline, offline, on the bundled base model: of genes on the bundled records (here), of markers and
+//! proteins on pictures of the laboratory (`quickstart/seeing.rs`).
 //!
 //! ```text
 //! OUT/records.jsonl → OUT/genes.db → OUT/dataset/ → OUT/finetuned/{adapter,metrics.jsonl}
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use geneverse_data::dataset::genes::{GenesDataset, genes_scored};
 use geneverse_data::dataset::{Example, read_examples, write_examples};
 use geneverse_data::import::{ImportFiles, import};
@@ -35,21 +36,40 @@ use crate::commands::train::{Resume, finetune};
 use crate::stop;
 use crate::ui::Ui;
 
+mod seeing;
+
+/// What is learnt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TaskArg {
+    /// To describe genes, on the bundled records
+    Gene,
+    /// To say whether a gene marks a cell type, on pictures of a simulated tissue
+    Marker,
+    /// To name a protein, on pictures of ideal folds
+    Protein,
+}
+
 /// Arguments of `quickstart`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Run it again and finished steps are skipped; interrupt it with Ctrl-C and it goes on where it was.
 
-Example:
-  geneverse quickstart --out geneverse-quickstart")]
+Examples:
+  geneverse quickstart --out geneverse-quickstart
+  geneverse quickstart --task marker --out marker-quickstart
+  geneverse quickstart --task protein --out protein-quickstart")]
 pub(crate) struct QuickstartArgs {
+    /// What is learnt
+    #[arg(long, value_enum, value_name = "TASK", default_value_t = TaskArg::Gene)]
+    task: TaskArg,
     /// The folder for everything that is made
     #[arg(long, default_value = "geneverse-quickstart")]
     out: PathBuf,
-    /// How many genes of each split are asked about
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    questions: usize,
-    /// Passes over the training examples [default: those of recipes/quickstart.toml]
+    /// How many genes of each split are asked about; of pictures, how many that were learnt from (of those held out, all)
+    /// [default: 20, and 60 of pictures]
+    #[arg(long, value_name = "N")]
+    questions: Option<usize>,
+    /// Passes over the training examples [default: those of recipes/quickstart.toml, or quickstart-marker.toml, …]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
 }
@@ -75,6 +95,14 @@ struct Split {
 
 /// Runs `quickstart`.
 pub(crate) fn run(args: &QuickstartArgs, ui: &Ui) -> Result<ExitCode> {
+    match args.task {
+        TaskArg::Gene => genes(args, ui),
+        TaskArg::Marker => seeing::run(args, seeing::Seeing::Marker, ui),
+        TaskArg::Protein => seeing::run(args, seeing::Seeing::Protein, ui),
+    }
+}
+
+fn genes(args: &QuickstartArgs, ui: &Ui) -> Result<ExitCode> {
     let begun = Instant::now();
     stop::listen();
     let out = &args.out;
@@ -105,7 +133,7 @@ pub(crate) fn run(args: &QuickstartArgs, ui: &Ui) -> Result<ExitCode> {
         "  {} examples to train on, {} to validate, {} genes held out",
         report.train, report.validation, report.test
     ));
-    let questions = questions(&dataset, out, args.questions)?;
+    let questions = questions(&dataset, out, args.questions.unwrap_or(20))?;
 
     step(3, "base model + instruction data → LoRA adapter");
     let model = out.join("base-model");

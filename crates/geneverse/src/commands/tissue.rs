@@ -40,6 +40,11 @@ pub(crate) struct Read {
 }
 
 impl TissueArgs {
+    /// A folder that has everything.
+    pub(crate) fn of_folder(folder: &Path) -> Self {
+        Self { tissue: folder.to_owned(), cells: None, cell_types: None, type_column: None }
+    }
+
     /// Reads the tissue; `unplaced` takes cells without a place too.
     pub(crate) fn read(&self, unplaced: bool, licence: Option<&str>, ui: &Ui) -> Result<Read> {
         let Self { tissue, cells, cell_types, type_column } = self;

@@ -11,23 +11,23 @@ use geneverse_data::dataset::{Example, read_examples};
 use geneverse_data::progress::Progress;
 use geneverse_data::prompt::Template;
 use geneverse_data::stage::{self, Found, atomic_write, hash_bytes, hash_file, write_json};
-use geneverse_model::adapter::write_adapter;
+use geneverse_model::adapter::{LoraConfig, OfTower, write_adapter};
 use geneverse_model::batch::{EncodingReport, Sequence, encode_documents, encode_examples};
 use geneverse_model::config::ModelConfig;
 use geneverse_model::memory::resident;
 use geneverse_model::pictures::{PictureFile, Seen};
-use geneverse_model::recipe::{Kind, Recipe};
+use geneverse_model::recipe::{Kind, Recipe, TowerTraining};
 use geneverse_model::run::{check_checkpoint, has_checkpoint, peak_rss_mib};
 use geneverse_model::tokens::Tokenizer;
 use geneverse_model::train::{Outcome, Run, Steps, remove_checkpoints, train};
-use geneverse_model::{Decoder, Precision};
+use geneverse_model::{Decoder, Precision, Sight};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::commands::preflight::Preflight;
 use crate::config::{base_folder, read_recipe, write_recipe};
 use crate::inputs::model_inputs;
-use crate::pictures::{self, Looked};
+use crate::pictures::{self, Looked, Through};
 use crate::stop;
 use crate::ui::Ui;
 
@@ -166,7 +166,9 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: Resume, ui: &Ui) -> 
     let (train_set, validation_set) = read_data(recipe)?;
     let features = out.join(FEATURES);
     let kept = recipe.vision.as_ref().and_then(|vision| vision.features.as_deref()).map(Path::new);
-    let looked = pictures::look(&base, &mut model, &shown, Some(kept.unwrap_or(&features)), ui)?;
+    check_tower_of_init(recipe)?;
+    let (through, place) = (Through::of(recipe), kept.unwrap_or(&features));
+    let looked = pictures::look(&base, through, &mut model, &shown, Some(place), ui)?;
     if let Looked::Stopped = looked {
         let outcome = Outcome::stopped_before(Steps::new(recipe, train_set.len()).total);
         return Ok(Trained { result: stage.result, found_done: false, outcome });
@@ -201,6 +203,13 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: Resume, ui: &Ui) -> 
     if let Some(rate) = recipe.projector_rate() {
         model = model.train_projector(rate)?;
     }
+    if let Some(rate) = recipe.tower_rate() {
+        let sight = Sight::read(&base, model.config())?;
+        let whole = recipe.vision.as_ref().is_some_and(|vision| vision.tower == TowerTraining::Trained);
+        let lora = lora.as_ref().filter(|_| !whole);
+        model = model.train_tower(sight, lora, recipe.run.seed, rate);
+        looked.album().into_iter().for_each(|album| model.show(album));
+    }
     if let Some(init) = &recipe.method.init {
         model = model.load_adapter(Path::new(init))?;
     }
@@ -218,9 +227,12 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: Resume, ui: &Ui) -> 
     match &lora {
         Some(lora) => write_adapter(&model, lora, &stage.result, &name)?,
         None => {
-            model.write(&stage.result, Precision::F32)?;
+            match recipe.vision {
+                Some(_) => model.write_llava(&base, &stage.result, Precision::F32)?,
+                None => model.write(&stage.result, Precision::F32)?,
+            }
             tokenizer.write(&stage.result)?;
-            keep_generation(&base, &stage.result)?;
+            keep_files(&base, &stage.result)?;
         }
     }
     let asking = Asking { prompt: recipe.data.prompt, prompt_hash: recipe.data.prompt.hash() };
@@ -434,12 +446,32 @@ pub(crate) fn read_data(recipe: &Recipe) -> Result<(Vec<Example>, Vec<Example>)>
     Ok((examples, validation))
 }
 
-/// The base model's own ids that end an answer go with a model made of it.
-fn keep_generation(base: &Path, model: &Path) -> Result<()> {
-    let [from, to] = [base, model].map(|folder| folder.join("generation_config.json"));
-    if from.exists() {
-        let bytes = std::fs::read(&from).with_context(|| format!("{}: cannot read", from.display()))?;
-        atomic_write(&to, |out| out.write_all(&bytes))?;
+/// An adapter to start from must not have what of the tower the recipe does not train: pictures would be looked at without it.
+fn check_tower_of_init(recipe: &Recipe) -> Result<()> {
+    let (Some(init), Some(vision)) = (&recipe.method.init, &recipe.vision) else { return Ok(()) };
+    let trained = match LoraConfig::read(Path::new(init))?.tower {
+        OfTower::Nothing => return Ok(()),
+        OfTower::LowRank => TowerTraining::Adapted,
+        OfTower::Whole => TowerTraining::Trained,
+    };
+    if vision.tower != trained {
+        bail!(
+            "recipe: vision.tower is {}, expected {}, which is what the adapter of method.init has of the tower",
+            json!(vision.tower),
+            json!(trained)
+        );
+    }
+    Ok(())
+}
+
+/// The base model's own ids that end an answer, and how it wants its pictures, go with a model made of it.
+fn keep_files(base: &Path, model: &Path) -> Result<()> {
+    for name in ["generation_config.json", "preprocessor_config.json", "processor_config.json"] {
+        let [from, to] = [base, model].map(|folder| folder.join(name));
+        if from.exists() {
+            let bytes = std::fs::read(&from).with_context(|| format!("{}: cannot read", from.display()))?;
+            atomic_write(&to, |out| out.write_all(&bytes))?;
+        }
     }
     Ok(())
 }

@@ -208,7 +208,7 @@ pub(super) fn run(args: &MarkersArgs, ui: &Ui) -> Result<ExitCode> {
 }
 
 /// Whether the grades of truth and form give a reference all points.
-pub(super) fn accept(example: &Example) -> Result<(), String> {
+pub(crate) fn accept(example: &Example) -> Result<(), String> {
     let Example { task, subject, output, cell_type, label, .. } = example;
     let grades = match task {
         Task::Marker => {

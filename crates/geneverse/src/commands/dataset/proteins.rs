@@ -180,7 +180,7 @@ pub(super) fn run(args: &ProteinsArgs, ui: &Ui) -> Result<ExitCode> {
 }
 
 /// Structure files among paths, in the order of their names; of a folder those with an ending of structures.
-fn structure_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub(crate) fn structure_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() {
