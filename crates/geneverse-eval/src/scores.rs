@@ -99,6 +99,9 @@ pub struct Scores {
     /// The share of identifiers written that do not exist in the database or belong to another gene.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hallucinated_identifiers: Option<f64>,
+    /// The version of the rules, [`RULES`]; files from before it was written down do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<u32>,
 }
 
 /// The scores of one answer.
@@ -193,6 +196,7 @@ pub fn evaluate(answers: &[Answer], index: GeneIndex) -> Result<Scores, ScoreErr
         claim_support: claims.support,
         claim_recall: claims.recall,
         hallucinated_identifiers: claims.hallucinated,
+        rules: Some(RULES),
         items,
     })
 }
