@@ -421,9 +421,9 @@ pub(crate) fn of_record(
     gene.pathways.iter().for_each(|name| add(name, "pathways"));
     gene.groups.iter().for_each(|name| add(name, "groups"));
     gene.expression.iter().for_each(|text| add(text, "expression"));
-    let has = go.propagated(&gene.symbol).into_iter().filter_map(|id| of_go.get(&id));
-    let told = |statement: &&Arc<Statement>| !gene.go_terms.iter().any(|term| term.name == statement.text);
-    all.extend(has.filter(told).cloned());
+    let told: Vec<GoId> = gene.go_terms.iter().filter_map(|term| GoId::parse(&term.id).ok()).collect();
+    let beyond = go.propagated(&gene.symbol).into_iter().filter(|id| !told.contains(id));
+    all.extend(beyond.filter_map(|id| of_go.get(&id)).cloned());
     all
 }
 
