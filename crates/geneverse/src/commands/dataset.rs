@@ -2,6 +2,7 @@
 
 mod inspect;
 mod markers;
+mod pictures;
 mod proteins;
 
 use std::fmt::Write;
