@@ -24,7 +24,7 @@ use crate::ops::lora::{Adapted, Layout, Update};
 use crate::ops::slots::LayerShape;
 use crate::weights::Precision;
 
-pub use files::{Description, MapUpdate, describe, export};
+pub use files::{Description, MapUpdate, Names, describe, export};
 
 /// The settings of a LoRA adapter.
 #[derive(Debug, Clone, PartialEq)]
@@ -382,7 +382,8 @@ impl Decoder {
             for Matrix { key, dims, place } in layout.maps().flat_map(|map| matrices(&config, number, map)) {
                 // Before transformers 4.52 the decoder of a LLaVA was a model of its own.
                 let older = key.replace("model.language_model.layers", "language_model.model.layers");
-                let names = [key.clone(), format!("{key}.weight"), older];
+                let oldest = key.replace("model.language_model.layers", "model.layers");
+                let names = [key.clone(), format!("{key}.weight"), older, oldest];
                 let found = names.iter().find_map(|name| tensors.remove(name));
                 let Some((found, numbers)) = found else {
                     let reason = format!("{key} is missing; the adapter cannot be applied whole");

@@ -15,6 +15,8 @@ use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 
+mod seeing;
+
 use crate::arch::decoder::{AllWeights, Decoder};
 use crate::arch::llava;
 use crate::arch::projector::Projector;
@@ -70,8 +72,7 @@ impl Decoder {
     /// Writes a checkpoint folder's configuration and weights (the tokenizer is written by its own).
     pub fn write(&self, folder: &Path, precision: Precision) -> Result<()> {
         if self.config().vision.is_some() {
-            let reason =
-                "a model that sees pictures is not written as a whole checkpoint yet; keep its adapter";
+            let reason = "a model that sees pictures is written together with the tower of the checkpoint that it was read from";
             return Err(ModelError::Run(reason.to_owned()));
         }
         self.config().write(folder, precision.name())?;
@@ -201,6 +202,20 @@ impl Source {
     pub(crate) fn rename(&mut self, name: impl Fn(&str) -> String) {
         let tensors = std::mem::take(&mut self.tensors);
         self.tensors = tensors.into_iter().map(|(old, tensor)| (name(&old), tensor)).collect();
+    }
+
+    /// The names of all tensors.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.tensors.keys()
+    }
+
+    /// A tensor as it is: its dimensions and numbers.
+    fn whole(&mut self, name: &str) -> Result<(Vec<usize>, Numbers)> {
+        let Some(dims) = self.tensors.get(name).map(|tensor| tensor.dims.clone()) else {
+            return Err(ModelError::tensors(&self.folder, format!("tensor {name} is missing")));
+        };
+        let numbers = self.numbers(name.to_owned(), &dims)?;
+        Ok((dims, numbers))
     }
 
     /// The folder that it was read from.

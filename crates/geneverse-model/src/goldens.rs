@@ -6,6 +6,7 @@
 mod families;
 mod llava;
 mod methods;
+mod qwen_vl;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -93,7 +94,7 @@ fn check_answers(
             repetition_penalty,
             no_repeat_ngram_size,
         };
-        let (mut answers, mut streamed) = (vec![Vec::new(); 4], vec![Vec::new(); 4]);
+        let (mut answers, mut streamed) = (vec![Vec::new(); prompts.len()], vec![Vec::new(); prompts.len()]);
         generate(model, prompts, &config, &mut |event| {
             match event {
                 Event::Token { prompt, id } => streamed[prompt].push(id),

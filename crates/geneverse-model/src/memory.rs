@@ -94,7 +94,7 @@ pub fn predict(
         rayon::current_num_threads() * if plan.whole_layers() { 2 * PER_THREAD } else { PER_THREAD };
     Ok(Memory {
         program,
-        frozen: if all { 0 } else { touched(model, examples, validation) },
+        frozen: if all { seen(model, recipe) } else { touched(model, examples, validation) },
         trained,
         gradients: trained,
         optimizer: 2 * trained,
@@ -115,6 +115,13 @@ const PER_THREAD: usize = 4 << 20;
 
 /// Freed buffers leave holes that the next do not fill: in the same runs about one part in 32.
 const HOLES: usize = 32;
+
+/// Bytes of what a model reads of pictures where all of its decoder is trained: features, and the projector that is not.
+fn seen(model: &Decoder, recipe: &Recipe) -> usize {
+    let Some(projector) = &model.projector else { return 0 };
+    let features = FLOAT * projector.shown() * projector.width();
+    if recipe.projector_rate().is_some() { features } else { projector.frozen_bytes() }
+}
 
 /// Bytes of the frozen weights that a run reads: all but rows of the embedding for tokens that do not occur.
 fn touched(model: &Decoder, examples: &[Sequence], validation: &[Sequence]) -> usize {

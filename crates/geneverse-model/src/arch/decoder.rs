@@ -191,6 +191,9 @@ impl Decoder {
         if let Some(projector) = &mut self.projector {
             projector.show(album.features());
         }
+        if let Some(any) = self.config.vision.as_mut().and_then(|vision| vision.any_size.as_mut()) {
+            any.grids = album.grids();
+        }
     }
 
     /// A layer's weights, where they lie.

@@ -8,6 +8,8 @@
 //! | `model.…`, `lm_head.…` | `language_model.model.…`, `language_model.lm_head.…` | `model.language_model.…`, `lm_head.…` | `model.…`, `lm_head.…` |
 //! | `multi_modal_projector.linear_1.…` | the same | `model.multi_modal_projector.linear_1.…` | `model.mm_projector.0.…` |
 //! | `vision_tower.…` | `vision_tower.vision_model.…`, or without it | `model.vision_tower.…` | `model.vision_tower.vision_tower.vision_model.…`, or in another folder |
+//!
+//! Qwen2.5-VL's files have `model.…`, `lm_head.…` and `visual.…`, its modules `model.language_model.…` and `model.visual.…`.
 
 use std::path::Path;
 
@@ -23,7 +25,7 @@ pub(crate) const TOWER: &str = "vision_tower.";
 /// The name by which a checkpoint's tensor is known here.
 pub(crate) fn name(found: &str) -> String {
     // The longer ones first: each is a beginning of others.
-    const BEGINNINGS: [(&str, &str); 10] = [
+    const BEGINNINGS: [(&str, &str); 12] = [
         ("model.language_model.", "model."),
         ("language_model.model.", "model."),
         ("language_model.lm_head.", "lm_head."),
@@ -31,6 +33,8 @@ pub(crate) fn name(found: &str) -> String {
         ("model.vision_tower.vision_model.", TOWER),
         ("vision_tower.vision_model.", TOWER),
         ("model.vision_tower.", TOWER),
+        ("model.visual.", TOWER),
+        ("visual.", TOWER),
         ("model.multi_modal_projector.", "multi_modal_projector."),
         ("model.mm_projector.0.", "multi_modal_projector.linear_1."),
         ("model.mm_projector.2.", "multi_modal_projector.linear_2."),

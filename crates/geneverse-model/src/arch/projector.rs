@@ -40,6 +40,8 @@ pub(crate) struct Projector {
     hidden: usize,
     /// Whether there are biases.
     bias: bool,
+    /// Whether there is none, and features are tokens (Qwen2.5-VL).
+    pub(crate) plain: bool,
     /// Which parameter it is.
     pub(crate) trained: Option<usize>,
     /// (rows, width) of all pictures that are shown.
@@ -56,6 +58,22 @@ pub(crate) struct Tensor {
 impl Projector {
     pub(crate) fn read(source: &mut Source, vision: &VisionConfig, hidden: usize) -> Result<Self> {
         let width = vision.tower.hidden_size;
+        if vision.any_size.is_some() {
+            let (maps, biases) = ([None, None], [Vec::new(), Vec::new()]);
+            let (activation, features) = (vision.activation, Numbers::new(Vec::new()));
+            let (bias, plain, trained) = (false, true, None);
+            return Ok(Self {
+                maps,
+                biases,
+                activation,
+                width: hidden,
+                hidden,
+                bias,
+                plain,
+                trained,
+                features,
+            });
+        }
         if !source.has(&format!("{NAME}linear_1.weight")) {
             let reason = "has no projector (multi_modal_projector.linear_1, or mm_projector.0 in the original layout): \
                           its pictures cannot become tokens; take a checkpoint of the finetuned LLaVA";
@@ -81,6 +99,7 @@ impl Projector {
             width,
             hidden,
             bias,
+            plain: false,
             trained: None,
             features: Numbers::new(Vec::new()),
         })
@@ -98,6 +117,9 @@ impl Projector {
 
     /// Its tensors, in the order of the flat vector.
     pub(crate) fn tensors(&self) -> Vec<Tensor> {
+        if self.plain {
+            return Vec::new();
+        }
         let (hidden, width) = (self.hidden, self.width);
         let mut tensors = vec![("linear_1.weight", vec![hidden, width])];
         tensors.extend(self.bias.then(|| ("linear_1.bias", vec![hidden])));
@@ -110,6 +132,20 @@ impl Projector {
             Tensor { name, dims, place: start..end }
         };
         tensors.into_iter().map(placed).collect()
+    }
+
+    /// The numbers of one of its tensors, where it is not trained.
+    pub(crate) fn held(&self, name: &str) -> Vec<f32> {
+        let which = usize::from(name.starts_with("linear_2"));
+        match name.ends_with("bias") {
+            true => self.biases[which].clone(),
+            false => self.maps[which].as_ref().map(Held::to_vec).unwrap_or_default(),
+        }
+    }
+
+    /// Numbers of a row that it is shown.
+    pub(crate) fn width(&self) -> usize {
+        self.width
     }
 
     /// Numbers of its weights.
@@ -224,6 +260,13 @@ impl Projector {
     pub(crate) fn embed(&self, flat: &[f32], ids: &[u32], x: &mut [f32]) {
         let places = Self::places(ids);
         if places.is_empty() {
+            return;
+        }
+        if self.plain {
+            let features = self.features_of(ids, &places);
+            for (place, token) in places.into_iter().zip(features.chunks_exact(self.hidden)) {
+                x[place * self.hidden..(place + 1) * self.hidden].copy_from_slice(token);
+            }
             return;
         }
         let inner = self.apply(0, flat, &self.features_of(ids, &places));

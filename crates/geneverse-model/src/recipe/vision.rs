@@ -59,9 +59,20 @@ impl Recipe {
                 let found = format!("there, and the base model is a {family} that reads text only");
                 return Err(refuse("[vision]", found, "a LLaVA as model.base"));
             }
-            (Some(_), _) if self.method.kind != Kind::Lora => {
-                let found = json!(self.method.kind);
-                return Err(refuse("method.kind", found, "\"lora\" for a model that sees pictures"));
+            (Some(_), _) if self.method.kind == Kind::Expand => {
+                let expected = "\"lora\" or \"full\" for a model that sees pictures";
+                return Err(refuse("method.kind", json!(self.method.kind), expected));
+            }
+            // What makes tokens is a part of the tower.
+            (Some(seeing), None) if seeing.any_size.is_some() => {
+                let projector = ProjectorTraining::Frozen;
+                self.vision = Some(VisionSection { projector, ..VisionSection::default() });
+            }
+            (Some(seeing), Some(VisionSection { projector: ProjectorTraining::Full, .. }))
+                if seeing.any_size.is_some() =>
+            {
+                let expected = "\"frozen\": this model has no projector apart from its tower";
+                return Err(refuse("vision.projector", json!(ProjectorTraining::Full), expected));
             }
             (Some(_), _) => drop(self.vision.get_or_insert_default()),
         }

@@ -213,5 +213,6 @@ def make(name, spec):
     print(name, {k: tuple(v.shape) for k, v in out.items() if not k.startswith("tuned.")}, out["losses"].tolist())
 
 
-for name in sys.argv[1:] or MODELS:
-    make(name, MODELS[name])
+if __name__ == "__main__":
+    for name in sys.argv[1:] or MODELS:
+        make(name, MODELS[name])

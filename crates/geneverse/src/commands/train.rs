@@ -218,7 +218,7 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: Resume, ui: &Ui) -> 
     match &lora {
         Some(lora) => write_adapter(&model, lora, &stage.result, &name)?,
         None => {
-            model.write(&stage.result, Precision::F32)?;
+            model.write_beside(&base, &stage.result, Precision::F32)?;
             tokenizer.write(&stage.result)?;
             keep_generation(&base, &stage.result)?;
         }
