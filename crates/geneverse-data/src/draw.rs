@@ -6,6 +6,7 @@
 pub const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// SplitMix64's output function.
+#[inline]
 pub fn finalise(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -13,6 +14,7 @@ pub fn finalise(x: u64) -> u64 {
 }
 
 /// One step of the state, and its output.
+#[inline]
 pub fn mix(x: u64) -> u64 {
     finalise(x.wrapping_add(GAMMA))
 }

@@ -30,4 +30,5 @@ pub mod synthesize;
 #[cfg(test)]
 mod testing;
 pub mod texts;
+mod threads;
 pub mod tissue;

@@ -25,6 +25,8 @@ pub enum Template {
     VicunaV1,
     /// The same without the system message, as the chat template of the checkpoints in transformers' layout has it.
     Llava,
+    /// The chat template of Qwen2.5-VL's checkpoints: its system message, the question, and the answer on a line of its own.
+    Qwen,
 }
 
 const ALPACA_WITH_INPUT: &str = "Below is an instruction that describes a task, paired with an input that \
@@ -41,9 +43,14 @@ const VICUNA_WITHOUT_INPUT: &str = "A chat between a curious user and an artific
 const LLAVA_WITH_INPUT: &str = "USER: {instruction}\n{input} ASSISTANT:";
 const LLAVA_WITHOUT_INPUT: &str = "USER: {instruction} ASSISTANT:";
 
+const QWEN_WITH_INPUT: &str = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\
+    {instruction}\n{input}<|im_end|>\n<|im_start|>assistant\n";
+const QWEN_WITHOUT_INPUT: &str = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\
+    {instruction}<|im_end|>\n<|im_start|>assistant\n";
+
 impl Template {
     /// The templates by their names.
-    pub const ALL: [Self; 4] = [Self::Alpaca, Self::Plain, Self::VicunaV1, Self::Llava];
+    pub const ALL: [Self; 5] = [Self::Alpaca, Self::Plain, Self::VicunaV1, Self::Llava, Self::Qwen];
 
     /// Its name in recipes and files.
     pub fn name(self) -> &'static str {
@@ -52,13 +59,14 @@ impl Template {
             Self::Plain => "plain",
             Self::VicunaV1 => "vicuna_v1",
             Self::Llava => "llava",
+            Self::Qwen => "qwen",
         }
     }
 
     /// What stands between the prompt and an answer that a model is trained to give. A model that is asked says it itself.
     pub fn before_answer(self) -> &'static str {
         match self {
-            Self::Alpaca | Self::Plain => "",
+            Self::Alpaca | Self::Plain | Self::Qwen => "",
             Self::VicunaV1 | Self::Llava => " ",
         }
     }
@@ -95,6 +103,7 @@ impl Template {
             Self::Plain => [PLAIN_WITH_INPUT, PLAIN_WITHOUT_INPUT],
             Self::VicunaV1 => [VICUNA_WITH_INPUT, VICUNA_WITHOUT_INPUT],
             Self::Llava => [LLAVA_WITH_INPUT, LLAVA_WITHOUT_INPUT],
+            Self::Qwen => [QWEN_WITH_INPUT, QWEN_WITHOUT_INPUT],
         }
     }
 }
@@ -135,6 +144,11 @@ mod tests {
         assert_eq!(
             Template::Llava.render("<image>\nWhat?", "Briefly."),
             "USER: <image>\nWhat?\nBriefly. ASSISTANT:"
+        );
+        assert_eq!(
+            Template::Qwen.render("<image>\nWhat?", ""),
+            "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<image>\nWhat?<|im_end|>\n\
+             <|im_start|>assistant\n"
         );
     }
 

@@ -1,12 +1,12 @@
 //! Choices that look random and are a function of a seed and a text: no generator, no state.
 
+use crate::draw::{GAMMA, finalise};
+
 /// FNV-1a over the text, started from the seed, then SplitMix64's finaliser to spread the bits.
 pub(crate) fn mix(seed: u64, text: &str) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut hash = 0xcbf2_9ce4_8422_2325 ^ seed.wrapping_mul(GAMMA);
     for byte in text.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     }
-    hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ (hash >> 31)
+    finalise(hash)
 }

@@ -267,7 +267,10 @@ fn recall(
     for fact in record.statements.iter().filter(|fact| fact.field != GO_BEYOND) {
         let told = fact.field != "summary" || says_enough(&fact.terms, index);
         if told && !fact.terms.is_empty() {
-            let as_group = || list.iter().any(|c| c.kind == ClaimKind::Group && c.text == short(&fact.text));
+            let as_group = || {
+                let text = short(&fact.text);
+                list.iter().any(|c| c.kind == ClaimKind::Group && c.text == text)
+            };
             facts.push(said.iter().any(|s| share(&fact.terms, &s.terms, index) >= STATED) || as_group());
         }
     }

@@ -53,6 +53,20 @@ pub enum CompareError {
         /// The baseline.
         baseline: String,
     },
+    /// Graded by other rules.
+    #[error(
+        "{file}: found grades by rules of {found}, expected {expected} as in {baseline}; grade both anew with `evaluate`"
+    )]
+    Rules {
+        /// The run.
+        file: String,
+        /// Their version, in words.
+        found: String,
+        /// The baseline's, in words.
+        expected: String,
+        /// The baseline.
+        baseline: String,
+    },
     /// Other items than the baseline's.
     #[error(
         "{file}: found {found} items, expected the {expected} of {baseline}{lacks}{more}; ask the runs the same \
@@ -327,6 +341,14 @@ fn match_items(runs: &[(String, Scores)], shared: bool) -> Result<(Vec<Vec<&Item
                 baseline: baseline.clone(),
             });
         }
+        if run.rules != first.rules {
+            return Err(CompareError::Rules {
+                file: file.clone(),
+                found: version(run.rules),
+                expected: version(first.rules),
+                baseline: baseline.clone(),
+            });
+        }
         let mut items = HashMap::new();
         for item in &run.items {
             if items.insert(item.id.as_str(), item).is_some() {
@@ -375,6 +397,11 @@ fn match_items(runs: &[(String, Scores)], shared: bool) -> Result<(Vec<Vec<&Item
     let different: HashSet<&str> = by_id.iter().flat_map(|items| items.keys().copied()).collect();
     let left_out = different.len() - ids.len();
     Ok((matched, left_out))
+}
+
+/// The version of the rules behind some grades, in words.
+fn version(rules: Option<u32>) -> String {
+    rules.map_or_else(|| "a version that it does not tell".to_owned(), |rules| format!("version {rules}"))
 }
 
 /// Whether two items of one id are about the same. Files of earlier versions do not tell how long a reference is.

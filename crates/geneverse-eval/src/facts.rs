@@ -143,6 +143,11 @@ impl GeneGrader {
 
     /// Grades the truth of an answer about `gene`, a record of this grader's index.
     pub fn grade(&self, answer: &str, gene: &GeneRecord) -> Grade {
+        self.grade_of(answer, repetition(answer).as_deref(), gene)
+    }
+
+    /// [`Self::grade`] of an answer of which it is known what it repeats.
+    pub(crate) fn grade_of(&self, answer: &str, repeated: Option<&str>, gene: &GeneRecord) -> Grade {
         if words(answer).is_empty() {
             return Grade::fail("is empty");
         }
@@ -163,7 +168,7 @@ impl GeneGrader {
         }
         bad.extend(contradiction::find(answer, gene));
         bad.extend(self.contradicted(&text, own));
-        bad.extend(repetition(answer).map(|what| format!("repeats itself: {what}")));
+        bad.extend(repeated.map(|what| format!("repeats itself: {what}")));
         if bad.is_empty() { Grade { score: 1.0, reasons: good } } else { Grade { score: 0.0, reasons: bad } }
     }
 

@@ -244,6 +244,11 @@ const TAGS: [&str; 10] = ["<p>", "<br", "<b>", "<i>", "<li>", "<ul>", "<h1", "<h
 
 /// Grades the form of an answer of the gene task.
 pub fn grade_form(answer: &str) -> Grade {
+    grade_form_of(answer, repetition(answer.trim()).as_deref())
+}
+
+/// [`grade_form`] of an answer of which it is known what it repeats.
+pub(crate) fn grade_form_of(answer: &str, repeated: Option<&str>) -> Grade {
     let text = answer.trim();
     let mut faults = Vec::new();
     let count = words(text).len();
@@ -267,7 +272,7 @@ pub fn grade_form(answer: &str) -> Grade {
     if !ends_complete(text) || open_end(text) {
         faults.push("breaks off in the middle of a sentence".to_owned());
     }
-    faults.extend(repetition(text).map(|what| format!("repeats itself: {what}")));
+    faults.extend(repeated.map(|what| format!("repeats itself: {what}")));
     if faults.is_empty() {
         Grade::pass("is one finished paragraph of academic prose")
     } else {

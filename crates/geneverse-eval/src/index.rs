@@ -46,35 +46,41 @@ impl<'a> Resolved<'a> {
 impl FromIterator<GeneRecord> for GeneIndex {
     fn from_iter<I: IntoIterator<Item = GeneRecord>>(records: I) -> Self {
         let mut index = Self { genes: records.into_iter().collect(), ..Self::default() };
-        let count = index.genes.len();
-        index.by_symbol.reserve(count);
-        index.by_upper_symbol.reserve(count);
-        index.by_other_symbol.reserve(count);
-        index.by_id.reserve(4 * count);
-        for (place, gene) in index.genes.iter().enumerate() {
-            let symbol = gene.symbol.as_str();
-            index.by_symbol.entry(symbol.to_owned()).or_insert(place);
-            index.by_upper_symbol.entry(symbol.to_uppercase()).or_insert(place);
-            for other in gene.aliases.iter().chain(&gene.previous_symbols) {
-                let places = index.by_other_symbol.entry(other.to_uppercase()).or_default();
-                if places.last() != Some(&place) {
-                    places.push(place);
+        let Self { genes, by_symbol, by_upper_symbol, by_other_symbol, by_id, authorities, .. } = &mut index;
+        let count = genes.len();
+        let symbols = || {
+            by_symbol.reserve(count);
+            by_upper_symbol.reserve(count);
+            by_other_symbol.reserve(count);
+            for (place, gene) in genes.iter().enumerate() {
+                let symbol = gene.symbol.as_str();
+                by_symbol.entry(symbol.to_owned()).or_insert(place);
+                by_upper_symbol.entry(symbol.to_uppercase()).or_insert(place);
+                for other in gene.aliases.iter().chain(&gene.previous_symbols) {
+                    let places = by_other_symbol.entry(other.to_uppercase()).or_default();
+                    if places.last() != Some(&place) {
+                        places.push(place);
+                    }
                 }
             }
+        };
+        let identifiers = || {
+            by_id.reserve(4 * count);
             for authority in Authority::ALL {
-                for value in own_values(gene, authority) {
-                    index.by_id.entry((authority, value)).or_insert(place);
+                let before = by_id.len();
+                for (place, gene) in genes.iter().enumerate() {
+                    for value in own_values(gene, authority) {
+                        by_id.entry((authority, value)).or_insert(place);
+                    }
+                }
+                if by_id.len() > before {
+                    authorities.push(authority);
                 }
             }
-        }
-        let known = |authority: &Authority| index.genes.iter().any(|gene| has_value(gene, *authority));
-        index.authorities = Authority::ALL.into_iter().filter(known).collect();
+        };
+        rayon::join(symbols, identifiers);
         index
     }
-}
-
-fn has_value(gene: &GeneRecord, authority: Authority) -> bool {
-    !own_values(gene, authority).is_empty()
 }
 
 impl GeneIndex {

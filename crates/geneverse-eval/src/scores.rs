@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claims::{ClaimScores, ClaimTotals, claims};
 use crate::facts::GeneGrader;
-use crate::form::grade_form;
+use crate::form::{grade_form_of, repetition};
 use crate::grade::{Grade, Truth};
 use crate::identifier::{find, own_values};
 use crate::index::{GeneIndex, Resolved};
@@ -99,6 +99,9 @@ pub struct Scores {
     /// The share of identifiers written that do not exist in the database or belong to another gene.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hallucinated_identifiers: Option<f64>,
+    /// The version of the rules, [`RULES`]; files from before it was written down do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<u32>,
 }
 
 /// The scores of one answer.
@@ -166,8 +169,6 @@ pub fn evaluate(answers: &[Answer], index: GeneIndex) -> Result<Scores, ScoreErr
     let grader = GeneGrader::new(index);
     let items: Vec<Item> =
         answers.par_iter().zip(&known).map(|(answer, &known)| grade_item(answer, known, &grader)).collect();
-    // Tens of thousands of records take a while to be given back, and nobody waits for it.
-    rayon::spawn(move || drop(grader));
     let mut bleu_counts = BleuCounts::default();
     items.iter().flat_map(|item| &item.bleu_counts).for_each(|counts| bleu_counts.add(counts));
     let mean = |of: fn(&Item) -> f64| items.iter().map(of).sum::<f64>() / items.len() as f64;
@@ -175,6 +176,9 @@ pub fn evaluate(answers: &[Answer], index: GeneIndex) -> Result<Scores, ScoreErr
     let identifiers: usize = items.iter().map(|item| item.identifiers).sum();
     let right: usize = items.iter().map(|item| item.identifiers_right).sum();
     let claims = ClaimTotals::of(items.iter().filter_map(|item| item.claims.as_ref()));
+    let intervals = Intervals::of(&items);
+    // Tens of thousands of records take a while to be given back, and nobody waits for it.
+    rayon::spawn(move || drop(grader));
     Ok(Scores {
         task: first.task,
         n: items.len(),
@@ -185,7 +189,7 @@ pub fn evaluate(answers: &[Answer], index: GeneIndex) -> Result<Scores, ScoreErr
         rouge1: mean(|item| item.rouge1),
         rouge2: Some(mean(|item| item.rouge2.unwrap_or_default())),
         rouge_l: Some(mean(|item| item.rouge_l.unwrap_or_default())),
-        intervals: Intervals::of(&items),
+        intervals,
         identifiers,
         identifiers_right: (identifiers > 0).then(|| right as f64 / identifiers as f64),
         model: first.model.clone(),
@@ -193,6 +197,7 @@ pub fn evaluate(answers: &[Answer], index: GeneIndex) -> Result<Scores, ScoreErr
         claim_support: claims.support,
         claim_recall: claims.recall,
         hallucinated_identifiers: claims.hallucinated,
+        rules: Some(RULES),
         items,
     })
 }
@@ -207,8 +212,11 @@ pub fn evaluate_file(index: GeneIndex, input: &Path, out: &Path) -> Result<Score
 fn grade_item(answer: &Answer, known: bool, grader: &GeneGrader) -> Item {
     let counts = Bleu::default().count(&answer.answer, &[&answer.reference]);
     let rouge = Rouge::default().scores(&answer.answer, &answer.reference);
+    let repeated = repetition(&answer.answer);
     let other_task = Truth::of(answer).and_then(Result::ok).map(|truth| truth.grade(answer));
-    let form = other_task.as_ref().map_or_else(|| grade_form(&answer.answer), |(_, form)| form.clone());
+    let form = other_task
+        .as_ref()
+        .map_or_else(|| grade_form_of(&answer.answer, repeated.as_deref()), |(_, form)| form.clone());
     let mut reasons = Vec::new();
     let mut item = Item {
         id: answer.id.clone(),
@@ -236,7 +244,7 @@ fn grade_item(answer: &Answer, known: bool, grader: &GeneGrader) -> Item {
     match grader.index().resolve(&answer.subject) {
         Resolved::Gene(gene) => {
             item.claims = Some(ClaimScores::of(claims(&answer.answer, gene, grader)));
-            let truth = grader.grade(&answer.answer, gene);
+            let truth = grader.grade_of(&answer.answer, repeated.as_deref(), gene);
             item.factual = truth.score;
             if !known {
                 let note = "truth: measured against the reference answer, as the database has no such gene";

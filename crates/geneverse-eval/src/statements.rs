@@ -9,7 +9,7 @@
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
-use geneverse_data::gene::{GeneRecord, GoId};
+use geneverse_data::gene::{GeneRecord, GoId, GoTerm};
 use geneverse_data::store::GoKnowledge;
 use rayon::prelude::*;
 
@@ -408,14 +408,22 @@ pub(crate) fn of_record(
 ) -> Vec<Arc<Statement>> {
     let summary = gene.summary.iter().flat_map(|summary| statements(&summary.text, "summary", index));
     let mut all: Vec<Arc<Statement>> = summary.map(Arc::new).collect();
+    // Nearly all names are the ontology's, which are taken apart already.
+    let add_go = |all: &mut Vec<Arc<Statement>>, term: &GoTerm| {
+        let known = GoId::parse(&term.id).ok().and_then(|id| of_go.get(&id));
+        all.push(Arc::new(match known.filter(|known| known.text == term.name) {
+            Some(known) => Statement { field: "go_terms", ..Statement::clone(known) },
+            None => Statement::of(&term.name, "go_terms", index),
+        }));
+    };
+    gene.go_terms.iter().for_each(|term| add_go(&mut all, term));
     let mut add = |text: &str, field| all.push(Arc::new(Statement::of(text, field, index)));
-    gene.go_terms.iter().for_each(|term| add(&term.name, "go_terms"));
     gene.pathways.iter().for_each(|name| add(name, "pathways"));
     gene.groups.iter().for_each(|name| add(name, "groups"));
     gene.expression.iter().for_each(|text| add(text, "expression"));
-    let has = go.propagated(&gene.symbol).into_iter().filter_map(|id| of_go.get(&id));
-    let told = |statement: &&Arc<Statement>| !gene.go_terms.iter().any(|term| term.name == statement.text);
-    all.extend(has.filter(told).cloned());
+    let told: Vec<GoId> = gene.go_terms.iter().filter_map(|term| GoId::parse(&term.id).ok()).collect();
+    let beyond = go.propagated(&gene.symbol).into_iter().filter(|id| !told.contains(id));
+    all.extend(beyond.filter_map(|id| of_go.get(&id)).cloned());
     all
 }
 

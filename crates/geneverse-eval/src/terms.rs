@@ -9,6 +9,7 @@ mod synonyms;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use compact_str::CompactString;
 use geneverse_data::gene::{GeneRecord, GoAspect};
 use rayon::prelude::*;
 
@@ -124,8 +125,9 @@ pub struct TermIndex {
     term_ids: Map<String, TermId>,
     /// The terms by their numbers.
     names: Vec<String>,
-    /// The words of the documents as they are written, in lower case.
-    words: Map<String, Word>,
+    /// The words of the documents as they are written, in lower case; short ones lie in the table itself, where they are
+    /// found without another look into memory.
+    words: Map<CompactString, Word>,
     /// For each term, the documents that have it and what it adds to their score.
     postings: Vec<Vec<(u32, f32)>>,
     /// For each term, how rare it is.
@@ -168,7 +170,7 @@ struct Batch {
     /// Terms in the order in which they come.
     terms: Vec<String>,
     /// Words, each with its term's place in `terms`; `None` for those that are not compared.
-    words: Map<String, Option<u32>>,
+    words: Map<CompactString, Option<u32>>,
     /// For each document its length, and how often it has which term.
     documents: Vec<(u32, Vec<(u32, u16)>)>,
 }
@@ -193,7 +195,7 @@ impl Batch {
                                 next
                             })
                         });
-                        batch.words.insert(word.to_owned(), place);
+                        batch.words.insert(word.into(), place);
                         place
                     }
                 };
@@ -234,7 +236,7 @@ impl TermIndex {
                     .or_insert(place.map_or(Word { id: UNKNOWN, telling: false }, word_of));
             }
         }
-        let untold: Vec<(String, TermId)> = index
+        let untold: Vec<(CompactString, TermId)> = index
             .words
             .iter()
             .filter(|(_, word)| !word.telling)
@@ -310,7 +312,7 @@ impl TermIndex {
     /// The term that a word is, whether it is a stop word or not.
     pub(crate) fn id_of_word(&self, word: &str) -> TermId {
         let lower = word.to_lowercase();
-        self.words.get(&lower).map_or_else(|| self.id(&term_of(&lower)), |word| word.id)
+        self.words.get(lower.as_str()).map_or_else(|| self.id(&term_of(&lower)), |word| word.id)
     }
 
     /// A term's number.

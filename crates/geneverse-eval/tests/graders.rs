@@ -229,14 +229,19 @@ fn each_rule_of_form_lets_real_texts_pass_and_sees_its_fault() {
 /// A rule, the words it is told in, and how to make its fault.
 type Fault = (&'static str, &'static str, fn(&str) -> String);
 
-const FAULTS: [Fault; 13] = [
+const FAULTS: [Fault; 15] = [
     ("long enough", "too short", |text| text.split_whitespace().take(12).collect::<Vec<_>>().join(" ")),
+    ("not too long", "too long", |text| {
+        let tissues: Vec<String> = (1..=700).map(|n| format!("tissue {n}")).collect();
+        format!("{text} It is expressed in {}.", tissues.join(", "))
+    }),
     ("one paragraph", "paragraphs, expected one", |text| {
         format!("{text}\n\nIt is studied in many laboratories.")
     }),
     ("no list", "a list", |text| format!("- {}", text.replace(". ", ".\n- "))),
     ("no heading", "a heading", |text| format!("## Function\n{text}")),
     ("no table", "a table", |text| format!("| gene | function |\n|---|---|\n| it | {text} |")),
+    ("no code block", "a code block", |text| format!("{text}\n```\nprint(1)\n```")),
     ("no label", "a label before it", |text| format!("Answer: {text}")),
     ("no HTML", "HTML", |text| format!("<p>{text}</p>")),
     ("no emphasis", "markdown emphasis", |text| text.replacen("gene", "**gene**", 1)),

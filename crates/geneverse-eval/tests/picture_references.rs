@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use geneverse_data::dataset::markers::{Known, MarkersDataset, PHRASINGS, answer, markers};
+use geneverse_data::dataset::pictures::PictureSet;
 use geneverse_data::dataset::{proteins, read_examples};
 use geneverse_data::progress::Silent;
 use geneverse_data::sources::hgnc::{self, HgncRow};
@@ -159,15 +160,14 @@ fn a_laboratory_is_read_as_it_was_made_and_becomes_a_dataset() {
     let found = recovery(&found, &truth.pairs, tissue.expression.genes.len(), tissue.cell_types.len());
     assert!(found.sensitivity > 0.95 && found.specificity > 0.99, "{found:?}");
 
-    let options = MarkersDataset {
+    let set = PictureSet {
         out: folder.path().join("asked"),
         test_size: 20,
-        negatives_each: 1,
         size: 32,
-        phrasings: true,
         seed: 1,
-        ..MarkersDataset::default()
+        ..PictureSet::default()
     };
+    let options = MarkersDataset { set, negatives_each: 1, phrasings: true, ..MarkersDataset::default() };
     let (approved, groups) = (BTreeMap::new(), BTreeMap::new());
     let known = Known {
         tissue: &tissue,
@@ -179,7 +179,7 @@ fn a_laboratory_is_read_as_it_was_made_and_becomes_a_dataset() {
     let report = markers(&options, known, &|_| Ok(()), &|| false, &Silent).unwrap().unwrap();
     assert_eq!(report.splits["test"].genes, 20);
     for split in ["train", "test"] {
-        for example in read_examples(&options.out.join(format!("{split}.json"))).unwrap() {
+        for example in read_examples(&options.set.out.join(format!("{split}.json"))).unwrap() {
             let kind = example.cell_type.as_deref().unwrap();
             let is_marker = marker::parse_label(example.label.as_deref().unwrap()).unwrap();
             let grades = [

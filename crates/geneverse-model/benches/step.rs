@@ -13,7 +13,7 @@
 use std::time::Instant;
 
 use geneverse_model::Decoder;
-use geneverse_model::adapter::LoraConfig;
+use geneverse_model::adapter::{LoraConfig, OfTower};
 use geneverse_model::batch::{Pack, Packing, Sequence};
 use geneverse_model::recipe::ShapeSection;
 
@@ -106,6 +106,7 @@ fn main() {
                 layers: None,
                 within: None,
                 projector: false,
+                tower: OfTower::Nothing,
             };
             model.train_lora(&config, 1).unwrap()
         } else {

@@ -25,7 +25,7 @@ use crate::ops::lora::{Adapted, Layout, Update};
 use crate::ops::slots::LayerShape;
 use crate::weights::Precision;
 
-pub use files::{Description, MapUpdate, describe, export};
+pub use files::{Description, MapUpdate, Names, describe, export};
 pub use tower::OfTower;
 
 /// The settings of a LoRA adapter.
@@ -433,7 +433,8 @@ impl Decoder {
             for Matrix { key, dims, place } in layout.maps().flat_map(|map| matrices(&config, number, map)) {
                 // Before transformers 4.52 the decoder of a LLaVA was a model of its own.
                 let older = key.replace("model.language_model.layers", "language_model.model.layers");
-                let names = [key.clone(), format!("{key}.weight"), older];
+                let oldest = key.replace("model.language_model.layers", "model.layers");
+                let names = [key.clone(), format!("{key}.weight"), older, oldest];
                 let found = names.iter().find_map(|name| tensors.remove(name));
                 let Some((found, numbers)) = found else {
                     let reason = format!("{key} is missing; the adapter cannot be applied whole");
@@ -449,7 +450,8 @@ impl Decoder {
         }
         projector::load(&mut self, folder, &mut tensors)?;
         // Where the tower is not trained it is read by itself, with what an adapter has for it.
-        let of_tower = if self.config().vision.is_some() { tower::take(&mut tensors) } else { BTreeMap::new() };
+        let of_tower =
+            if self.config().vision.is_some() { tower::take(&mut tensors) } else { BTreeMap::new() };
         let Decoder { sight, parameters, .. } = &mut self;
         if let Some(sight) = sight {
             tower::load(&sight.tower, parameters, &of_tower, &path)?;

@@ -4,6 +4,8 @@
 //! positions are the sequence's own, so a pack's loss is the sum of its sequences' losses. Sequences that begin
 //! alike, as questions do, share the rows of what they begin with, which is computed once.
 
+mod places;
+
 use std::ops::Range;
 
 use geneverse_data::dataset::Example;
@@ -19,6 +21,7 @@ use crate::ops::layer::Lay;
 use crate::ops::rope::Rotation;
 use crate::pictures::{Placed, Seen, asked, pair, prompt};
 use crate::tokens::Tokenizer;
+pub(crate) use places::{Place, places};
 
 /// Token ids, and for each position the token it is trained to say next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,20 +219,25 @@ impl Pack {
         let longest = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(0).next_multiple_of(8);
         let pad = config.pad_token_id.or(config.eos_token_ids.first().copied()).unwrap_or(0);
         let mut pack = Rows::default();
+        let placed: Vec<Option<(Vec<Place>, u32)>> =
+            sequences.iter().map(|sequence| places(&sequence.ids, config)).collect();
+        let place = |member: usize| placed[member].as_ref().map_or(&[][..], |(places, _)| places);
         let mut of_sequences = vec![[0..0, 0..0]; sequences.len()];
         for (prefix, members) in bundles(&sequences, packing) {
             if let Some(first) = members.first().filter(|_| prefix > 0) {
-                pack.add(sequences[*first], 0..prefix, members.len() as f32);
+                pack.add(sequences[*first], place(*first), 0..prefix, members.len() as f32);
             }
             let stem = pack.ids.len() - prefix..pack.ids.len();
             let mut own = Vec::new();
             for member in members {
                 let (sequence, start) = (sequences[member], pack.ids.len());
-                pack.add(sequence, prefix..sequence.ids.len(), 1.0);
+                pack.add(sequence, place(member), prefix..sequence.ids.len(), 1.0);
                 if packing == Packing::Padded {
                     for position in sequence.ids.len()..longest {
                         pack.ids.push(pad);
                         pack.positions.push(position as u32);
+                        // Nothing is asked of padding, wherever it stands.
+                        pack.places.extend(placed[member].as_ref().map(|(_, next)| [*next; 3]));
                     }
                 }
                 of_sequences[member] = [stem.clone(), start..pack.ids.len()];
@@ -237,8 +245,11 @@ impl Pack {
             }
             pack.trees.push(Tree { prefix: stem, members: own });
         }
-        let Rows { ids, positions, labels, trees } = pack;
-        let lay = Lay::new(trees, &positions, config);
+        let Rows { ids, positions, places, labels, trees } = pack;
+        let lay = match places.is_empty() {
+            true => Lay::new(trees, &positions, config),
+            false => Lay::in_space(trees, &places, config),
+        };
         Self { ids, positions, labels, lay, of_sequences }
     }
 
@@ -258,6 +269,14 @@ impl Lay {
         let rotation = |rope| Rotation::new(positions, config.head_dim, rope);
         Self { trees, rotations: config.ropes().into_iter().map(rotation).collect() }
     }
+
+    /// The same of tokens with three coordinates.
+    fn in_space(trees: Vec<Tree>, places: &[Place], config: &ModelConfig) -> Self {
+        let any = config.vision.as_ref().and_then(|vision| vision.any_size.as_ref());
+        let sections = any.map_or([config.head_dim / 2, 0, 0], |any| any.sections);
+        let rotation = |rope| Rotation::in_space(places, sections, config.head_dim, rope);
+        Self { trees, rotations: config.ropes().into_iter().map(rotation).collect() }
+    }
 }
 
 /// The rows of a pack as they are laid.
@@ -265,18 +284,21 @@ impl Lay {
 struct Rows {
     ids: Vec<u32>,
     positions: Vec<u32>,
+    /// Empty where tokens are only counted.
+    places: Vec<Place>,
     labels: Vec<Label>,
     trees: Vec<Tree>,
 }
 
 impl Rows {
     /// Tokens of a sequence that `count` sequences share.
-    fn add(&mut self, sequence: &Sequence, tokens: Range<usize>, count: f32) {
+    fn add(&mut self, sequence: &Sequence, places: &[Place], tokens: Range<usize>, count: f32) {
         for place in tokens {
             let row = self.ids.len();
             self.labels.extend(sequence.labels[place].map(|token| Label { row, token, count }));
             self.ids.push(sequence.ids[place]);
             self.positions.push(place as u32);
+            self.places.extend(places.get(place));
         }
     }
 }

@@ -15,6 +15,8 @@ use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 
+mod seeing;
+
 use crate::arch::decoder::{AllWeights, Decoder};
 use crate::arch::llava;
 use crate::arch::projector::Projector;
@@ -70,8 +72,7 @@ impl Decoder {
     /// Writes a checkpoint folder's configuration and weights (the tokenizer is written by its own).
     pub fn write(&self, folder: &Path, precision: Precision) -> Result<()> {
         if self.config().vision.is_some() {
-            let reason =
-                "a model that sees pictures is not written as a whole checkpoint yet; keep its adapter";
+            let reason = "a model that sees pictures is written together with the tower of the checkpoint that it was read from";
             return Err(ModelError::Run(reason.to_owned()));
         }
         self.config().write(folder, precision.name())?;
@@ -203,6 +204,20 @@ impl Source {
         self.tensors = tensors.into_iter().map(|(old, tensor)| (name(&old), tensor)).collect();
     }
 
+    /// The names of all tensors.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.tensors.keys()
+    }
+
+    /// A tensor as it is: its dimensions and numbers.
+    fn whole(&mut self, name: &str) -> Result<(Vec<usize>, Numbers)> {
+        let Some(dims) = self.tensors.get(name).map(|tensor| tensor.dims.clone()) else {
+            return Err(ModelError::tensors(&self.folder, format!("tensor {name} is missing")));
+        };
+        let numbers = self.numbers(name.to_owned(), &dims)?;
+        Ok((dims, numbers))
+    }
+
     /// The folder that it was read from.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
@@ -212,16 +227,6 @@ impl Source {
     fn find(&self, name: &str) -> Option<String> {
         let short = name.strip_prefix(self.prefix);
         [Some(name), short].into_iter().flatten().find(|n| self.tensors.contains_key(*n)).map(str::to_owned)
-    }
-
-    /// All tensors: their names, dimensions and numbers.
-    pub(crate) fn all(&self) -> Result<Vec<(&str, &[usize], Numbers)>> {
-        let numbers = |(name, tensor): (&'_ String, &'_ Tensor)| -> Result<Numbers> {
-            let precision = self.precision(name, tensor.dtype)?;
-            Ok(Numbers::mapped(&tensor.map, tensor.bytes.clone(), precision))
-        };
-        let all = self.tensors.iter();
-        all.map(|entry| Ok((entry.0.as_str(), entry.1.dims.as_slice(), numbers(entry)?))).collect()
     }
 
     /// How a tensor's numbers are held.

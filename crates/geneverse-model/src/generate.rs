@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::arch::decoder::Decoder;
 use crate::arch::projector::PICTURE;
-use crate::batch::{Pack, Packing, Sequence};
+use crate::batch::{Pack, Packing, Sequence, places};
 use crate::error::{ModelError, Result};
 use crate::ops::attention::{self, Heads};
 use crate::ops::layer::Lay;
@@ -77,6 +77,8 @@ struct Slot {
     prompt: usize,
     /// Tokens in the cache.
     len: usize,
+    /// Where the next token stands: as far as there are tokens, or less far after pictures that take less room.
+    position: u32,
     /// The token that comes next into the model.
     next: u32,
     /// Whether `next` has been told.
@@ -196,9 +198,11 @@ impl Engine<'_> {
             seen.retain(|id| *id < PICTURE);
             seen.sort_unstable();
             seen.dedup();
+            let position = places(tokens, config).map_or(len as u32, |(_, next)| next);
             slots.push(Slot {
                 prompt: *prompt,
                 len,
+                position,
                 next: 0,
                 told: false,
                 history,
@@ -231,7 +235,7 @@ impl Engine<'_> {
     /// Gives every slot its next token.
     fn step(&self, slots: &mut [Slot]) -> Result<()> {
         let ids: Vec<u32> = slots.iter().map(|slot| slot.next).collect();
-        let positions: Vec<u32> = slots.iter().map(|slot| slot.len as u32).collect();
+        let positions: Vec<u32> = slots.iter().map(|slot| slot.position).collect();
         let lay = Lay::new(Vec::new(), &positions, self.model.config());
         let x = self.forward(&ids, &positions, &lay, |layer, heads, qkv| {
             for (slot, row) in slots.iter_mut().zip(qkv.chunks_exact(heads.row())) {
@@ -246,6 +250,7 @@ impl Engine<'_> {
                 slot.seen.push(slot.next);
             }
             slot.len += 1;
+            slot.position += 1;
         }
         let chosen = self.choose(&x, slots);
         for (slot, next) in slots.iter_mut().zip(chosen) {

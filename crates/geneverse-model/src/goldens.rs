@@ -5,8 +5,9 @@
 
 mod families;
 mod llava;
-mod tower;
 mod methods;
+mod qwen_vl;
+mod tower;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -94,7 +95,7 @@ fn check_answers(
             repetition_penalty,
             no_repeat_ngram_size,
         };
-        let (mut answers, mut streamed) = (vec![Vec::new(); 4], vec![Vec::new(); 4]);
+        let (mut answers, mut streamed) = (vec![Vec::new(); prompts.len()], vec![Vec::new(); prompts.len()]);
         generate(model, prompts, &config, &mut |event| {
             match event {
                 Event::Token { prompt, id } => streamed[prompt].push(id),

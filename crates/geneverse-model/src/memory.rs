@@ -98,7 +98,7 @@ pub fn predict(
     Ok(Memory {
         program,
         frozen: FLOAT * plan.tower.as_ref().map_or(0, |tower| tower.frozen)
-            + if all { 0 } else { touched(model, examples, validation) },
+            + if all { seen(model, recipe) } else { touched(model, examples, validation) },
         trained,
         gradients: trained,
         optimizer: 2 * trained,
@@ -119,6 +119,13 @@ const PER_THREAD: usize = 4 << 20;
 
 /// Freed buffers leave holes that the next do not fill: in the same runs about one part in 32.
 const HOLES: usize = 32;
+
+/// Bytes of what a model reads of pictures where all of its decoder is trained: features, and the projector that is not.
+fn seen(model: &Decoder, recipe: &Recipe) -> usize {
+    let Some(projector) = &model.projector else { return 0 };
+    let features = FLOAT * projector.shown() * projector.width();
+    if recipe.projector_rate().is_some() { features } else { projector.frozen_bytes() }
+}
 
 /// Bytes of the frozen weights that a run reads: all but rows of the embedding for tokens that do not occur.
 fn touched(model: &Decoder, examples: &[Sequence], validation: &[Sequence]) -> usize {
@@ -152,7 +159,8 @@ impl Batch {
     /// `tokens` is how many a picture becomes.
     fn of(sequences: &[&Sequence], packing: Packing, tokens: usize) -> Self {
         let (rows, longest) = rows(sequences, packing);
-        let ids = sequences.iter().flat_map(|sequence| &sequence.ids).filter_map(|id| id.checked_sub(PICTURE));
+        let ids =
+            sequences.iter().flat_map(|sequence| &sequence.ids).filter_map(|id| id.checked_sub(PICTURE));
         let (mut seen, mut pictures) = (0, HashSet::new());
         for row in ids {
             seen += 1;
@@ -175,12 +183,7 @@ impl Batch {
 }
 
 /// The largest micro-batches of training and of evaluation.
-fn largest(
-    recipe: &Recipe,
-    examples: &[Sequence],
-    validation: &[Sequence],
-    tokens: usize,
-) -> (Batch, Batch) {
+fn largest(recipe: &Recipe, examples: &[Sequence], validation: &[Sequence], tokens: usize) -> (Batch, Batch) {
     let (packing, micro) = (recipe.packing(), recipe.optim.micro_batch);
     let steps = Steps::new(recipe, examples.len());
     let mut training = Batch::default();
@@ -371,9 +374,8 @@ impl Pass<'_> {
         } else {
             0
         };
-        let layers = self.tower().map(|(layer, _)| {
-            layer.rows * hidden + if recompute { 0 } else { layer.saved() }
-        });
+        let layers =
+            self.tower().map(|(layer, _)| layer.rows * hidden + if recompute { 0 } else { layer.saved() });
         // The places of the rows are numbers of eight bytes.
         features + self.batch.seen * 3 + embeddings + layers.sum::<usize>()
     }

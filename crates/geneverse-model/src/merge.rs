@@ -8,15 +8,20 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::arch::decoder::Decoder;
+use crate::arch::projector::{PICTURE, Projector};
 use crate::batch::{Pack, Packing, Sequence};
 use crate::config::Positions;
 use crate::error::{ModelError, Result};
 use crate::ops::layer::Layer;
 use crate::ops::slots::{Slot, Weights};
+use crate::rng::Rng;
 use crate::weights::{Held, Numbers, Precision};
 
 /// Tokens that the models are compared on.
 const PROBE: usize = 32;
+
+/// Rows of a picture among them, where the model sees.
+const SHOWN: usize = 4;
 
 /// Largest difference of the merge in f32, as a share of the largest logit: sums of a few thousand products in
 /// another order differ by some 1e-5 of it.
@@ -56,7 +61,8 @@ pub struct Merged {
 /// Writes base and adapter as one checkpoint into `out`, in `precision` or the base's own. Fails where it does not say
 /// what the two say; what is in `out` then is of no use.
 pub fn merge(base: &Path, adapter: &Path, out: &Path, precision: Option<Precision>) -> Result<Merged> {
-    let model = Decoder::read(base)?;
+    let mut model = Decoder::read(base)?;
+    show(&mut model);
     let precision = precision.unwrap_or_else(|| held_precision(&model));
     let ids = probe(&model);
     let plain = model.logits(&ids)?;
@@ -77,9 +83,11 @@ pub fn merge(base: &Path, adapter: &Path, out: &Path, precision: Option<Precisio
             IN_F32 * largest
         )));
     }
-    merged.write(out, precision)?;
+    merged.write_beside(base, out, precision)?;
     drop(merged);
-    let found = Decoder::read(out)?.logits(&ids)?;
+    let mut again = Decoder::read(out)?;
+    show(&mut again);
+    let found = again.logits(&ids)?;
     let (written, vocabulary) = (difference(&found, &wanted), wanted.len() / ids.len());
     let pairs = found.chunks_exact(vocabulary).zip(wanted.chunks_exact(vocabulary));
     let same_token = pairs.filter(|(a, b)| top(a) == top(b)).count() as f64 / ids.len() as f64;
@@ -106,7 +114,20 @@ fn probe(model: &Decoder) -> Vec<u32> {
     };
     let spread = |i: usize| (i as u32 + 1).wrapping_mul(2_654_435_769);
     let id = |i: usize| ((u64::from(spread(i)) * config.vocab_size as u64) >> 32) as u32;
-    (0..PROBE.min(longest)).map(id).collect()
+    let mut ids: Vec<u32> = (0..PROBE.min(longest)).map(id).collect();
+    // A model that sees reads a picture's rows too, after its first tokens: the projector is merged with the rest.
+    let rows = model.projector.as_ref().map_or(0, Projector::shown) as u32;
+    let first = ids.len().min(4);
+    ids.splice(first..first, (0..rows).map(|row| PICTURE + row));
+    ids
+}
+
+/// Shows a model that sees a few rows that no tower has made, the same for the same model.
+fn show(model: &mut Decoder) {
+    let Some(projector) = &mut model.projector else { return };
+    let mut rng = Rng::at(0, &[0x5EE]);
+    let features = (0..SHOWN * projector.width()).map(|_| rng.normal(1.0)).collect();
+    projector.show(Numbers::new(features));
 }
 
 /// How the largest matrix of a decoder's layers is held.

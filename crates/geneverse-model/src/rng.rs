@@ -1,29 +1,25 @@
 //! Random numbers that are a function of a seed and a place, so that a resumed run draws what it would have.
 //!
-//! SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014).
+//! The bits are [`Draw`]'s; what is made of them is in the engine's precision, and must stay as it is, for recipes to train
+//! what they trained.
 
-/// One step of SplitMix64's output function.
-pub(crate) fn mix(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
-}
+use geneverse_data::draw::Draw;
+
+pub(crate) use geneverse_data::draw::mix;
 
 /// A stream of random numbers.
 #[derive(Debug, Clone)]
-pub(crate) struct Rng(u64);
+pub(crate) struct Rng(Draw);
 
 impl Rng {
     /// The stream for a seed and a place in the program: `Rng::at(seed, &[epoch, 3])`.
     pub(crate) fn at(seed: u64, place: &[u64]) -> Self {
-        Self(place.iter().fold(mix(seed), |state, part| mix(state ^ mix(*part))))
+        Self(Draw::at(seed, place))
     }
 
     /// The next 64 bits.
     pub(crate) fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        mix(self.0)
+        self.0.bits()
     }
 
     /// Uniform in [0, 1).

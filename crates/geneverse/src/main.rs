@@ -4,6 +4,7 @@ mod bundled;
 mod cli;
 mod commands;
 mod config;
+mod endpoint;
 mod inputs;
 mod pictures;
 mod stop;

@@ -39,6 +39,11 @@ pub(crate) fn add_inputs(
     // By the order of their paths, which stand in the examples' file.
     let hashes: Vec<&str> = shown.iter().map(|shown| shown.hash.as_str()).collect();
     inputs.insert("pictures".to_owned(), hash_bytes(hashes.join("\n").as_bytes()));
+    add_tower(config, inputs)
+}
+
+/// Adds the files of a tower that lies in a folder of its own.
+fn add_tower(config: &ModelConfig, inputs: &mut BTreeMap<String, String>) -> Result<()> {
     if let Some(Layout::Original { tower, .. }) = config.vision.as_ref().map(|vision| &vision.layout) {
         let of_tower = model_inputs(tower)?;
         inputs.extend(of_tower.into_iter().map(|(name, hash)| (format!("tower/{name}"), hash)));
@@ -61,7 +66,7 @@ pub(crate) fn look(
     }
     let config = model.config();
     let mut inputs = model_inputs(folder)?;
-    add_inputs(config, shown, &mut inputs)?;
+    add_tower(config, &mut inputs)?;
     let eyes = match through {
         Through::Tower(None) => Eyes::read(folder, config)?,
         Through::Tower(Some(adapter)) => {

@@ -68,10 +68,15 @@ fn front_matter(out: &Path, formats: &[Format], sources: &[Source], report: &Gen
         10_000..100_000 => "10K<n<100K",
         _ => "100K<n<1M",
     };
+    // Of a model's words the terms are its maker's to say.
+    let terms = match report.synthetic {
+        Some(_) => "other",
+        None => licence(sources.iter().map(|source| source.licence.as_deref())),
+    };
     let mut yaml = format!(
         "---\npretty_name: Gene descriptions\nlanguage:\n- en\nlicense: {}\ntask_categories:\n- text-generation\n\
          - question-answering\ntags:\n- biology\n- genes\nsize_categories:\n- {size}\nconfigs:\n",
-        licence(sources, report)
+        terms
     );
     // The hub's own layout first, for the first is what `load_dataset` takes unasked.
     let mut formats = formats.to_vec();
@@ -122,19 +127,18 @@ fn front_matter(out: &Path, formats: &[Format], sources: &[Source], report: &Gen
     yaml
 }
 
-/// The strictest of the sources' terms in the hub's words; `other` where one is not known.
-fn licence(sources: &[Source], report: &GenesReport) -> &'static str {
-    let terms: BTreeSet<Option<&str>> = sources.iter().map(|source| source.licence.as_deref()).collect();
-    let free = |terms: &Option<&str>| matches!(terms, Some("CC0-1.0" | "public domain"));
-    // Of a model's words the terms are its maker's to say.
-    if report.synthetic.is_some() || terms.is_empty() {
+/// The strictest of several terms in the hub's words; `other` where one is not known.
+pub(super) fn licence<'a>(terms: impl Iterator<Item = Option<&'a str>>) -> &'static str {
+    let terms: BTreeSet<Option<String>> =
+        terms.map(|terms| Some(terms?.trim().to_lowercase().replace(' ', "-"))).collect();
+    let free = |terms: &Option<String>| matches!(terms.as_deref(), Some("cc0-1.0" | "cc0" | "public-domain"));
+    let named = |terms: &Option<String>| free(terms) || terms.as_deref() == Some("cc-by-4.0");
+    if terms.is_empty() || !terms.iter().all(named) {
         "other"
     } else if terms.iter().all(free) {
         "cc0-1.0"
-    } else if terms.iter().all(|terms| free(terms) || *terms == Some("CC-BY-4.0")) {
-        "cc-by-4.0"
     } else {
-        "other"
+        "cc-by-4.0"
     }
 }
 

@@ -15,22 +15,19 @@ mod pairs;
 pub(super) mod profiles;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Example;
-use super::format::Format;
-use super::genes::SPLITS;
-use super::pictures::{self, Accept, InputFile, Part, PictureLeakage, Stop};
+use super::pictures::{self, Accept, Part, PictureLeakage, PictureSet, Stop};
 use crate::answers::Task;
 use crate::progress::Progress;
 use crate::render::tissue::{Canvas, Layout, Settings};
 use crate::seeded::mix;
-use crate::stage::{FileError, Found, atomic_write, finish, hash_bytes, look};
+use crate::stage::FileError;
 use crate::tissue::Tissue;
 use crate::tissue::truth::{TruthReport, spoken};
 
@@ -53,18 +50,10 @@ pub enum Negatives {
 /// What to make a dataset of.
 #[derive(Debug, Clone, Default)]
 pub struct MarkersDataset {
-    /// The folder to write.
-    pub out: PathBuf,
-    /// The files it is made from; their hashes are part of what it depends on.
-    pub inputs: Vec<InputFile>,
+    /// Folder, files, splits, size and forms.
+    pub set: PictureSet,
     /// How the known pairs were come by, in a few words and numbers; part of what it depends on.
     pub truth: Value,
-    /// Genes kept out of training and validation: the test set, with those that `test_size` adds.
-    pub hold_out: Vec<String>,
-    /// How many other genes are for testing.
-    pub test_size: usize,
-    /// How many of the rest are for validation.
-    pub validation_size: usize,
     /// Answers "no" for each answer "yes".
     pub negatives_each: usize,
     /// Which types they are about.
@@ -73,16 +62,10 @@ pub struct MarkersDataset {
     pub min_cells: usize,
     /// Answers are phrased in several ways rather than in one.
     pub phrasings: bool,
-    /// Pixels of a picture's side.
-    pub size: usize,
     /// One panel with the type's cells ringed, rather than two panels.
     pub outline: bool,
     /// Light cells on black.
     pub dark: bool,
-    /// Chooses splits, negatives and phrasings.
-    pub seed: u64,
-    /// The forms to write; LLaVA's where empty.
-    pub formats: Vec<Format>,
 }
 
 /// What is known: a tissue, and the genes that mark its types.
@@ -173,10 +156,8 @@ pub fn answer(gene: &str, cell_type: &str, is_marker: bool, phrasing: usize) -> 
 
 /// The report of a dataset that was finished before with the same input; an error where another one stands there.
 pub fn finished(options: &MarkersDataset) -> Result<Option<MarkersReport>, FileError> {
-    let Found::Done(manifest) = look(&options.out, STAGE, &key(options))? else { return Ok(None) };
-    let report: MarkersReport = serde_json::from_value(manifest.facts)
-        .map_err(|e| FileError::whole(&options.out, format!("its manifest cannot be read: {e}")))?;
-    Ok(Some(MarkersReport { already_done: true, ..report }))
+    let report: Option<MarkersReport> = options.set.finished(STAGE, &key(options))?;
+    Ok(report.map(|report| MarkersReport { already_done: true, ..report }))
 }
 
 /// Makes the dataset; pairs whose answer `accept` does not understand are skipped. `None` where it was stopped: the same call
@@ -193,14 +174,15 @@ pub fn markers(
     if let Some(report) = finished(options)? {
         return Ok(Some(report));
     }
-    let MarkersDataset { out, size, outline, dark, .. } = options;
+    let MarkersDataset { set, outline, dark, .. } = options;
+    let PictureSet { out, size, .. } = set;
     let names = Names::new(known);
     let plan = pairs::plan(options, known, &|gene, cell_type, is_marker| {
         accept(&names.example(options, gene, cell_type, is_marker))
     })?;
     names.check(out, &plan)?;
 
-    let mut parts: Vec<Part> = SPLITS.iter().map(|name| Part { name, ..Part::default() }).collect();
+    let mut parts = pictures::empty_parts();
     let mut drawn: Vec<(usize, usize)> = Vec::new();
     for asked in &plan.asked {
         let part = &mut parts[asked.split];
@@ -221,26 +203,16 @@ pub fn markers(
         ));
     }
 
-    let formats = if options.formats.is_empty() { vec![Format::Llava] } else { options.formats.clone() };
-    pictures::prepare(out, &formats, &files, &hash_bytes(key.to_string().as_bytes()))?;
     let layout = if *outline { Layout::Outline } else { Layout::Panels };
     let canvas = Canvas::new(known.tissue, &Settings { size: *size, layout, dark: *dark });
     let draw = |index: usize, path: &Path| {
         let (gene, cell_type) = drawn[index];
         canvas.draw(known.tissue, gene, cell_type).write_png(path)
     };
-    if !pictures::draw_all(out, &files, &draw, stop, progress)? {
+    if !set.draw(&key, &files, &draw, stop, progress)? {
         return Ok(None);
     }
-    let written = pictures::write_parts(out, &parts, &formats)?;
-    atomic_write(&out.join("skipped.jsonl"), |file| {
-        for skipped in &plan.skipped {
-            serde_json::to_writer(&mut *file, skipped)?;
-            file.write_all(b"\n")?;
-        }
-        Ok(())
-    })?;
-    progress.start("measuring leakage", None, "examples");
+    let (written, leakage) = set.write(&parts, &plan.skipped, false, progress)?;
     let mut report = MarkersReport {
         splits: parts.iter().filter(|part| !part.examples.is_empty()).map(counts).collect(),
         pictures: files.len(),
@@ -248,46 +220,24 @@ pub fn markers(
         renamed_types: names.renamed_types(),
         renamed_genes: names.renamed_genes(),
         truth: known.report.cloned(),
-        leakage: pictures::measure(out, &parts, false)?,
+        leakage,
         blind: blind(&parts),
         files: written,
         ..MarkersReport::default()
     };
-    progress.finish();
     report.seconds = begun.elapsed().as_secs_f64();
-    pictures::close(out, &card::card(options, &formats, &parts, &report))?;
-    let facts = serde_json::to_value(&report).map_err(|e| FileError::whole(out, e.to_string()))?;
-    finish(out, STAGE, key, facts)?;
+    set.finish(STAGE, key, &card::card(options, &parts, &report), &report)?;
     Ok(Some(report))
 }
 
 /// What the dataset depends on.
 fn key(options: &MarkersDataset) -> Value {
-    let MarkersDataset {
-        out: _,
-        inputs,
-        truth,
-        hold_out,
-        test_size,
-        validation_size,
-        negatives_each,
-        negatives,
-        min_cells,
-        phrasings,
-        size,
-        outline,
-        dark,
-        seed,
-        formats,
-    } = options;
-    let inputs: serde_json::Map<String, Value> =
-        inputs.iter().map(|input| (input.what.clone(), json!(input.hash))).collect();
-    json!({
-        "inputs": inputs, "truth": truth, "hold_out": hold_out, "test_size": test_size,
-        "validation_size": validation_size, "negatives_each": negatives_each, "negatives": negatives,
-        "min_cells": min_cells, "phrasings": phrasings, "size": size, "outline": outline, "dark": dark, "seed": seed,
-        "formats": formats,
-    })
+    let MarkersDataset { set, truth, negatives_each, negatives, min_cells, phrasings, outline, dark } =
+        options;
+    set.key(json!({
+        "truth": truth, "negatives_each": negatives_each, "negatives": negatives, "min_cells": min_cells,
+        "phrasings": phrasings, "outline": outline, "dark": dark,
+    }))
 }
 
 /// What genes and cell types are called in questions.
@@ -312,7 +262,7 @@ impl<'a> Names<'a> {
     fn example(&self, options: &MarkersDataset, gene: usize, cell_type: usize, is_marker: bool) -> Example {
         let (gene, cell_type) = (self.gene(gene), self.cell_type(cell_type));
         let phrasing = match options.phrasings {
-            true => mix(options.seed, &format!("phrase {gene} {cell_type}")) as usize % PHRASINGS,
+            true => mix(options.set.seed, &format!("phrase {gene} {cell_type}")) as usize % PHRASINGS,
             false => 0,
         };
         Example {

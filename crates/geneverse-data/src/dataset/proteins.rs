@@ -9,12 +9,10 @@
 //! Written are the splits in LLaVA's form (or others), `images/`, `skipped.jsonl`, a dataset card in `README.md`, and
 //! `manifest.json` last. A call that was broken off goes on with the pictures that it lacks.
 
-pub mod alike;
 mod card;
 mod names;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -23,16 +21,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Example;
-use super::format::Format;
-use super::genes::SPLITS;
 use super::near::Sets;
-use super::pictures::{self, Accept, InputFile, Part, PictureLeakage, Stop};
+use super::pictures::{self, Accept, Part, PictureLeakage, PictureSet, Stop};
 use crate::answers::Task;
 use crate::progress::Progress;
 use crate::render::colour::Colouring;
 use crate::render::protein::{Settings, draw};
 use crate::seeded::mix;
-use crate::stage::{FileError, Found, atomic_write, finish, hash_bytes, hash_file, look};
+use crate::stage::{FileError, hash_bytes, hash_file};
+use crate::structure::cluster::{Kinship, cluster};
 use crate::structure::{Chain, ProteinName, ReadOptions, proteins as by_protein, read, read_with};
 
 pub use names::{Named, Names};
@@ -61,28 +58,14 @@ pub enum SplitBy {
 pub struct ProteinsDataset {
     /// The structure files, in the order in which they are told.
     pub files: Vec<PathBuf>,
-    /// The folder to write.
-    pub out: PathBuf,
-    /// The other files it is made from; their hashes are part of what it depends on.
-    pub inputs: Vec<InputFile>,
-    /// Proteins of the test set: accessions, names or files' names.
-    pub hold_out: Vec<String>,
-    /// How many other proteins are for testing.
-    pub test_size: usize,
-    /// How many of the rest are for validation.
-    pub validation_size: usize,
+    /// Folder, other files, splits (proteins go by accessions, names or files' names), size and forms.
+    pub set: PictureSet,
     /// What stays on one side of the split.
     pub split: SplitBy,
-    /// Pixels of a picture's side.
-    pub size: usize,
     /// What colours tell.
     pub colour: Colouring,
     /// Pictures of each structure: the first as it is aligned, the others turned about the vertical axis.
     pub views: usize,
-    /// Chooses the splits.
-    pub seed: u64,
-    /// The forms to write; LLaVA's where empty.
-    pub formats: Vec<Format>,
 }
 
 /// What came of it.
@@ -139,8 +122,6 @@ pub struct BlindScores {
 
 /// Scores an answer's name against the true one, in [0, 1]; `geneverse-eval` does.
 pub type Overlap<'a> = &'a (dyn Fn(&str, &str) -> f64 + Sync);
-/// Clusters of sequences, as the cluster's number of each. Equal numbers stay together.
-pub type Cluster<'a> = &'a (dyn Fn(&[String]) -> Vec<usize> + Sync);
 
 /// What the stage is given of what it does not know.
 #[derive(Clone, Copy)]
@@ -151,8 +132,6 @@ pub struct Helpers<'a> {
     pub accept: Accept<'a>,
     /// Scores a name.
     pub overlap: Overlap<'a>,
-    /// Clusters of sequences.
-    pub cluster: Cluster<'a>,
     /// Whether to stop.
     pub stop: Stop<'a>,
 }
@@ -194,21 +173,19 @@ pub fn proteins(
     progress: &dyn Progress,
 ) -> Result<Option<ProteinsReport>, FileError> {
     let begun = Instant::now();
-    let ProteinsDataset { out, size, colour, views, .. } = options;
+    let ProteinsDataset { set, colour, views, .. } = options;
     let key = key(options)?;
-    if let Found::Done(manifest) = look(out, STAGE, &key)? {
-        let report: ProteinsReport = serde_json::from_value(manifest.facts)
-            .map_err(|e| FileError::whole(out, format!("its manifest cannot be read: {e}")))?;
+    if let Some(report) = set.finished(STAGE, &key)? {
         return Ok(Some(ProteinsReport { already_done: true, ..report }));
     }
     let (entries, skipped) = read_all(options, helpers, progress)?;
     let identities: Vec<ProteinName> = entries.iter().map(|entry| entry.identity.clone()).collect();
     let groups = by_protein(&identities);
-    let related = related(options, helpers, &entries, &groups);
+    let related = related(options, &entries, &groups);
     let clusters = related.clone().into_lists();
     let splits = split(options, &entries, &groups, &clusters)?;
 
-    let mut parts: Vec<Part> = SPLITS.iter().map(|name| Part { name, ..Part::default() }).collect();
+    let mut parts = pictures::empty_parts();
     let mut drawn: Vec<(usize, usize)> = Vec::new();
     let mut files = Vec::new();
     for (cluster, members) in clusters.iter().enumerate() {
@@ -228,23 +205,19 @@ pub fn proteins(
             }
         }
     }
-    let formats = if options.formats.is_empty() { vec![Format::Llava] } else { options.formats.clone() };
-    pictures::prepare(out, &formats, &files, &hash_bytes(key.to_string().as_bytes()))?;
     let paint = |index: usize, path: &Path| {
         let (place, view) = drawn[index];
         let (structure, _) = read(&entries[place].path)?;
         let turn = 360.0 * view as f32 / (*views).max(1) as f32;
         let settings =
-            Settings { size: *size, colour: *colour, rotate: [0.0, turn, 0.0], ..Settings::default() };
+            Settings { size: set.size, colour: *colour, rotate: [0.0, turn, 0.0], ..Settings::default() };
         let picture = draw(&structure, &settings);
         picture.map_err(|e| FileError::whole(&entries[place].path, e.to_string()))?.write_png(path)
     };
-    if !pictures::draw_all(out, &files, &paint, helpers.stop, progress)? {
+    if !set.draw(&key, &files, &paint, helpers.stop, progress)? {
         return Ok(None);
     }
-    let written = pictures::write_parts(out, &parts, &formats)?;
-    write_skipped(out, &skipped)?;
-    progress.start("measuring leakage", None, "examples");
+    let (written, leakage) = set.write(&parts, &skipped, true, progress)?;
     let mut names_of: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for (protein, group) in groups.iter().enumerate() {
         for place in group {
@@ -259,16 +232,13 @@ pub fn proteins(
         clusters: clusters.len(),
         largest_cluster: clusters.iter().map(Vec::len).max().unwrap_or_default(),
         shared_names: names_of.values().filter(|proteins| proteins.len() > 1).count(),
-        leakage: pictures::measure(out, &parts, true)?,
+        leakage,
         blind: blind(&parts, helpers.overlap),
         files: written,
         ..ProteinsReport::default()
     };
-    progress.finish();
     report.seconds = begun.elapsed().as_secs_f64();
-    pictures::close(out, &card::card(options, &formats, &parts, &report))?;
-    let facts = serde_json::to_value(&report).map_err(|e| FileError::whole(out, e.to_string()))?;
-    finish(out, STAGE, key, facts)?;
+    set.finish(STAGE, key, &card::card(options, &parts, &report), &report)?;
     Ok(Some(report))
 }
 
@@ -287,31 +257,15 @@ fn example(entry: &Entry, suffix: &str, file: &str) -> Example {
 
 /// What the dataset depends on.
 fn key(options: &ProteinsDataset) -> Result<Value, FileError> {
-    let ProteinsDataset {
-        files,
-        out: _,
-        inputs,
-        hold_out,
-        test_size,
-        validation_size,
-        split,
-        size,
-        colour,
-        views,
-        seed,
-        formats,
-    } = options;
+    let ProteinsDataset { files, set, split, colour, views } = options;
     let hashes: Vec<String> = files
         .par_iter()
         .map(|path| Ok(format!("{} {}", stem(path), hash_file(path)?)))
         .collect::<Result<_, FileError>>()?;
-    let inputs: serde_json::Map<String, Value> =
-        inputs.iter().map(|input| (input.what.clone(), json!(input.hash))).collect();
-    Ok(json!({
-        "structures": hash_bytes(hashes.join("\n").as_bytes()), "inputs": inputs, "hold_out": hold_out,
-        "test_size": test_size, "validation_size": validation_size, "split": split, "size": size,
-        "colour": format!("{colour:?}").to_lowercase(), "views": views, "seed": seed, "formats": formats,
-    }))
+    Ok(set.key(json!({
+        "structures": hash_bytes(hashes.join("\n").as_bytes()), "split": split,
+        "colour": format!("{colour:?}").to_lowercase(), "views": views,
+    })))
 }
 
 fn stem(path: &Path) -> String {
@@ -356,7 +310,7 @@ fn read_all(
         let first =
             skipped.first().map_or(String::new(), |one| format!("; the first, {}: {}", one.file, one.reason));
         let reason = format!("none of {} structure files gives an example{first}", files.len());
-        return Err(FileError::whole(&options.out, reason));
+        return Err(FileError::whole(&options.set.out, reason));
     }
     Ok((entries, skipped))
 }
@@ -377,12 +331,7 @@ fn entry(path: &Path, helpers: Helpers<'_>) -> Result<Entry, String> {
 }
 
 /// Which proteins stay together.
-fn related(
-    options: &ProteinsDataset,
-    helpers: Helpers<'_>,
-    entries: &[Entry],
-    groups: &[Vec<usize>],
-) -> Sets {
+fn related(options: &ProteinsDataset, entries: &[Entry], groups: &[Vec<usize>]) -> Sets {
     let mut sets = Sets::new(groups.len());
     let mut join = |keys: &dyn Fn(&Entry, usize) -> Vec<String>| {
         let mut first: HashMap<String, usize> = HashMap::new();
@@ -398,9 +347,9 @@ fn related(
         SplitBy::Protein => {}
         SplitBy::Group => join(&|entry, _| entry.named.groups.clone()),
         SplitBy::Cluster => {
-            let sequences: Vec<String> = entries.iter().map(|entry| entry.sequence.clone()).collect();
-            let of = (helpers.cluster)(&sequences);
-            join(&|_, place| of.get(place).map(ToString::to_string).into_iter().collect());
+            let sequences: Vec<&str> = entries.iter().map(|entry| entry.sequence.as_str()).collect();
+            let clusters = cluster(&sequences, Kinship::default());
+            join(&|_, place| vec![clusters.of[place].to_string()]);
         }
     }
     sets
@@ -413,7 +362,7 @@ fn split(
     groups: &[Vec<usize>],
     clusters: &[Vec<usize>],
 ) -> Result<Vec<usize>, FileError> {
-    let ProteinsDataset { out, hold_out, test_size, validation_size, seed, .. } = options;
+    let PictureSet { out, hold_out, test_size, validation_size, seed, .. } = &options.set;
     let mut splits = vec![0; groups.len()];
     for text in hold_out {
         let named = |entry: &Entry| {
@@ -499,16 +448,6 @@ fn blind(parts: &[Part], overlap: Overlap<'_>) -> Vec<BlindScores> {
             BlindScores { split: part.name.to_owned(), name: best.clone(), score }
         })
         .collect()
-}
-
-fn write_skipped(out: &Path, skipped: &[SkippedFile]) -> Result<(), FileError> {
-    atomic_write(&out.join("skipped.jsonl"), |file| {
-        for skipped in skipped {
-            serde_json::to_writer(&mut *file, skipped)?;
-            file.write_all(b"\n")?;
-        }
-        Ok(())
-    })
 }
 
 fn reasons(skipped: &[SkippedFile]) -> BTreeMap<String, usize> {

@@ -18,7 +18,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -29,6 +28,7 @@ use crate::stage::{
     FileError, Manifest, atomic_write, finish, first_difference, hash_bytes, open, read_json,
 };
 use crate::structure::{ReadOptions, SecondaryFrom, read_bytes, stem};
+use crate::threads;
 
 /// The stage's name in its manifest.
 pub const STAGE: &str = "render protein";
@@ -190,11 +190,14 @@ fn work(
     sender: Sender<Result<Outcome, FileError>>,
     halt: &(dyn Fn() -> bool + Sync),
 ) {
-    named.par_iter().for_each_with(sender, |sender, (picture, path)| {
-        if !halt() {
+    threads::for_each(named.len(), |place| {
+        let (picture, path) = &named[place];
+        let go_on = !halt();
+        if go_on {
             // Nobody listens only after an error, which is told already.
             let _ = sender.send(one(picture, path, done, folder));
         }
+        go_on
     });
 }
 

@@ -92,10 +92,12 @@ impl GoKnowledge {
             let (word, bit) = (place as usize / 64, 1 << (place % 64));
             if reached[word] & bit == 0 {
                 reached[word] |= bit;
-                open.extend(&self.parents[place as usize]);
+                let new = |place: &&u32| reached[**place as usize / 64] & 1 << (**place % 64) == 0;
+                open.extend(self.parents[place as usize].iter().filter(new));
             }
         }
-        let mut found = Vec::new();
+        let count: u32 = reached.iter().map(|word| word.count_ones()).sum();
+        let mut found = Vec::with_capacity(count as usize);
         for (at, mut word) in reached.into_iter().enumerate() {
             while word != 0 {
                 found.push(self.ids[at * 64 + word.trailing_zeros() as usize]);

@@ -142,6 +142,12 @@ fn judge(kind: ClaimKind, statement: &Statement, record: &Prepared, index: &Term
     if let Some(other) = statement.contradicted(&record.statements, index) {
         return Claim::new(kind, &statement.text, Verdict::Contradicted, other.field).against(&other.text);
     }
+    let none = || Claim::new(kind, &statement.text, Verdict::NotInRecord, "");
+    let all = share(&statement.terms, &record.document, index);
+    // No single statement has more of it than the record as a whole.
+    if all < SUPPORTED {
+        return none();
+    }
     // What is denied without the record's denying it is not decided.
     let mut best: Option<(f64, &Statement)> = None;
     for other in
@@ -152,10 +158,7 @@ fn judge(kind: ClaimKind, statement: &Statement, record: &Prepared, index: &Term
             best = Some((share, other));
         }
     }
-    let Some((most, other)) = best else {
-        return Claim::new(kind, &statement.text, Verdict::NotInRecord, "");
-    };
-    let all = share(&statement.terms, &record.document, index);
+    let Some((most, other)) = best else { return none() };
     let supported = most >= SUPPORTED || (all >= SUPPORTED_BY_ALL && most >= SUPPORTED / 2.0);
     let verdict = if supported { Verdict::Supported } else { Verdict::NotInRecord };
     Claim::new(kind, &statement.text, verdict, other.field)

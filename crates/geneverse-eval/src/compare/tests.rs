@@ -145,6 +145,11 @@ fn what_cannot_be_compared_says_why() {
         "other.json: found scores of task Marker, expected Gene as in base.json"
     );
     assert_eq!(
+        with(|s| s.rules = Some(7)),
+        "other.json: found grades by rules of version 7, expected a version that it does not tell as in base.json; \
+         grade both anew with `evaluate`"
+    );
+    assert_eq!(
         with(|s| s.items[2].subject = "GLI2".to_owned()),
         "other.json: item \"q2\" is about GLI2 with a reference of 9 tokens, expected GLI1 with a reference of 9 tokens \
          as in base.json; grade both against the same set"

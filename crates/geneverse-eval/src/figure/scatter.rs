@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use geneverse_data::draw::mix;
+
 use super::axis::count;
 use super::font::{self, Point};
 use super::palette::{PALE, SOFT, Shape, category};
@@ -83,7 +85,7 @@ pub fn scatter(input: &Scatter<'_>) -> Figure {
         .iter()
         .map(|(at, point)| {
             let style = number(*at).unwrap_or(shown);
-            (style < shown, mixed(*at as u64), place(*point), style)
+            (style < shown, mix(*at as u64), place(*point), style)
         })
         .collect();
     drawn.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -292,12 +294,4 @@ fn legend(
 fn capital(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// SplitMix64's finaliser: an order that is mixed and always the same.
-fn mixed(number: u64) -> u64 {
-    let mut bits = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }

@@ -22,28 +22,36 @@ use crate::scores::{Scores, evaluate};
 const SHOWN: usize = 3;
 
 /// The rows of answers without a model; none for the gene task, whose training answers are looked up instead.
-pub(super) fn rows(questions: &[&Question], train: &[Example]) -> Vec<Row> {
+///
+/// What is usual is told of each training set, by the dataset's name where there are several.
+pub(super) fn rows(questions: &[&Question], training: &[(&str, &[Example])]) -> Vec<Row> {
     let all = |task: Task| !questions.is_empty() && questions.iter().all(|q| q.task == Some(task));
+    let several = training.len() > 1;
+    let place =
+        |dataset: &str| if several { format!("training in {dataset}") } else { "training".to_owned() };
     let mut found = Vec::new();
     let mut add = |name: &str, say: &dyn Fn(&Question) -> String| found.extend(row(name, questions, say));
     if all(Task::Marker) {
         add("always yes", &|question| marker_answer(question, true));
         add("always no", &|question| marker_answer(question, false));
-        let (by_type, by_gene, overall) = usual_markers(train);
-        if let Some(overall) = overall {
-            add("the commoner answer for the cell type in training", &|question| {
+        for (dataset, train) in training {
+            let (by_type, by_gene, overall) = usual_markers(train);
+            let Some(overall) = overall else { continue };
+            let place = place(dataset);
+            add(&format!("the commoner answer for the cell type in {place}"), &|question| {
                 let of = by_type.get(&plain(question.cell_type.as_deref().unwrap_or_default()));
                 marker_answer(question, of.copied().unwrap_or(overall))
             });
-            add("the commoner answer for the gene in training", &|question| {
+            add(&format!("the commoner answer for the gene in {place}"), &|question| {
                 marker_answer(question, by_gene.get(&plain(&question.subject)).copied().unwrap_or(overall))
             });
         }
     }
     if all(Task::Protein) {
-        let names = train.iter().filter_map(|example| given_name(&example.output));
-        if let Some(name) = commonest(names) {
-            add("always the commonest name of training", &|_| format!("The name of this protein is {name}."));
+        for (dataset, train) in training {
+            let names = train.iter().filter_map(|example| given_name(&example.output));
+            let Some(name) = commonest(names) else { continue };
+            add(&format!("always the commonest name of {}", place(dataset)), &|_| protein_answer(&name));
         }
         let names = questions.iter().filter_map(|question| {
             question
@@ -53,9 +61,7 @@ pub(super) fn rows(questions: &[&Question], train: &[Example]) -> Vec<Row> {
                 .or_else(|| given_name(&question.reference))
         });
         if let Some(name) = commonest(names) {
-            add("always the commonest name of these questions", &|_| {
-                format!("The name of this protein is {name}.")
-            });
+            add("always the commonest name of these questions", &|_| protein_answer(&name));
         }
     }
     found
@@ -143,6 +149,10 @@ fn row(name: &str, questions: &[&Question], say: &dyn Fn(&Question) -> String) -
         row.intervals = known.map(|(key, interval)| (key.to_owned(), interval)).into();
     }
     Some(row)
+}
+
+fn protein_answer(name: &str) -> String {
+    format!("The name of this protein is {name}.")
 }
 
 fn marker_answer(question: &Question, yes: bool) -> String {
@@ -248,7 +258,7 @@ mod tests {
             marker("KDR", "B Cells", false),
             marker("MS4A1", "B_Cells", false),
         ];
-        let found = rows(&asked, &train);
+        let found = rows(&asked, &[("markers", &train)]);
         let told: Vec<(&str, f64, f64)> =
             found.iter().map(|row| (row.model.as_str(), row.factual, row.structural)).collect();
         assert_eq!(
@@ -284,13 +294,26 @@ mod tests {
             )
         };
         let train = [name("KRT18", "Keratin 1"), name("A", "Keratin 1"), name("B", "Actin")];
-        let found = rows(&asked, &train);
+        let found = rows(&asked, &[("markers", &train)]);
         assert_eq!(found[0].model, "always the commonest name of training");
         assert_eq!(found[0].factual, f64::midpoint(0.9, 8.0 / 9.0));
         assert_eq!(found[1].model, "always the commonest name of these questions");
         assert_eq!(shared(&asked, &train)[0].1.count, 1);
         assert_eq!(shared(&asked, &train)[1].1.count, 0);
+        let other = [name("C", "Keratin 18")];
+        let models = |training: &[(&str, &[Example])]| -> Vec<String> {
+            rows(&asked, training).into_iter().map(|row| row.model).collect()
+        };
+        assert_eq!(
+            models(&[("families", &train), ("folds", &other)]),
+            [
+                "always the commonest name of training in families",
+                "always the commonest name of training in folds",
+                "always the commonest name of these questions",
+            ]
+        );
         let gene = question(Task::Gene, "GLI1", None, "", "");
-        assert!(rows(&[&gene], &train).is_empty() && rows(&[], &train).is_empty());
+        let one: [(&str, &[Example]); 1] = [("proteins", &train)];
+        assert!(rows(&[&gene], &one).is_empty() && rows(&[], &one).is_empty());
     }
 }

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use geneverse_data::answers::{self, Answer};
+use geneverse_data::dataset::Example;
 use geneverse_data::progress::Progress;
 use geneverse_data::stage::{FileError, read_json};
 use serde_json::Value;
@@ -85,9 +86,9 @@ pub fn collect(what: &Collect, progress: &dyn Progress) -> Result<ReportInput, F
             let trained: Vec<&(String, Run)> = of.iter().map(|place| &runs[*place]).collect();
             table.contexts.push(dataset.context(&questions, &trained, progress));
         }
-        // Where several datasets were found, the first one's training set tells what is usual.
-        let train = datasets.first().map(|(dataset, _)| dataset.training()).unwrap_or_default();
-        table.baselines = baseline::rows(&questions, train);
+        let training: Vec<(&str, &[Example])> =
+            datasets.iter().map(|(dataset, _)| (dataset.name(), dataset.training())).collect();
+        table.baselines = baseline::rows(&questions, &training);
     }
     Ok(page)
 }

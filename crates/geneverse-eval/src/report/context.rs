@@ -145,7 +145,12 @@ impl Dataset {
         context
     }
 
-    /// What models learnt from.
+    /// What it is called on the page.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What models learn from.
     pub(super) fn training(&self) -> &[Example] {
         self.splits.first().map(|(_, examples)| examples.as_slice()).unwrap_or_default()
     }

@@ -39,14 +39,15 @@ impl<'a> Vocabulary<'a> {
 pub(super) fn matches<R: AsRef<[u32]>>(answer: &[u32], references: &[R], orders: usize) -> Vec<u64> {
     /// An n-gram of the answer that no reference has.
     const NOWHERE: u32 = u32::MAX;
-    let mut ids: Map<u64, u32> = Map::default();
+    let longest = references.iter().map(|tokens| tokens.as_ref().len()).max().unwrap_or(0);
+    let mut ids: Map<u64, u32> = Map::with_capacity_and_hasher(longest, Default::default());
     // The n-gram that begins at each place; of order 0 there is one.
     let mut in_answer = vec![0_u32; answer.len()];
     let mut in_references: Vec<Vec<u32>> = references.iter().map(|r| vec![0; r.as_ref().len()]).collect();
     let mut found = vec![0; orders];
     for order in 1..=orders {
         ids.clear();
-        let mut left: Vec<u32> = Vec::new();
+        let mut left: Vec<u32> = Vec::with_capacity(longest);
         let mut counts: Vec<u32> = Vec::new();
         for (tokens, grams) in references.iter().zip(&mut in_references) {
             let tokens = tokens.as_ref();

@@ -9,7 +9,7 @@ use std::path::Path;
 use geneverse_data::stage::read_json;
 use serde_json::{Map, Value};
 
-use super::{LoraConfig, PROJECTOR, TOWER};
+use super::{LoraConfig, PROJECTOR, TOWER, projector};
 use crate::arch::decoder::Decoder;
 use crate::checkpoint::{Entry, read_tensors, write_tensors};
 use crate::error::{ModelError, Result};
@@ -56,7 +56,8 @@ pub fn describe(folder: &Path) -> Result<Description> {
     let base = fields.get("base_model_name_or_path").and_then(Value::as_str).map(str::to_owned);
     let path = folder.join("adapter_model.safetensors");
     let (modules, whole) = read_modules(folder)?;
-    let mut parameters = whole.values().map(|(_, numbers)| numbers.len()).sum();
+    let mut parameters = whole.values().map(|(_, numbers)| numbers.len()).sum::<usize>();
+    parameters += projector::apart(folder)?.values().map(|(_, numbers)| numbers.len()).sum::<usize>();
     let mut updates = Vec::with_capacity(modules.len());
     for (name, module) in &modules {
         let refuse = |reason: String| Err(ModelError::tensors(&path, format!("{name}{reason}")));
@@ -114,10 +115,26 @@ impl Description {
     }
 }
 
+/// Whose names an adapter is written under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// Those that it has.
+    Kept,
+    /// A LLaVA's in transformers, its projector among PEFT's `modules_to_save`.
+    Transformers,
+    /// A LLaVA's in the original code, its projector in a file of its own.
+    Original,
+}
+
 /// Writes an adapter anew as PEFT reads it: only the settings that mean something, numbers in `precision`, and
 /// `base` as the name of the model it is for where one is given.
-pub fn export(from: &Path, to: &Path, precision: Precision, base: Option<&str>) -> Result<Description> {
-    let description = describe(from)?;
+pub fn export(
+    from: &Path,
+    to: &Path,
+    (precision, names): (Precision, Names),
+    base: Option<&str>,
+) -> Result<Description> {
+    let mut description = describe(from)?;
     let fields: Map<String, Value> = read_json(&from.join("adapter_config.json"))?;
     let fan_in_fan_out = fields.get("fan_in_fan_out").and_then(Value::as_bool).unwrap_or(false);
     let mut tensors = Vec::new();
@@ -128,6 +145,7 @@ pub fn export(from: &Path, to: &Path, precision: Precision, base: Option<&str>) 
         tensors.extend(ends.into_iter().filter_map(named));
     }
     tensors.extend(whole);
+    projector::rename(from, to, (precision, names), &mut tensors, &mut description.config)?;
     let fills: Vec<_> = tensors.iter().map(|(_, (_, numbers))| || numbers.clone()).collect();
     let entries: Vec<Entry<'_>> =
         (tensors.iter().zip(&fills)).map(|((name, (dims, _)), fill)| Entry { name, dims, fill }).collect();

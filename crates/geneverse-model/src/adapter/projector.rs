@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::files::Names;
 use super::{LANGUAGE_MODEL, LoraConfig, PROJECTOR};
 use crate::arch::decoder::Decoder;
 use crate::arch::projector::Tensor;
@@ -107,6 +108,68 @@ pub(super) fn load(decoder: &mut Decoder, folder: &Path, tensors: &mut BTreeMap<
             Err(ModelError::tensors(&path, reason))
         }
     }
+}
+
+/// The projector of a folder that has it in a file of its own, by the names of that file.
+pub(super) fn apart(folder: &Path) -> Result<BTreeMap<String, Read>> {
+    let file = folder.join(FILE);
+    if file.exists() { read_tensors(&file) } else { Ok(BTreeMap::new()) }
+}
+
+/// The same adapter under other names: those of a LLaVA in transformers, or in its original code. `tensors` are what is
+/// written with the low-rank matrices; a projector of the original layout, which lies apart, is read and written here.
+pub(super) fn rename(
+    from: &Path,
+    to: &Path,
+    (precision, names): (Precision, Names),
+    tensors: &mut Vec<(String, Read)>,
+    lora: &mut LoraConfig,
+) -> Result<()> {
+    const THERE: [&str; 2] = ["model.model.language_model.layers.", "model.language_model.model.layers."];
+    const HERE: &str = "model.model.layers.";
+    let mut whole: BTreeMap<String, Read> = BTreeMap::new();
+    let is_projector = |name: &str| name.contains(PROJECTOR) || name.contains("mm_projector");
+    let of_projector = std::mem::take(tensors).into_iter().chain(apart(from)?);
+    for (name, tensor) in of_projector {
+        // `linear_1.weight`, whatever stands before it.
+        let end = name.rsplit("projector.").next().unwrap_or(&name).trim_start_matches("modules_to_save.");
+        let end = end.replace("default.", "");
+        let end = match (end.strip_prefix("0."), end.strip_prefix("2.")) {
+            (Some(rest), _) => format!("linear_1.{rest}"),
+            (_, Some(rest)) => format!("linear_2.{rest}"),
+            _ => end,
+        };
+        match (is_projector(&name), names) {
+            (false, Names::Kept) => tensors.push((name, tensor)),
+            (false, Names::Transformers) => {
+                let name = name.replace(THERE[1], THERE[0]).replace(HERE, THERE[0]);
+                tensors.push((name, tensor));
+            }
+            (false, Names::Original) => {
+                let name = THERE.iter().fold(name, |name, there| name.replace(there, HERE));
+                tensors.push((name, tensor));
+            }
+            (true, Names::Kept) if name.contains(PROJECTOR) => tensors.push((name, tensor)),
+            (true, Names::Transformers) => tensors.push((joined(&end), tensor)),
+            (true, Names::Kept) => drop(whole.insert(name, tensor)),
+            (true, Names::Original) => drop(whole.insert(original(&end), tensor)),
+        }
+    }
+    match names {
+        Names::Kept => {}
+        Names::Transformers => {
+            lora.within.get_or_insert_with(|| LANGUAGE_MODEL.to_owned());
+            lora.projector = tensors.iter().any(|(name, _)| name.contains(PROJECTOR));
+        }
+        Names::Original => (lora.within, lora.projector) = (None, false),
+    }
+    if whole.is_empty() {
+        return Ok(());
+    }
+    let fills: Vec<_> = whole.values().map(|(_, numbers)| || numbers.clone()).collect();
+    let entries: Vec<Entry<'_>> =
+        (whole.iter().zip(&fills)).map(|((name, (dims, _)), fill)| Entry { name, dims, fill }).collect();
+    write_tensors(&to.join(FILE), &entries, precision)
 }
 
 /// The tensors of a projector that is trained, with their numbers.

@@ -94,7 +94,9 @@ pub(super) fn load(
     let wanted: Vec<(String, Vec<usize>, usize, std::ops::Range<usize>)> = {
         let mut wanted = Vec::new();
         for (number, layer) in tower.layers.iter().enumerate() {
-            let (Trained::Lora(layout), Some(parameter)) = (&layer.trained, layer.parameter) else { continue };
+            let (Trained::Lora(layout), Some(parameter)) = (&layer.trained, layer.parameter) else {
+                continue;
+            };
             let module = format!("{PREFIX}{TOWER}.{}", layer_module(number));
             let all = layout.maps().flat_map(|map| matrices_of(&module, map));
             wanted.extend(all.map(|Matrix { key, dims, place }| (key, dims, parameter, place)));
@@ -105,9 +107,7 @@ pub(super) fn load(
     };
     for (key, dims, parameter, place) in wanted {
         let older = key.replace(&format!(".{TOWER}."), &format!(".{TOWER}.vision_model."));
-        let inside = |key: &str| {
-            key.replace(&format!(".{TOWER}."), &format!(".{TOWER}.modules_to_save."))
-        };
+        let inside = |key: &str| key.replace(&format!(".{TOWER}."), &format!(".{TOWER}.modules_to_save."));
         let short = |key: &str| key.replacen("base_model.model.model.", "base_model.model.", 1);
         let names = [key.clone(), older.clone(), inside(&key), inside(&older), short(&key), short(&older)];
         let Some((found, numbers)) = names.iter().find_map(|name| tensors.get(name)) else {

@@ -95,10 +95,8 @@ impl Tower {
         layers: usize,
     ) -> Result<Self> {
         let (shape, hidden, side) = (config.layer(), config.hidden_size, config.patch_size);
-        let patches = source.take_flattened(
-            &format!("{prefix}{}", train::PATCHES),
-            &[hidden, CHANNELS, side, side],
-        )?;
+        let patches =
+            source.take_flattened(&format!("{prefix}{}", train::PATCHES), &[hidden, CHANNELS, side, side])?;
         let mut vector = |name: &str| {
             source.take(&Stored::whole(format!("{prefix}{name}")), 1, hidden, true).map(|held| held.to_vec())
         };
@@ -163,8 +161,7 @@ impl Tower {
         let lay = self.lay(pixels.len() / self.of_picture());
         let mut kept = Vec::with_capacity(self.layers.len());
         for number in 0..self.layers.len() {
-            let (y, saved) =
-                self.with_layer(parameters, number, mask, |layer| layer.forward_pack(&x, &lay));
+            let (y, saved) = self.with_layer(parameters, number, mask, |layer| layer.forward_pack(&x, &lay));
             kept.push((x, (!recompute).then_some(saved)));
             x = y;
         }

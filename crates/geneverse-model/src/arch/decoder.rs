@@ -212,6 +212,9 @@ impl Decoder {
             (None, Some(projector)) => projector.show(album.numbers()),
             (None, None) => {}
         }
+        if let Some(any) = self.config.vision.as_mut().and_then(|vision| vision.any_size.as_mut()) {
+            any.grids = album.grids();
+        }
     }
 
     /// A layer's weights, where they lie.

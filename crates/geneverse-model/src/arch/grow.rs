@@ -80,6 +80,10 @@ impl Decoder {
             let reason = format!("a projector is to be trained, and this is a {family} that reads text only");
             return Err(ModelError::Run(reason + "; take a LLaVA"));
         };
+        if projector.plain {
+            let reason = "a projector is to be trained, and this model has none apart from its tower";
+            return Err(ModelError::Run(reason.to_owned()));
+        }
         let parameter = projector.train(self.parameters.len(), rate);
         self.parameters.push(parameter);
         Ok(self)

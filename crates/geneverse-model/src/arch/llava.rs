@@ -8,6 +8,8 @@
 //! | `model.…`, `lm_head.…` | `language_model.model.…`, `language_model.lm_head.…` | `model.language_model.…`, `lm_head.…` | `model.…`, `lm_head.…` |
 //! | `multi_modal_projector.linear_1.…` | the same | `model.multi_modal_projector.linear_1.…` | `model.mm_projector.0.…` |
 //! | `vision_tower.…` | `vision_tower.vision_model.…`, or without it | `model.vision_tower.…` | `model.vision_tower.vision_tower.vision_model.…`, or in another folder |
+//!
+//! Qwen2.5-VL's files have `model.…`, `lm_head.…` and `visual.…`, its modules `model.language_model.…` and `model.visual.…`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -31,7 +33,7 @@ pub(crate) const TOWER: &str = "vision_tower.";
 /// The name by which a checkpoint's tensor is known here.
 pub(crate) fn name(found: &str) -> String {
     // The longer ones first: each is a beginning of others.
-    const BEGINNINGS: [(&str, &str); 10] = [
+    const BEGINNINGS: [(&str, &str); 12] = [
         ("model.language_model.", "model."),
         ("language_model.model.", "model."),
         ("language_model.lm_head.", "lm_head."),
@@ -39,6 +41,8 @@ pub(crate) fn name(found: &str) -> String {
         ("model.vision_tower.vision_model.", TOWER),
         ("vision_tower.vision_model.", TOWER),
         ("model.vision_tower.", TOWER),
+        ("model.visual.", TOWER),
+        ("visual.", TOWER),
         ("model.multi_modal_projector.", "multi_modal_projector."),
         ("model.mm_projector.0.", "multi_modal_projector.linear_1."),
         ("model.mm_projector.2.", "multi_modal_projector.linear_2."),
@@ -89,6 +93,11 @@ impl Sight {
         }
     }
 
+    /// Pixels of a picture's side.
+    pub(crate) fn side(&self) -> usize {
+        self.tower.config.image_size
+    }
+
     /// Shows it the pixels of pictures, in the place of those it has been shown before.
     pub(crate) fn show(&mut self, pixels: Numbers) {
         self.pixels = pixels;
@@ -99,9 +108,14 @@ impl Sight {
         self.tower.config.patches() + usize::from(self.rows == Rows::All)
     }
 
+    /// Numbers of a picture as it is shown: its pixels, and zeros up to a multiple of its tokens.
+    fn record(&self) -> usize {
+        self.tower.of_picture().next_multiple_of(self.tokens().max(1))
+    }
+
     /// Rows of features that the pictures it has been shown have.
     pub(crate) fn shown(&self) -> usize {
-        self.pixels.len() / self.tower.of_picture() * self.tokens()
+        self.pixels.len() / self.record() * self.tokens()
     }
 
     /// The pixels of the pictures that these rows of features are of, each picture once, and for each row its place among the
@@ -114,7 +128,8 @@ impl Sight {
         let numbers: BTreeMap<usize, usize> = pictures.iter().enumerate().map(|(n, p)| (*p, n)).collect();
         let mut pixels = buffer(pictures.len() * of_picture);
         for (picture, pixels) in pictures.iter().zip(pixels.chunks_exact_mut(of_picture)) {
-            self.pixels.slice().widen(picture * of_picture..(picture + 1) * of_picture, pixels);
+            let start = picture * self.record();
+            self.pixels.slice().widen(start..start + of_picture, pixels);
         }
         let state = |row: &usize| numbers[&(row / tokens)] * self.tower.tokens() + first + row % tokens;
         (pixels, rows.iter().map(state).collect())

@@ -7,3 +7,4 @@ pub(crate) mod device;
 mod grow;
 pub mod llava;
 pub mod projector;
+pub(crate) mod qwen;

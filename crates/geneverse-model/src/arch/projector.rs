@@ -40,6 +40,8 @@ pub(crate) struct Projector {
     hidden: usize,
     /// Whether there are biases.
     bias: bool,
+    /// Whether there is none, and features are tokens (Qwen2.5-VL).
+    pub(crate) plain: bool,
     /// Which parameter it is.
     pub(crate) trained: Option<usize>,
     /// (rows, width) of all pictures that are shown.
@@ -56,6 +58,22 @@ pub(crate) struct Tensor {
 impl Projector {
     pub(crate) fn read(source: &mut Source, vision: &VisionConfig, hidden: usize) -> Result<Self> {
         let width = vision.tower.hidden_size;
+        if vision.any_size.is_some() {
+            let (maps, biases) = ([None, None], [Vec::new(), Vec::new()]);
+            let (activation, features) = (vision.activation, Numbers::new(Vec::new()));
+            let (bias, plain, trained) = (false, true, None);
+            return Ok(Self {
+                maps,
+                biases,
+                activation,
+                width: hidden,
+                hidden,
+                bias,
+                plain,
+                trained,
+                features,
+            });
+        }
         if !source.has(&format!("{NAME}linear_1.weight")) {
             let reason = "has no projector (multi_modal_projector.linear_1, or mm_projector.0 in the original layout): \
                           its pictures cannot become tokens; take a checkpoint of the finetuned LLaVA";
@@ -81,6 +99,7 @@ impl Projector {
             width,
             hidden,
             bias,
+            plain: false,
             trained: None,
             features: Numbers::new(Vec::new()),
         })
@@ -98,6 +117,9 @@ impl Projector {
 
     /// Its tensors, in the order of the flat vector.
     pub(crate) fn tensors(&self) -> Vec<Tensor> {
+        if self.plain {
+            return Vec::new();
+        }
         let (hidden, width) = (self.hidden, self.width);
         let mut tensors = vec![("linear_1.weight", vec![hidden, width])];
         tensors.extend(self.bias.then(|| ("linear_1.bias", vec![hidden])));
@@ -112,18 +134,23 @@ impl Projector {
         tensors.into_iter().map(placed).collect()
     }
 
+    /// The numbers of one of its tensors, where it is not trained.
+    pub(crate) fn held(&self, name: &str) -> Vec<f32> {
+        let which = usize::from(name.starts_with("linear_2"));
+        match name.ends_with("bias") {
+            true => self.biases[which].clone(),
+            false => self.maps[which].as_ref().map(Held::to_vec).unwrap_or_default(),
+        }
+    }
+
+    /// Numbers of a row that it is shown.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
     /// Numbers of its weights.
     pub(crate) fn len(&self) -> usize {
         self.tensors().last().map_or(0, |tensor| tensor.place.end)
-    }
-
-    /// Its weights, as they lie in the flat vector.
-    pub(super) fn numbers(&self, flat: &[f32]) -> Vec<f32> {
-        if self.trained.is_some() {
-            return flat.to_vec();
-        }
-        let both = self.maps.iter().flatten().zip(&self.biases);
-        both.flat_map(|(map, bias)| map.to_vec().into_iter().chain(bias.iter().copied())).collect()
     }
 
     /// Bytes of the weights and features that are held.
@@ -231,6 +258,9 @@ impl Projector {
 
     /// Tokens (count, hidden) of features (count, width).
     pub(super) fn tokens(&self, flat: &[f32], features: &[f32]) -> Vec<f32> {
+        if self.plain {
+            return features.to_vec();
+        }
         let inner = self.apply(0, flat, features);
         let mut active = buffer(inner.len());
         self.between().forward(&inner, &mut active);

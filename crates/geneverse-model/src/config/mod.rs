@@ -5,6 +5,7 @@
 
 pub(crate) mod fields;
 pub mod generation;
+pub mod qwen;
 pub mod vision;
 
 use std::path::Path;
@@ -180,7 +181,13 @@ impl ModelConfig {
                 Family::of(&text)?.read(&text)?
             }
         };
-        let config = Self { vision: seeing.map(|(_, vision)| Box::new(vision)), ..config };
+        let config = match seeing {
+            None => config,
+            // The whole file is written again, not the decoder's part of it.
+            Some((_, vision)) => {
+                Self { vision: Some(Box::new(vision)), fields: fields.map.clone(), ..config }
+            }
+        };
         config.check().map_err(|(field, found, expected)| fields.refuse(field, found, expected))?;
         Ok(config)
     }
@@ -225,7 +232,19 @@ impl ModelConfig {
         let mut fields = self.fields.clone();
         fields.remove("dtype");
         fields.insert("torch_dtype".into(), json!(dtype));
-        fields.insert(self.family.layers_field().into(), json!(self.num_hidden_layers));
+        match &self.vision {
+            // Parts of it say nothing else than the whole.
+            Some(_) => {
+                for part in fields.values_mut().filter_map(Value::as_object_mut) {
+                    for field in ["dtype", "torch_dtype"] {
+                        part.remove(field);
+                    }
+                }
+            }
+            None => {
+                fields.insert(self.family.layers_field().into(), json!(self.num_hidden_layers));
+            }
+        }
         write_json(&folder.join("config.json"), &fields)?;
         let generation = json!({
             "bos_token_id": self.bos_token_id,

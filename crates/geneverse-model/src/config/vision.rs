@@ -10,6 +10,7 @@ use geneverse_data::stage::read_json;
 use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
+use super::qwen::{self, AnySize};
 use super::{Activation, Norm};
 use crate::error::Result;
 use crate::families::activation;
@@ -31,6 +32,8 @@ pub struct VisionConfig {
     pub activation: Activation,
     /// Whether the projector's maps have biases.
     pub bias: bool,
+    /// What a tower for pictures of any size has besides (Qwen2.5-VL); its tokens are the decoder's, without a projector.
+    pub any_size: Option<AnySize>,
 }
 
 /// Whose names a checkpoint's tensors have, and how text with pictures becomes tokens.
@@ -92,12 +95,7 @@ impl VisionConfig {
         }
     }
 
-    /// Whether the checkpoint's tensors have the original names.
-    pub(crate) fn is_original(&self) -> bool {
-        matches!(self.layout, Layout::Original { .. })
-    }
-
-    /// Tokens that a picture becomes.
+    /// Tokens that a picture becomes, where all become as many.
     pub fn tokens(&self) -> usize {
         self.tower.patches() + usize::from(self.rows == Rows::All)
     }
@@ -185,6 +183,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Option<(Map<String, Value>, Vi
     match (name, fields.get("mm_vision_tower").is_some()) {
         ("llava", false) => transformers(fields).map(Some),
         ("llava" | "llava_llama" | "llava_mistral" | "llama" | "mistral", true) => original(fields).map(Some),
+        ("qwen2_5_vl", false) => qwen::read(fields).map(Some),
         ("llava_llama" | "llava_mistral", false) => {
             Err(fields.refuse_value("mm_vision_tower", "the folder of a CLIP tower"))
         }
@@ -218,6 +217,7 @@ fn transformers(fields: &Fields<'_>) -> Result<(Map<String, Value>, VisionConfig
         rows,
         activation: activation(fields, "projector_hidden_act")?.unwrap_or(Activation::Gelu),
         bias: fields.flag("multimodal_projector_bias")?.unwrap_or(true),
+        any_size: None,
     };
     Ok((with_defaults(text.map, fields), vision))
 }
@@ -284,6 +284,7 @@ fn original(fields: &Fields<'_>) -> Result<(Map<String, Value>, VisionConfig)> {
         rows,
         activation: Activation::Gelu,
         bias: true,
+        any_size: None,
     };
     let mut text = fields.map.clone();
     let family = if fields.text("model_type")?.is_some_and(|name| name.ends_with("mistral")) {

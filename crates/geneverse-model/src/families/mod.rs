@@ -267,7 +267,8 @@ fn rope_scaling(fields: &Fields<'_>) -> Result<RopeScaling> {
     };
     let field = if fields.get("rope_type").is_some() { "rope_type" } else { "type" };
     match fields.text(field)?.unwrap_or("default") {
-        "default" => Ok(RopeScaling::None),
+        // Qwen2-VL's three coordinates are those of `config/qwen.rs`; of words they are all the same.
+        "default" | "mrope" => Ok(RopeScaling::None),
         "linear" => Ok(RopeScaling::Linear(number("factor")?)),
         "llama3" => Ok(RopeScaling::Llama3 {
             factor: number("factor")?,

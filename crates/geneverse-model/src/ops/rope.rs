@@ -33,6 +33,23 @@ impl Rotation {
     }
 }
 
+impl Rotation {
+    /// The rotation of tokens that have three coordinates, which turn so many pairs of a head's numbers each: the first
+    /// pairs, those after them, the last.
+    pub(crate) fn in_space(places: &[[u32; 3]], sections: [usize; 3], head_dim: usize, rope: &Rope) -> Self {
+        let frequencies = frequencies(head_dim, rope);
+        let axes = (0..3).flat_map(|axis| std::iter::repeat_n(axis, sections[axis]));
+        let turning: Vec<(usize, f32)> = axes.zip(frequencies).collect();
+        let angles =
+            || places.iter().flat_map(|place| turning.iter().map(move |(axis, f)| place[*axis] as f32 * f));
+        Self {
+            cos: angles().map(f32::cos).collect(),
+            sin: angles().map(f32::sin).collect(),
+            half: head_dim / 2,
+        }
+    }
+}
+
 /// Radians per position of each pair of numbers.
 fn frequencies(head_dim: usize, rope: &Rope) -> Vec<f32> {
     let theta = rope.theta as f32;

@@ -1,13 +1,14 @@
-//! The features of many pictures, each looked at once, in memory or in a file that outlives the process.
+//! The features of many pictures, each looked at once, in memory or in files that outlive the process.
 //!
 //! ```text
-//! features-HASH.json     what made them: the tower, the processor, the pictures, by what is in them
-//! features-HASH.f32      (pictures · tokens, width), little-endian, in the order of the pictures
+//! features-HASH.json     what made them: the files of tower and processor
+//! features-HASH.jsonl    a line for each picture: the hash of its bytes, its first row, how its rows lie
+//! features-HASH.f32      (rows, width), little-endian
 //! ```
 //!
-//! Pictures with the same bytes are one. The file grows picture by picture, so that a process that was killed loses the
-//! pictures it was looking at. The names have the hash of what is in the first file: another tower's features, or other
-//! pictures', lie in other files.
+//! Pictures with the same bytes are one. The files grow picture by picture, numbers first, so that a process that was killed
+//! loses the pictures it was looking at; another run with other pictures finds those that are there and adds its own. The
+//! names have the hash of what is in the first file: another tower's features lie in other files.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
@@ -20,10 +21,12 @@ use geneverse_data::picture::Picture;
 use geneverse_data::progress::Progress;
 use geneverse_data::stage::{FileError, hash_bytes, hash_file, write_json};
 use memmap2::Mmap;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Eyes;
 use crate::arch::projector::PICTURE;
+use crate::config::qwen::Grid;
 use crate::error::{ModelError, Result};
 use crate::weights::{Numbers, Precision};
 
@@ -58,12 +61,12 @@ pub struct Kept<'a> {
 
 /// Pictures that have been looked at.
 pub struct Album {
-    /// Tokens of a picture.
-    tokens: usize,
-    /// The number of each file's picture.
-    places: HashMap<PathBuf, usize>,
+    /// Where each file's picture lies.
+    places: HashMap<PathBuf, Grid>,
+    /// Where every picture lies, in the order of the rows.
+    grids: Arc<Vec<Grid>>,
     /// Features, or the pixels of which a tower that is trained makes them.
-    numbers: Numbers,
+    features: Numbers,
 }
 
 impl Album {
@@ -75,104 +78,162 @@ impl Album {
         progress: &dyn Progress,
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Self>> {
-        let mut by_hash: BTreeMap<&str, usize> = BTreeMap::new();
-        let (mut files, mut hashes): (Vec<&Path>, Vec<&str>) = (Vec::new(), Vec::new());
-        let mut places = HashMap::new();
-        for PictureFile { path, hash } in shown {
-            let number = *by_hash.entry(hash).or_insert_with(|| {
-                files.push(path);
-                hashes.push(hash);
-                files.len() - 1
-            });
-            places.insert(path.clone(), number);
+        let mut store = Store::open(kept, eyes.width())?;
+        let known: HashMap<String, Grid> = store.lines.iter().map(Line::known).collect();
+        let mut fresh: BTreeMap<&str, &Path> = BTreeMap::new();
+        for PictureFile { path, hash } in shown.iter().filter(|shown| !known.contains_key(&shown.hash)) {
+            fresh.entry(hash).or_insert(path);
         }
-        let record = eyes.record();
-        if (files.len() * eyes.tokens()) as u64 >= u64::from(u32::MAX - PICTURE) {
-            let most = (u32::MAX - PICTURE) as usize / eyes.tokens().max(1);
-            return Err(ModelError::Run(format!("{} pictures, expected at most {most}", files.len())));
-        }
-        let mut store = match kept {
-            None => Store::Memory(Vec::with_capacity(files.len() * record)),
-            Some(Kept { folder, key }) => {
-                Store::open(folder, &json!({"eyes": key, "pictures": hashes, "numbers": record}), record)?
-            }
-        };
-        let done = store.len() / record.max(1);
-        progress.start("look at pictures", Some(files.len() as u64), "pictures");
+        // By their paths, as the examples have them.
+        let mut fresh: Vec<(&str, &Path)> = fresh.into_iter().collect();
+        fresh.sort_by_key(|(_, path)| *path);
+        let of: std::collections::HashSet<&str> = shown.iter().map(|shown| shown.hash.as_str()).collect();
+        let (all, done) = (of.len(), of.len() - fresh.len());
+        progress.start("look at pictures", Some(all as u64), "pictures");
         progress.set(done as u64);
-        for (number, files) in files[done..].chunks(TOGETHER).enumerate() {
+        for (number, pictures) in fresh.chunks(TOGETHER).enumerate() {
             if stop() {
                 return Ok(None);
             }
-            let pictures = files.iter().map(|file| Ok(Picture::read(file)?)).collect::<Result<Vec<_>>>()?;
-            store.push(&eyes.look(pictures)?)?;
-            progress.set((done + number * TOGETHER + files.len()) as u64);
+            let read =
+                pictures.iter().map(|(_, path)| Ok(Picture::read(path)?)).collect::<Result<Vec<_>>>()?;
+            let glances = eyes.glances(read).map_err(|e| {
+                let names: Vec<String> =
+                    pictures.iter().map(|(_, path)| path.display().to_string()).collect();
+                ModelError::Run(format!("{e} (among {})", names.join(", ")))
+            })?;
+            for ((hash, _), glance) in pictures.iter().zip(&glances) {
+                store.push(hash, &glance.features, (glance.down, glance.across))?;
+            }
+            progress.set((done + number * TOGETHER + pictures.len()) as u64);
         }
         progress.finish();
-        Ok(Some(Self { tokens: eyes.tokens(), places, numbers: store.finish()? }))
+        let by_hash: HashMap<String, Grid> = store.lines.iter().map(Line::known).collect();
+        let place = |shown: &PictureFile| Some((shown.path.clone(), *by_hash.get(&shown.hash)?));
+        let places = shown.iter().filter_map(place).collect();
+        let grids = Arc::new(store.lines.iter().map(|line| line.known().1).collect());
+        Ok(Some(Self { places, grids, features: store.finish()? }))
     }
 
     /// The tokens that are a picture; `None` for a file that was not looked at.
     pub fn ids(&self, path: &Path) -> Option<Range<u32>> {
-        let first = PICTURE + (self.places.get(path)? * self.tokens) as u32;
-        Some(first..first + self.tokens as u32)
+        let Grid { first, down, across } = *self.places.get(path)?;
+        let first = PICTURE + first as u32;
+        Some(first..first + (down * across) as u32)
     }
 
     /// What the decoder has to be shown.
     pub(crate) fn numbers(&self) -> Numbers {
-        self.numbers.clone()
+        self.features.clone()
+    }
+
+    /// How the rows of it lie.
+    pub(crate) fn grids(&self) -> Arc<Vec<Grid>> {
+        self.grids.clone()
+    }
+}
+
+/// A picture in the store.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Line {
+    picture: String,
+    first: usize,
+    down: usize,
+    across: usize,
+}
+
+impl Line {
+    fn known(&self) -> (String, Grid) {
+        let Self { picture, first, down, across } = self;
+        (picture.clone(), Grid { first: *first, down: *down, across: *across })
     }
 }
 
 /// Features as they are made.
-enum Store {
+struct Store {
+    lines: Vec<Line>,
+    width: usize,
+    rows: usize,
+    place: Place,
+}
+
+enum Place {
     Memory(Vec<f32>),
-    File { path: PathBuf, file: BufWriter<File>, len: usize },
+    File { path: PathBuf, numbers: BufWriter<File>, index: File },
 }
 
 impl Store {
-    /// Opens a file of features, with the whole records of `record` numbers that it has if they are of this key.
-    fn open(folder: &Path, key: &Value, record: usize) -> Result<Self> {
+    /// Opens the files of features, with the pictures that are whole in them.
+    fn open(kept: Option<&Kept<'_>>, width: usize) -> Result<Self> {
+        let Some(Kept { folder, key }) = kept else {
+            return Ok(Self { lines: Vec::new(), width, rows: 0, place: Place::Memory(Vec::new()) });
+        };
+        let key = json!({"eyes": key, "width": width});
         let name = format!("features-{}", &hash_bytes(key.to_string().as_bytes())[..16]);
-        write_json(&folder.join(format!("{name}.json")), key)?;
-        let path = folder.join(format!("{name}.f32"));
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        let file = file.map_err(|e| FileError::io(&path, "open", e))?;
-        let bytes = file.metadata().map_err(|e| FileError::io(&path, "read", e))?.len() as usize;
-        let len = bytes / (4 * record).max(1) * record;
-        file.set_len(4 * len as u64).map_err(|e| FileError::io(&path, "shorten", e))?;
-        Ok(Self::File { path, file: BufWriter::new(file), len })
-    }
-
-    /// Numbers in it.
-    fn len(&self) -> usize {
-        match self {
-            Self::Memory(numbers) => numbers.len(),
-            Self::File { len, .. } => *len,
+        write_json(&folder.join(format!("{name}.json")), &key)?;
+        let [index_path, path] = ["jsonl", "f32"].map(|end| folder.join(format!("{name}.{end}")));
+        let open = |path: &Path| {
+            let file = OpenOptions::new().create(true).append(true).read(true).open(path);
+            file.map_err(|e| FileError::io(path, "open", e))
+        };
+        let (index, file) = (open(&index_path)?, open(&path)?);
+        if index.try_lock().is_err() {
+            let reason = "another run is looking at pictures into this file; wait for it, or keep features in another folder";
+            return Err(FileError::whole(&index_path, reason).into());
         }
+        let text = std::fs::read_to_string(&index_path).map_err(|e| FileError::io(&index_path, "read", e))?;
+        let bytes = file.metadata().map_err(|e| FileError::io(&path, "read", e))?.len() as usize;
+        let (mut lines, mut rows, mut read) = (Vec::new(), 0, 0);
+        for text in text.split_inclusive('\n') {
+            let line: Option<Line> = serde_json::from_str(text).ok().filter(|_| text.ends_with('\n'));
+            let end =
+                |line: &Line| line.down.checked_mul(line.across)?.checked_add(rows)?.checked_mul(4 * width);
+            let Some(line) = line.filter(|l| l.first == rows && end(l).is_some_and(|end| end <= bytes))
+            else {
+                break;
+            };
+            rows += line.down * line.across;
+            read += text.len();
+            lines.push(line);
+        }
+        index.set_len(read as u64).map_err(|e| FileError::io(&index_path, "shorten", e))?;
+        file.set_len((4 * rows * width) as u64).map_err(|e| FileError::io(&path, "shorten", e))?;
+        Ok(Self { lines, width, rows, place: Place::File { path, numbers: BufWriter::new(file), index } })
     }
 
-    fn push(&mut self, numbers: &[f32]) -> Result<()> {
-        match self {
-            Self::Memory(all) => all.extend_from_slice(numbers),
-            Self::File { path, file, len } => {
-                let written = numbers.iter().try_for_each(|x| file.write_all(&x.to_le_bytes()));
-                written.and_then(|()| file.flush()).map_err(|e| FileError::io(path, "write", e))?;
-                *len += numbers.len();
+    /// Adds a picture.
+    fn push(&mut self, hash: &str, features: &[f32], (down, across): (usize, usize)) -> Result<()> {
+        let rows = features.len() / self.width.max(1);
+        if (self.rows + rows) as u64 >= u64::from(u32::MAX - PICTURE) {
+            let most = u32::MAX - PICTURE;
+            return Err(ModelError::Run(format!("pictures of more than {most} tokens; take fewer at once")));
+        }
+        let line = Line { picture: hash.to_owned(), first: self.rows, down, across };
+        match &mut self.place {
+            Place::Memory(all) => all.extend_from_slice(features),
+            Place::File { path, numbers, index } => {
+                let written = features.iter().try_for_each(|x| numbers.write_all(&x.to_le_bytes()));
+                let written = written.and_then(|()| numbers.flush());
+                let text = serde_json::to_string(&line).unwrap_or_default();
+                let written = written.and_then(|()| writeln!(index, "{text}"));
+                written.map_err(|e| FileError::io(path, "write", e))?;
             }
         }
+        self.rows += rows;
+        self.lines.push(line);
         Ok(())
     }
 
     fn finish(self) -> Result<Numbers> {
-        match self {
-            Self::Memory(numbers) => Ok(Numbers::new(numbers)),
-            Self::File { len: 0, .. } => Ok(Numbers::new(Vec::new())),
-            Self::File { path, file, len } => {
-                drop(file);
+        let len = self.rows * self.width;
+        match self.place {
+            Place::Memory(numbers) => Ok(Numbers::new(numbers)),
+            Place::File { .. } if len == 0 => Ok(Numbers::new(Vec::new())),
+            Place::File { path, numbers, .. } => {
+                drop(numbers);
                 let file = File::open(&path).map_err(|e| FileError::io(&path, "open", e))?;
-                // SAFETY: the file is this run's own, and is only appended to before this; a program that shortens it
-                // under a running one breaks both, as with any memory-mapped file.
+                // SAFETY: rows that the index knows are never changed or cut off, only others appended; a program that
+                // shortens the file under a running one breaks both, as with any memory-mapped file.
                 let map = unsafe { Mmap::map(&file) }.map_err(|e| FileError::io(&path, "map", e))?;
                 Ok(Numbers::mapped(&Arc::new(map), 0..4 * len, Precision::F32))
             }

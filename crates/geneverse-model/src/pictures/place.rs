@@ -15,6 +15,9 @@ use crate::config::vision::Layout;
 use crate::error::{ModelError, Result};
 use crate::tokens::Tokenizer;
 
+/// What Qwen2.5-VL's chat template has where a picture comes.
+const QWEN_PLACEHOLDER: &str = "<|vision_start|><|image_pad|><|vision_end|>";
+
 /// The pictures of the examples of a file.
 #[derive(Clone, Copy)]
 pub struct Seen<'a> {
@@ -72,6 +75,9 @@ pub(crate) fn pair(
         placed.extend_from_slice(&ids[of_prompt..]);
         Ok(Placed { ids: placed, of_prompt: of_prompt_now })
     };
+    let any_size = config.vision.as_ref().is_some_and(|vision| vision.any_size.is_some());
+    let wrapped = any_size.then(|| prompt.replace(PLACEHOLDER, QWEN_PLACEHOLDER));
+    let prompt = wrapped.as_deref().unwrap_or(prompt);
     match config.vision.as_ref().map(|vision| &vision.layout) {
         Some(Layout::Transformers { image_token }) => {
             let (ids, of_prompt) = tokenizer.encode_pair(prompt, answer)?;

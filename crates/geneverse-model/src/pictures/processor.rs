@@ -11,7 +11,6 @@ use geneverse_data::picture::resize::{bicubic_part, centre_crop, pad_to_square};
 use geneverse_data::stage::read_json;
 use serde_json::{Map, Value};
 
-use crate::arch::llava::Sight;
 use crate::config::ModelConfig;
 use crate::config::fields::Fields;
 use crate::config::vision::{CHANNELS, Layout};
@@ -39,8 +38,8 @@ enum Resize {
 }
 
 /// CLIP's own mean and deviation of red, green and blue.
-const MEAN: [f32; CHANNELS] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const DEVIATION: [f32; CHANNELS] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
+pub(super) const MEAN: [f32; CHANNELS] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+pub(super) const DEVIATION: [f32; CHANNELS] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// Largest side that a picture is made: a file with another is not one of a tower.
 const LARGEST: usize = 1 << 14;
@@ -49,6 +48,13 @@ impl Processor {
     /// Reads `preprocessor_config.json`, or what `processor_config.json` says of pictures, in a model's folder, or in the
     /// folder of the tower that it names.
     pub fn read(folder: &Path, config: &ModelConfig) -> Result<Self> {
+        let (map, path, pad) = Self::fields(folder, config)?;
+        let processor = Self::from_fields(&Fields::new(&map, &path))?;
+        Ok(Self { pad: pad || processor.pad, ..processor })
+    }
+
+    /// The fields of the file, where it lies, and whether the model's own configuration makes pictures square.
+    pub(super) fn fields(folder: &Path, config: &ModelConfig) -> Result<(Map<String, Value>, PathBuf, bool)> {
         let mut folders = vec![folder.to_owned()];
         let mut pad = false;
         if let Some(Layout::Original { tower, pad: padded }) =
@@ -70,8 +76,7 @@ impl Processor {
                 (path, part)
             }
         };
-        let processor = Self::from_fields(&Fields::new(&fields, &path))?;
-        Ok(Self { pad: pad || processor.pad, ..processor })
+        Ok((fields, path, pad))
     }
 
     pub(crate) fn from_fields(fields: &Fields<'_>) -> Result<Self> {
@@ -195,7 +200,11 @@ fn size(fields: &Fields<'_>, field: &str, shortest: bool) -> Result<Option<Resiz
 }
 
 /// A number for each channel.
-fn colours(fields: &Fields<'_>, field: &str, otherwise: [f32; CHANNELS]) -> Result<[f32; CHANNELS]> {
+pub(super) fn colours(
+    fields: &Fields<'_>,
+    field: &str,
+    otherwise: [f32; CHANNELS],
+) -> Result<[f32; CHANNELS]> {
     let Some(value) = fields.get(field) else { return Ok(otherwise) };
     let numbers =
         value.as_array().map(|list| list.iter().filter_map(Value::as_f64).map(|x| x as f32).collect());
@@ -203,77 +212,4 @@ fn colours(fields: &Fields<'_>, field: &str, otherwise: [f32; CHANNELS]) -> Resu
     numbers
         .and_then(|numbers| numbers.try_into().ok())
         .ok_or_else(|| fields.refuse_value(field, "a list of three numbers"))
-}
-
-/// What makes features of a picture: the processor and the tower. Or, for a tower that is trained, the processor alone, which
-/// makes a picture ready for it.
-pub struct Eyes {
-    processor: Processor,
-    sight: Option<Sight>,
-    tokens: usize,
-    width: usize,
-    side: usize,
-}
-
-impl Eyes {
-    /// Reads a LLaVA's processor and tower.
-    pub fn read(folder: &Path, config: &ModelConfig) -> Result<Self> {
-        let sight = Sight::read(folder, config)?;
-        Self::with(folder, config, Some(sight))
-    }
-
-    /// Reads a LLaVA's processor, for a tower that is trained.
-    pub fn read_processor(folder: &Path, config: &ModelConfig) -> Result<Self> {
-        Self::with(folder, config, None)
-    }
-
-    fn with(folder: &Path, config: &ModelConfig, sight: Option<Sight>) -> Result<Self> {
-        let vision = config.vision.as_ref();
-        let tokens = vision.map_or(0, |vision| vision.tokens());
-        let width = vision.map_or(0, |vision| vision.tower.hidden_size);
-        let side = vision.map_or(0, |vision| vision.tower.image_size);
-        Ok(Self { processor: Processor::read(folder, config)?, sight, tokens, width, side })
-    }
-
-    /// Puts what an adapter has for the tower into it.
-    pub fn with_adapter(mut self, adapter: &Path) -> Result<Self> {
-        self.sight = self.sight.map(|sight| sight.with_adapter(adapter)).transpose()?;
-        Ok(self)
-    }
-
-    /// Tokens that a picture becomes.
-    pub fn tokens(&self) -> usize {
-        self.tokens
-    }
-
-    /// Numbers of a token's features.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// Numbers that a picture becomes.
-    pub(super) fn record(&self) -> usize {
-        match &self.sight {
-            Some(_) => self.tokens * self.width,
-            None => CHANNELS * self.side.pow(2),
-        }
-    }
-
-    /// Features of pictures, (pictures · tokens, width), or without a tower the pixels, (pictures, channels, side, side).
-    pub fn look(&self, pictures: Vec<Picture>) -> Result<Vec<f32>> {
-        let mut pixels = Vec::new();
-        for picture in pictures {
-            pixels.extend(self.processor.prepare(picture, self.side)?);
-        }
-        Ok(match &self.sight {
-            Some(sight) => sight.features(&pixels),
-            None => pixels,
-        })
-    }
-
-    /// Features of pictures that are ready: (pictures, channels, side, side).
-    #[cfg(test)]
-    pub(crate) fn features(&self, pixels: &[f32]) -> Vec<f32> {
-        self.sight.as_ref().map_or_else(Vec::new, |sight| sight.features(pixels))
-    }
 }

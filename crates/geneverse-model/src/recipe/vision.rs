@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Kind, Recipe, refuse};
 use crate::config::ModelConfig;
+use crate::config::vision::Layout;
 use crate::error::Result;
 
 /// `[vision]`
@@ -74,10 +75,29 @@ impl Recipe {
                 let expected = "\"lora\" or \"full\" for a model that sees pictures";
                 return Err(refuse("method.kind", json!(self.method.kind), expected));
             }
-            (Some(vision), _) if self.method.kind == Kind::Full && vision.is_original() => {
-                let expected = "\"lora\" for a LLaVA in the original layout; one in transformers' layout (llava-hf) can be \
-                                finetuned whole";
-                return Err(refuse("method.kind", json!(self.method.kind), expected));
+            // What makes tokens is a part of the tower.
+            (Some(seeing), None) if seeing.any_size.is_some() => {
+                let projector = ProjectorTraining::Frozen;
+                self.vision = Some(VisionSection { projector, ..VisionSection::default() });
+            }
+            (Some(seeing), Some(VisionSection { projector: ProjectorTraining::Full, .. }))
+                if seeing.any_size.is_some() =>
+            {
+                let expected = "\"frozen\": this model has no projector apart from its tower";
+                return Err(refuse("vision.projector", json!(ProjectorTraining::Full), expected));
+            }
+            (Some(seeing), Some(VisionSection { tower, .. }))
+                if seeing.any_size.is_some() && *tower != TowerTraining::Frozen =>
+            {
+                let expected = "\"frozen\": of this engine's models only LLaVA's tower is trained";
+                return Err(refuse("vision.tower", json!(tower), expected));
+            }
+            (Some(seeing), Some(VisionSection { tower: TowerTraining::Trained, .. }))
+                if self.method.kind == Kind::Full && matches!(seeing.layout, Layout::Original { .. }) =>
+            {
+                let expected = "\"frozen\" beside method.kind = \"full\" for a LLaVA in the original layout, whose tower lies in \
+                                a folder of its own; one in transformers' layout (llava-hf) can be written with it";
+                return Err(refuse("vision.tower", "\"trained\"", expected));
             }
             (Some(_), _) => {
                 let (kind, rate) = (self.method.kind, self.optim.learning_rate);
@@ -125,7 +145,8 @@ impl VisionSection {
         }
         match self.tower_learning_rate {
             Some(rate) if self.tower == TowerTraining::Frozen => {
-                let expected = "no such key while vision.tower is \"frozen\"; \"adapted\" and \"trained\" train it";
+                let expected =
+                    "no such key while vision.tower is \"frozen\"; \"adapted\" and \"trained\" train it";
                 Err(refuse("vision.tower_learning_rate", rate, expected))
             }
             _ => Ok(()),

@@ -214,5 +214,5 @@ def make(name, spec):
 
 
 if __name__ == "__main__":
-  for name in sys.argv[1:] or MODELS:
-    make(name, MODELS[name])
+    for name in sys.argv[1:] or MODELS:
+        make(name, MODELS[name])

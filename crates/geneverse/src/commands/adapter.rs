@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use geneverse_data::stage::{self, FileError, hash_file, read_json};
-use geneverse_model::adapter::{Description, MapUpdate, describe, export};
+use geneverse_model::adapter::{Description, MapUpdate, Names, describe, export};
 use geneverse_model::merge::{Merged, merge};
 use geneverse_model::{Decoder, Precision};
 use serde::Serialize;
@@ -53,7 +53,7 @@ pub(crate) struct InspectArgs {
 #[command(after_help = "\
 Before anything is written, the merged model in f32 must give the logits of base and adapter to 2e-4 of the largest; \
 what is written is read back and may differ by what rounding to its precision explains. The tokenizer's files and the \
-prompt template come along. The folder is in its place only when all is well. Takes four bytes of memory for each \
+prompt template come along, of a LLaVA the tower too. The folder is in its place only when all is well. Takes four bytes of memory for each \
 adapted weight.
 
 Example:
@@ -75,7 +75,9 @@ pub(crate) struct MergeArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Only settings that mean something to this program are written; the prompt template comes along.
+Only settings that mean something to this program are written; the prompt template comes along. An adapter of a LLaVA \
+can be written for transformers or for LLaVA's own code, whichever it was made for; the latter reads the projector after \
+torch.save(safetensors.torch.load_file('non_lora_trainables.safetensors'), 'non_lora_trainables.bin').
 
 Example:
   geneverse adapter export --adapter runs/lora/adapter --out lora-genes --precision bf16 --base my/llama")]
@@ -100,8 +102,22 @@ pub(crate) struct ExportArgs {
 /// How an adapter is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// A folder that PEFT reads.
+    /// A folder that PEFT reads, under the names that the adapter has.
     Peft,
+    /// A LLaVA's under transformers' names, its projector among the modules that PEFT saves whole.
+    Transformers,
+    /// A LLaVA's under the original code's names, its projector in non_lora_trainables.safetensors.
+    Llava,
+}
+
+impl Format {
+    fn names(self) -> Names {
+        match self {
+            Self::Peft => Names::Kept,
+            Self::Transformers => Names::Transformers,
+            Self::Llava => Names::Original,
+        }
+    }
 }
 
 /// How numbers are written.
@@ -302,7 +318,9 @@ fn run_merge(args: MergeArgs, ui: &Ui) -> Result<ExitCode> {
         let mut inputs = BTreeMap::new();
         let of_base =
             ["config.json", "model.safetensors", "model.safetensors.index.json"].map(|f| base.join(f));
-        let of_adapter = ["adapter_config.json", "adapter_model.safetensors"].map(|f| adapter.join(f));
+        let of_adapter =
+            ["adapter_config.json", "adapter_model.safetensors", "non_lora_trainables.safetensors"]
+                .map(|f| adapter.join(f));
         for path in of_base.iter().chain(&of_adapter).filter(|path| path.exists()) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             inputs.insert(name, hash_file(path)?);
@@ -330,10 +348,10 @@ fn merged_text(out: &Path, merged: &Merged) -> String {
 }
 
 fn run_export(args: ExportArgs, ui: &Ui) -> Result<ExitCode> {
-    let ExportArgs { adapter, out, format: Format::Peft, precision, base } = args;
+    let ExportArgs { adapter, out, format, precision, base } = args;
     let precision = precision.precision();
     let description = written(&out, |folder| {
-        let description = export(&adapter, folder, precision, base.as_deref())?;
+        let description = export(&adapter, folder, (precision, format.names()), base.as_deref())?;
         copy(ASKING, &adapter, folder)?;
         Ok(description)
     })?;

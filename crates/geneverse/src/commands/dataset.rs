@@ -2,6 +2,7 @@
 
 mod inspect;
 mod markers;
+mod pictures;
 mod proteins;
 
 use std::fmt::Write;
@@ -17,7 +18,7 @@ use geneverse_data::dataset::retrieval::Asked;
 use geneverse_data::dataset::text::{TextDataset, TextReport, text};
 
 use crate::ui::Ui;
-pub(crate) use markers::accept;
+pub(crate) use pictures::accept;
 pub(crate) use proteins::structure_files;
 
 use inspect::{InspectArgs, duplicates_text, leakage_text, retrieval_text};

@@ -46,13 +46,21 @@ pub(crate) struct EvaluateArgs {
 
 pub(crate) fn run(args: &EvaluateArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
     let EvaluateArgs { answers, db, out } = args;
-    let db_hash = db.as_deref().map(hash_file).transpose()?;
-    let key = json!({"answers": hash_file(answers)?, "db": db_hash, "rules": RULES});
     refuse_older(out)?;
+    // A large database is hashed while it is read. Where the grades may be there already, it need not be read.
+    let read = || db.as_deref().map(read_index).transpose();
+    let new = !manifest_path(out).is_file();
+    let (db_hash, early) =
+        rayon::join(|| db.as_deref().map(hash_file).transpose(), || if new { read() } else { Ok(None) });
+    let key = json!({"answers": hash_file(answers)?, "db": db_hash?, "rules": RULES});
     let scores: Scores = match look(out, STAGE, &key)? {
         Found::Done(_) if out.is_file() => read_json(out)?,
         Found::Done(_) | Found::Unfinished => {
-            let index = db.as_deref().map(read_index).transpose()?.unwrap_or_else(GeneIndex::default);
+            let index = match early? {
+                Some(index) => Some(index),
+                None => read()?,
+            };
+            let index = index.unwrap_or_else(GeneIndex::default);
             let scores = evaluate_file(index, answers, out)?;
             let signature = Bleu::default().signature(Some(1));
             let facts = json!({"n": scores.n, "average": scores.average, "bleu_signature": signature});

@@ -53,7 +53,7 @@ pub(crate) struct GenerateArgs {
     #[arg(long, default_value = "answers.jsonl")]
     pub(crate) out: PathBuf,
     /// The text around an instruction [default: what the adapter was trained with, else
-    /// vicuna_v1 for a LLaVA and alpaca for others]
+    /// vicuna_v1 for a LLaVA, qwen for a Qwen2.5-VL and alpaca for others]
     #[arg(long)]
     pub(crate) prompt: Option<String>,
     /// Longest answer in tokens
@@ -116,7 +116,12 @@ pub(crate) fn run(args: &GenerateArgs, ui: &Ui) -> Result<ExitCode> {
 pub(crate) fn answer_all(args: &GenerateArgs, ui: &Ui) -> Result<Report> {
     let folder = model_folder(&args.model)?;
     let config = ModelConfig::read(&folder)?;
-    let template = template(args, &folder, config.vision.is_some())?;
+    let usual = match &config.vision {
+        None => Template::Alpaca,
+        Some(vision) if vision.any_size.is_some() => Template::Qwen,
+        Some(_) => Template::VicunaV1,
+    };
+    let template = template(args, &folder, usual)?;
     let settings = GenerationSettings::read(&folder, &config)?;
     let repetition_penalty = args.repetition_penalty.unwrap_or(settings.repetition_penalty);
     let no_repeat_ngram_size = args.no_repeat_ngram_size.unwrap_or(settings.no_repeat_ngram_size);
@@ -277,8 +282,9 @@ fn answer(example: &Example, prompts: &Path, text: &str, model: &str) -> Answer 
     }
 }
 
-/// The template that is asked for, else the one that the adapter or the model was trained with.
-fn template(args: &GenerateArgs, folder: &Path, sees: bool) -> Result<Template> {
+/// The template that is asked for, else the one that the adapter or the model was trained with, else the `usual` one of the
+/// model.
+fn template(args: &GenerateArgs, folder: &Path, usual: Template) -> Result<Template> {
     let remembered =
         args.adapter.iter().map(PathBuf::as_path).chain([folder]).find(|f| f.join(ASKING).exists());
     let remembered: Option<Asking> = remembered.map(|f| read_json(&f.join(ASKING))).transpose()?;
@@ -295,8 +301,7 @@ fn template(args: &GenerateArgs, folder: &Path, sees: bool) -> Result<Template> 
             asking.prompt
         ),
         Some(asking) => Ok(asking.prompt),
-        None if sees => Ok(Template::VicunaV1),
-        None => Ok(Template::Alpaca),
+        None => Ok(usual),
     }
 }
 

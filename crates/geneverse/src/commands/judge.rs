@@ -3,30 +3,23 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{anyhow, ensure};
 use clap::Args;
 use geneverse_data::answers;
-use geneverse_data::chat::{Address, ChatClient, Sampling};
-use geneverse_data::http::{RateLimit, Settings};
+use geneverse_data::chat::Sampling;
 use geneverse_data::progress::Progress;
 use geneverse_data::stage::{Found, finish, hash_bytes, hash_file, look, read_json, write_json};
-use geneverse_data::synthesize::{Limits, Prices, Query, ask_all};
+use geneverse_data::synthesize::{Query, ask_all};
 use geneverse_eval::judge::{Agreement, Judgements, RUBRIC, judgements, question, rubric_hash};
 use geneverse_eval::scores::Scores;
 use serde_json::json;
 
-use super::synthesize::{key, not_negative};
+use crate::endpoint::{AskArgs, address};
 use crate::stop;
 use crate::ui::Ui;
 
 const STAGE: &str = "judge";
-/// How often a question is tried that the server cannot answer now; with pauses that double, half a minute in all.
-const ATTEMPTS: u32 = 6;
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Asks an OpenAI-compatible endpoint to grade each answer by a published rubric (--rubric prints it) against the reference
@@ -54,64 +47,18 @@ pub(crate) struct JudgeArgs {
     /// The grades to compare with, as written by `evaluate` for the same answers
     #[arg(long, value_name = "FILE")]
     scores: Option<PathBuf>,
-    /// How many questions may be under way at once
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=512))]
-    concurrency: u64,
-    /// At most so many requests in a minute
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    requests_per_minute: Option<u64>,
-    /// The most tokens that the file may cost, questions and replies, earlier runs included
-    #[arg(long, value_name = "N")]
-    max_tokens_total: Option<u64>,
-    /// The most that the file may cost in US dollars, earlier runs included
-    #[arg(long, value_name = "USD", requires = "price_in", value_parser = not_negative)]
-    max_cost: Option<f64>,
-    /// The price of a million tokens of questions, in US dollars
-    #[arg(long, value_name = "USD", requires = "price_out", value_parser = not_negative)]
-    price_in: Option<f64>,
-    /// The price of a million tokens of replies, in US dollars
-    #[arg(long, value_name = "USD", requires = "price_in", value_parser = not_negative)]
-    price_out: Option<f64>,
     /// The longest reply in tokens, hidden reasoning included
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u64).range(1..))]
     max_tokens: u64,
-    /// The folder of replies; without it `judge-cache` beside the file
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
-    /// The environment variable that holds the key
-    #[arg(long, value_name = "NAME")]
-    api_key_env: Option<String>,
-    /// How long a reply may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
-    timeout: u64,
-    /// Finish without the answers whose question got no reply in the end
-    #[arg(long)]
-    skip_failed: bool,
+    #[command(flatten)]
+    ask: AskArgs,
     /// Print the rubric, and ask nothing
     #[arg(long)]
     rubric: bool,
 }
 
 pub(crate) fn run(args: JudgeArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
-    let JudgeArgs {
-        answers,
-        endpoint,
-        model,
-        out,
-        scores,
-        concurrency,
-        requests_per_minute,
-        max_tokens_total,
-        max_cost,
-        price_in,
-        price_out,
-        max_tokens,
-        cache,
-        api_key_env,
-        timeout,
-        skip_failed,
-        rubric,
-    } = args;
+    let JudgeArgs { answers, endpoint, model, out, scores, max_tokens, ask, rubric } = args;
     if rubric {
         ui.result(&json!({"rubric": RUBRIC, "sha256": rubric_hash()}), || RUBRIC.to_owned())?;
         return Ok(ExitCode::SUCCESS);
@@ -119,7 +66,7 @@ pub(crate) fn run(args: JudgeArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
     let (Some(input), Some(endpoint), Some(model), Some(out)) = (answers, endpoint, model, out) else {
         return Err(anyhow!("expected the answers, --endpoint, --model and --out"));
     };
-    let address = Address::parse(&endpoint).map_err(|reason| anyhow!("--endpoint: {reason}"))?;
+    let address = address(&endpoint)?;
     // At 0 the same question gets the same reply, as far as the server can.
     let sampling = Sampling { temperature: Some(0.0), top_p: None, max_tokens: Some(max_tokens), seed: None };
     let stage_key = json!({
@@ -152,27 +99,11 @@ pub(crate) fn run(args: JudgeArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|answer| Query { name: answer.id.clone(), request: question(answer, &model, sampling) })
         .collect();
-    let key = key(api_key_env.as_deref())?;
-    if key.is_some() && address.is_exposed() {
-        ui.note(&format!(
-            "warning: the key is sent to {} without encryption, for everybody on the way to read; use https",
-            address.host()
-        ));
-    }
-    let settings = Settings {
-        silence: Duration::from_secs(timeout),
-        attempts: ATTEMPTS,
-        first_pause: FIRST_PAUSE,
-        limit: requests_per_minute.map(|n| RateLimit::per_minute(n as f64)),
-        stop: Arc::new(stop::asked),
-        ..Settings::default()
-    };
-    let client = ChatClient::new(settings, address, key)?;
+    let client = ask.client(address, ui)?;
     stop::listen();
-    let prices = price_in.zip(price_out).map(|(input, output)| Prices { input, output });
-    let limits = Limits { tokens: max_tokens_total, cost: max_cost, prices };
-    let cache = cache_path(cache, &out, &model, &json!([model, rubric_hash(), sampling]).to_string());
-    let asked = ask_all(&client, &queries, &cache, usize::try_from(concurrency)?, limits, ui)?;
+    let cache =
+        cache_path(ask.cache.clone(), &out, &model, &json!([model, rubric_hash(), sampling]).to_string());
+    let asked = ask_all(&client, &queries, &cache, ask.at_once(), ask.limits(), ui)?;
     let there = asked.cached + asked.asked;
     if asked.stopped {
         ui.note(&format!(
@@ -182,7 +113,7 @@ pub(crate) fn run(args: JudgeArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
         return Ok(stop::exit());
     }
     ensure!(
-        asked.failed == 0 || skip_failed,
+        asked.failed == 0 || ask.skip_failed,
         "{} of {} questions got no reply, the last because of: {}. All others are kept: the same command asks these again, \
          and with --skip-failed it finishes without them",
         asked.failed,

@@ -3,17 +3,13 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::ensure;
 use clap::{Args, ValueEnum};
-use geneverse_data::chat::{Address, ChatClient, Key, Sampling};
-use geneverse_data::http::{RateLimit, Settings};
+use geneverse_data::chat::Sampling;
 use geneverse_data::progress::Progress;
 use geneverse_data::synthesize::{
-    Ended, Estimate, Limits, Mode, Plan, Planned, Prices, Range, Synthesis, SynthesisReport, plan,
-    rejected_path,
+    Ended, Estimate, Mode, Plan, Planned, Range, Synthesis, SynthesisReport, plan, rejected_path,
 };
 use geneverse_eval::facts::GeneGrader;
 use geneverse_eval::screen::{RULES, screen};
@@ -21,14 +17,9 @@ use serde_json::json;
 
 use super::dataset::symbol_list;
 use super::postprocess::read_index;
+use crate::endpoint::{AskArgs, above_zero, address, not_negative};
 use crate::stop;
 use crate::ui::Ui;
-
-/// The variable that holds the key where no other is named.
-const KEY_VARIABLE: &str = "OPENAI_API_KEY";
-/// How often a question is tried that the server cannot answer now; with pauses that double, half a minute in all.
-const ATTEMPTS: u32 = 6;
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ModeArg {
@@ -79,24 +70,6 @@ pub(crate) struct SynthesizeArgs {
     /// At most so many genes, the first in symbol order
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// How many questions may be under way at once
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=512))]
-    concurrency: u64,
-    /// At most so many requests in a minute
-    #[arg(long, value_name = "N", value_parser = above_zero)]
-    requests_per_minute: Option<f64>,
-    /// The most tokens that the file may cost, questions and answers, earlier runs included
-    #[arg(long, value_name = "N")]
-    max_tokens_total: Option<u64>,
-    /// The most that the file may cost in US dollars, earlier runs included
-    #[arg(long, value_name = "USD", requires = "price_in", value_parser = not_negative)]
-    max_cost: Option<f64>,
-    /// The price of a million tokens of questions, in US dollars
-    #[arg(long, value_name = "USD", requires = "price_out", value_parser = not_negative)]
-    price_in: Option<f64>,
-    /// The price of a million tokens of answers, in US dollars
-    #[arg(long, value_name = "USD", requires = "price_in", value_parser = not_negative)]
-    price_out: Option<f64>,
     /// How freely answers are drawn; 0 takes the likeliest token each time
     #[arg(long, value_name = "T", default_value_t = 0.0, value_parser = not_negative)]
     temperature: f64,
@@ -112,36 +85,11 @@ pub(crate) struct SynthesizeArgs {
     /// Ask so many times again, with other seeds, where an answer was rejected
     #[arg(long, value_name = "N", default_value_t = 0)]
     retry_rejected: u32,
-    /// Finish without the genes whose question got no answer in the end
-    #[arg(long)]
-    skip_failed: bool,
-    /// The folder of answers; without it `synthesize-cache` beside the file
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
-    /// The environment variable that holds the key
-    #[arg(long, value_name = "NAME")]
-    api_key_env: Option<String>,
-    /// How long an answer may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
-    timeout: u64,
+    #[command(flatten)]
+    ask: AskArgs,
     /// Print what it would cost and one question, and ask nothing
     #[arg(long)]
     dry_run: bool,
-}
-
-fn number(text: &str) -> Result<f64, String> {
-    let number: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
-    if number.is_finite() { Ok(number) } else { Err("expected a finite number".to_owned()) }
-}
-
-pub(super) fn not_negative(text: &str) -> Result<f64, String> {
-    let number = number(text)?;
-    if number >= 0.0 { Ok(number) } else { Err("expected 0 or more".to_owned()) }
-}
-
-pub(crate) fn above_zero(text: &str) -> Result<f64, String> {
-    let number = number(text)?;
-    if number > 0.0 { Ok(number) } else { Err("expected more than 0".to_owned()) }
 }
 
 pub(crate) fn run(args: SynthesizeArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
@@ -155,24 +103,15 @@ pub(crate) fn run(args: SynthesizeArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
         hold_out,
         only_with_summary,
         limit,
-        concurrency,
-        requests_per_minute,
-        max_tokens_total,
-        max_cost,
-        price_in,
-        price_out,
         temperature,
         top_p,
         max_tokens,
         seed,
         retry_rejected,
-        skip_failed,
-        cache,
-        api_key_env,
-        timeout,
+        ask,
         dry_run,
     } = args;
-    let address = Address::parse(&endpoint).map_err(|reason| anyhow!("--endpoint: {reason}"))?;
+    let address = address(&endpoint)?;
     ensure!(
         retry_rejected == 0 || temperature > 0.0,
         "--retry-rejected {retry_rejected} has no effect at --temperature 0, where a model answers the same again; \
@@ -183,11 +122,10 @@ pub(crate) fn run(args: SynthesizeArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
         "--top-p is a probability: found {}, expected at most 1",
         top_p.unwrap_or_default()
     );
-    let prices = price_in.zip(price_out).map(|(input, output)| Prices { input, output });
     let options = Synthesis {
         db: db.clone(),
         out: out.clone(),
-        cache,
+        cache: ask.cache.clone(),
         model,
         mode: match mode {
             ModeArg::Rephrase => Mode::Rephrase,
@@ -204,10 +142,10 @@ pub(crate) fn run(args: SynthesizeArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
             seed: Some(seed),
         },
         retry_rejected,
-        concurrency: usize::try_from(concurrency).unwrap_or(1),
-        limits: Limits { tokens: max_tokens_total, cost: max_cost, prices },
-        requests_per_minute,
-        skip_failed,
+        concurrency: ask.at_once(),
+        limits: ask.limits(),
+        requests_per_minute: ask.requests_per_minute,
+        skip_failed: ask.skip_failed,
         rules: RULES,
     };
     let plan = match plan(options, ui)? {
@@ -221,22 +159,7 @@ pub(crate) fn run(args: SynthesizeArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
         return show(&plan, ui);
     }
     ui.note(&estimate_text(plan.estimate()));
-    let key = key(api_key_env.as_deref())?;
-    if key.is_some() && address.is_exposed() {
-        ui.note(&format!(
-            "warning: the key is sent to {} without encryption, for everybody on the way to read; use https",
-            address.host()
-        ));
-    }
-    let settings = Settings {
-        silence: Duration::from_secs(timeout),
-        attempts: ATTEMPTS,
-        first_pause: FIRST_PAUSE,
-        limit: requests_per_minute.map(RateLimit::per_minute),
-        stop: Arc::new(stop::asked),
-        ..Settings::default()
-    };
-    let client = ChatClient::new(settings, address, key)?;
+    let client = ask.client(address, ui)?;
     stop::listen();
     ui.start("reading genes to check answers by", None, "genes");
     let grader = GeneGrader::new(read_index(&db)?);
@@ -254,22 +177,6 @@ pub(crate) fn run(args: SynthesizeArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
             Ok(stop::exit())
         }
     }
-}
-
-/// The key. A variable that was named has to be there; the usual one need not be, for a local server asks for none.
-pub(crate) fn key(named: Option<&str>) -> anyhow::Result<Option<Key>> {
-    let variable = named.unwrap_or(KEY_VARIABLE);
-    let key = Key::from_environment(variable).map_err(|reason| anyhow!(reason))?;
-    if named.is_some() {
-        let key = key.with_context(|| {
-            format!(
-                "--api-key-env {variable}: this environment variable is not set; expected the name of one that holds \
-                 the key"
-            )
-        })?;
-        return Ok(Some(key));
-    }
-    Ok(key)
 }
 
 fn show(plan: &Plan, ui: &Ui) -> anyhow::Result<ExitCode> {

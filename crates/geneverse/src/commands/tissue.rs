@@ -108,15 +108,15 @@ pub(crate) struct TestArgs {
     /// Bring each cell's counts to this total [default: the median total]
     #[arg(long, value_name = "N")]
     target_sum: Option<f64>,
-    /// A marker has at most this p, corrected by Benjamini and Hochberg
-    #[arg(long, value_name = "P", default_value_t = Thresholds::default().max_p)]
-    max_p: f64,
-    /// At least this log₂ of the fold change
-    #[arg(long, value_name = "X", default_value_t = Thresholds::default().min_log2_fold)]
-    min_log2_fold: f64,
-    /// At least this share of the type's cells have it
-    #[arg(long, value_name = "SHARE", default_value_t = Thresholds::default().min_share)]
-    min_share: f64,
+    /// A marker has at most this p, corrected by Benjamini and Hochberg [default: 0.01]
+    #[arg(long, value_name = "P")]
+    max_p: Option<f64>,
+    /// At least this log₂ of the fold change [default: 1]
+    #[arg(long, value_name = "X")]
+    min_log2_fold: Option<f64>,
+    /// At least this share of the type's cells have it [default: 0.1]
+    #[arg(long, value_name = "SHARE")]
+    min_share: Option<f64>,
     /// At most N markers of a type, the highest scores first [default: all]
     #[arg(long, value_name = "N")]
     top: Option<usize>,
@@ -144,18 +144,47 @@ impl Ranking {
 impl TestArgs {
     /// What the result depends on, in JSON.
     pub(crate) fn key(&self) -> Value {
-        let Self { tie_correct, labelled_only, as_is, target_sum, max_p, min_log2_fold, min_share, top } =
-            self;
+        let Self { tie_correct, labelled_only, as_is, target_sum, .. } = self;
+        let Thresholds { max_p, min_log2_fold, min_share, top } = self.thresholds();
         json!({
             "tie_correct": tie_correct, "labelled_only": labelled_only, "as_is": as_is, "target_sum": target_sum,
             "max_p": max_p, "min_log2_fold": min_log2_fold, "min_share": min_share, "top": top,
         })
     }
 
+    fn thresholds(&self) -> Thresholds {
+        let Self { max_p, min_log2_fold, min_share, top, .. } = *self;
+        let default = Thresholds::default();
+        Thresholds {
+            max_p: max_p.unwrap_or(default.max_p),
+            min_log2_fold: min_log2_fold.unwrap_or(default.min_log2_fold),
+            min_share: min_share.unwrap_or(default.min_share),
+            top,
+        }
+    }
+
+    /// The first of these options that was given.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let Self { tie_correct, labelled_only, as_is, target_sum, max_p, min_log2_fold, min_share, top } =
+            self;
+        let given = [
+            (*tie_correct, "--tie-correct"),
+            (*labelled_only, "--labelled-only"),
+            (*as_is, "--as-is"),
+            (target_sum.is_some(), "--target-sum"),
+            (max_p.is_some(), "--max-p"),
+            (min_log2_fold.is_some(), "--min-log2-fold"),
+            (min_share.is_some(), "--min-share"),
+            (top.is_some(), "--top"),
+        ];
+        given.into_iter().find(|(given, _)| *given).map(|(_, option)| option)
+    }
+
     /// Ranks the genes of every type.
     pub(crate) fn rank(&self, tissue: &Tissue, ui: &Ui) -> Result<Ranking> {
-        let Self { tie_correct, labelled_only, as_is, target_sum, max_p, min_log2_fold, min_share, top } =
-            *self;
+        let Self { tie_correct, labelled_only, as_is, target_sum, .. } = *self;
+        let thresholds = self.thresholds();
+        let max_p = thresholds.max_p;
         if !(max_p > 0.0 && max_p <= 1.0) {
             bail!("--max-p is {max_p}, expected more than 0 and at most 1");
         }
@@ -177,7 +206,6 @@ impl TestArgs {
         };
         let ranked = rank_genes(tissue, values, Settings { tie_correct, labelled_only });
         ui.finish();
-        let thresholds = Thresholds { max_p, min_log2_fold, min_share, top };
         Ok(Ranking { types: ranked?, normalised, thresholds })
     }
 }

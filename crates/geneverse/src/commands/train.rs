@@ -227,12 +227,9 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: Resume, ui: &Ui) -> 
     match &lora {
         Some(lora) => write_adapter(&model, lora, &stage.result, &name)?,
         None => {
-            match recipe.vision {
-                Some(_) => model.write_llava(&base, &stage.result, Precision::F32)?,
-                None => model.write(&stage.result, Precision::F32)?,
-            }
+            model.write_beside(&base, &stage.result, Precision::F32)?;
             tokenizer.write(&stage.result)?;
-            keep_files(&base, &stage.result)?;
+            keep_generation(&base, &stage.result)?;
         }
     }
     let asking = Asking { prompt: recipe.data.prompt, prompt_hash: recipe.data.prompt.hash() };
@@ -464,14 +461,12 @@ fn check_tower_of_init(recipe: &Recipe) -> Result<()> {
     Ok(())
 }
 
-/// The base model's own ids that end an answer, and how it wants its pictures, go with a model made of it.
-fn keep_files(base: &Path, model: &Path) -> Result<()> {
-    for name in ["generation_config.json", "preprocessor_config.json", "processor_config.json"] {
-        let [from, to] = [base, model].map(|folder| folder.join(name));
-        if from.exists() {
-            let bytes = std::fs::read(&from).with_context(|| format!("{}: cannot read", from.display()))?;
-            atomic_write(&to, |out| out.write_all(&bytes))?;
-        }
+/// The base model's own ids that end an answer go with a model made of it.
+fn keep_generation(base: &Path, model: &Path) -> Result<()> {
+    let [from, to] = [base, model].map(|folder| folder.join("generation_config.json"));
+    if from.exists() {
+        let bytes = std::fs::read(&from).with_context(|| format!("{}: cannot read", from.display()))?;
+        atomic_write(&to, |out| out.write_all(&bytes))?;
     }
     Ok(())
 }

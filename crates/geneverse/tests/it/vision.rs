@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{fail, json as parsed, root, succeed};
 
-fn golden(name: &str) -> PathBuf {
+pub(super) fn golden(name: &str) -> PathBuf {
     root().join("crates/geneverse-model/tests/goldens").join(name)
 }
 
@@ -94,9 +94,9 @@ fn logits_with_pictures_equal_transformers() {
 }
 
 /// Tensors by name: type, dimensions, bytes.
-type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+pub(super) type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
 
-fn read(path: &Path) -> Tensors {
+pub(super) fn read(path: &Path) -> Tensors {
     let bytes = fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let of = |(name, view): (String, TensorView<'_>)| {
@@ -105,7 +105,7 @@ fn read(path: &Path) -> Tensors {
     file.tensors().into_iter().map(of).collect()
 }
 
-fn write(path: &Path, tensors: &Tensors) {
+pub(super) fn write(path: &Path, tensors: &Tensors) {
     let views = tensors.iter().map(|(name, (dtype, dims, bytes))| {
         (name.clone(), TensorView::new(*dtype, dims.clone(), bytes).unwrap())
     });
@@ -113,7 +113,7 @@ fn write(path: &Path, tensors: &Tensors) {
 }
 
 /// A LLaVA in the original layout: the bundled base model, the golden's tower beside it, a projector of small numbers.
-fn seeing_nano(folder: &Path) {
+pub(super) fn seeing_nano(folder: &Path) {
     let nano = root().join("models/geneverse-nano");
     let (model, tower) = (folder.join("llava"), folder.join("tower"));
     fs::create_dir_all(&model).unwrap();
@@ -163,11 +163,11 @@ fn seeing_nano(folder: &Path) {
     write(&tower.join("model.safetensors"), &of_tower.into_iter().filter_map(renamed).collect());
 }
 
-const ANSWERS: [(&str, &str); 3] =
+pub(super) const ANSWERS: [(&str, &str); 3] =
     [("wide", "a red kinase"), ("tall", "a blue receptor"), ("rgb", "a green channel")];
 
 /// Questions that are the same but for their picture, and one without a picture.
-fn examples(folder: &Path) {
+pub(super) fn examples(folder: &Path) {
     fs::create_dir_all(folder.join("data/pictures")).unwrap();
     let mut rows = Vec::new();
     for (name, answer) in ANSWERS {
@@ -183,7 +183,7 @@ fn examples(folder: &Path) {
     fs::write(folder.join("data/train.json"), Value::Array(rows).to_string()).unwrap();
 }
 
-const RECIPE: &str = r#"
+pub(super) const RECIPE: &str = r#"
 [model]
 base = "llava"
 [data]
@@ -285,8 +285,14 @@ fn what_does_not_fit_is_told_before_any_training() {
     examples(path);
     fs::write(path.join("see.toml"), RECIPE).unwrap();
     let refused = |set: &str| fail(path, &["train", "see.toml", "--out", "run", "--set", set]);
-    let full = refused("method.kind=full");
-    assert_eq!(full, "recipe: method.kind is \"full\", expected \"lora\" for a model that sees pictures");
+    let grown = fail(
+        path,
+        &["train", "see.toml", "--out", "run", "--set", "method.kind=expand", "--set", "method.blocks=2"],
+    );
+    assert_eq!(
+        grown,
+        "recipe: method.kind is \"expand\", expected \"lora\" or \"full\" for a model that sees pictures"
+    );
     let nano = format!("model.base={}", root().join("models/geneverse-nano").display());
     let blind = refused(&nano);
     assert!(

@@ -3,41 +3,33 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{BlindScores, MarkersDataset, MarkersReport, Negatives, SplitCounts};
-use crate::dataset::format::Format;
+use super::{BlindScores, MarkersDataset, MarkersReport, Negatives, STAGE, SplitCounts};
 use crate::dataset::genes::SPLITS;
-use crate::dataset::pictures::{Part, front_matter, inputs_table, leakage_table};
+use crate::dataset::pictures::{self, Part, end, front_matter, inputs_table, leakage_table};
 use crate::tissue::truth::TruthReport;
 
 /// Rows of the truth table that the card lists; all are in the manifest.
 const LISTED: usize = 40;
 
-pub(super) fn card(
-    options: &MarkersDataset,
-    formats: &[Format],
-    parts: &[Part],
-    report: &MarkersReport,
-) -> String {
+pub(super) fn card(options: &MarkersDataset, parts: &[Part], report: &MarkersReport) -> String {
     let tags = ["biology", "spatial-transcriptomics", "marker-genes", "llava"];
-    let mut card = front_matter("Marker genes in tissue", &tags, formats, parts);
+    let mut card = front_matter("Marker genes in tissue", &tags, &options.set, parts);
     card.push_str(
         "\n# Marker genes in tissue\n\nA picture of a tissue section, every cell at its place, coloured by a gene's \
          expression, and the cells of one cell type; the question whether the gene is a marker of the type; the answer in a \
          sentence. The pictures lie where `image` says, below this folder.\n",
     );
     contents(&mut card, report);
-    inputs_table(&mut card, &options.inputs);
+    inputs_table(&mut card, &options.set.inputs);
     truth(&mut card, options, report);
     rules(&mut card, options);
     left_out(&mut card, report);
     leakage_table(&mut card, &report.leakage, "gene");
     blind(&mut card, &report.blind);
-    let _ = write!(
-        card,
-        "\n## How it was made\n\nBy `geneverse dataset markers`, version {}; `manifest.json` has the settings and the hashes. The \
-         same command on the same files gives the same bytes.\n\nWhether a gene is a marker depends on the tissue and on who \
-         annotated it. The answers are nothing to base a clinical decision on.\n",
-        env!("CARGO_PKG_VERSION")
+    end(&mut card, STAGE);
+    card.push_str(
+        "\nWhether a gene is a marker depends on the tissue and on who annotated it. The answers are nothing to base a clinical \
+         decision on.\n",
     );
     card
 }
@@ -110,7 +102,7 @@ fn truth(card: &mut String, options: &MarkersDataset, report: &MarkersReport) {
 }
 
 fn rules(card: &mut String, options: &MarkersDataset) {
-    let MarkersDataset { negatives, negatives_each, seed, min_cells, .. } = options;
+    let MarkersDataset { set, negatives, negatives_each, min_cells, .. } = options;
     let which = match negatives {
         Negatives::Any => "a type that it does not mark",
         Negatives::Hard => {
@@ -122,16 +114,19 @@ fn rules(card: &mut String, options: &MarkersDataset) {
         "\n## How pairs and splits were chosen\n\nFor each pair of a gene and a type that it marks (yes), {negatives_each} of the \
          same gene with {which} (no). Types are drawn so that each has as many answers yes as its share of answers no, as far \
          as that goes. Types with fewer than {min_cells} cells are not asked about.\n\nAll examples of a gene are in one split. \
-         Genes are taken in an order drawn from the seed, {seed}, so that each type has its share of every split.\n"
+         Genes are taken in an order drawn from the seed, {}, so that each type has its share of every split.\n",
+        set.seed
     );
 }
 
 fn left_out(card: &mut String, report: &MarkersReport) {
     card.push_str("\n## What was left out\n\n");
-    let of_table = report.truth.iter().flat_map(|truth| &truth.left_out);
-    let mut rows: Vec<String> =
-        of_table.map(|(reason, count)| format!("- {count} rows of the table: {reason}\n")).collect();
-    rows.extend(report.skipped.iter().map(|(reason, count)| format!("- {count} pairs: {reason}\n")));
+    let mut rows: Vec<String> = report
+        .truth
+        .iter()
+        .flat_map(|truth| pictures::left_out(&truth.left_out, "rows of the table"))
+        .collect();
+    rows.extend(pictures::left_out(&report.skipped, "pairs"));
     if rows.is_empty() {
         card.push_str("Nothing.\n");
     } else {

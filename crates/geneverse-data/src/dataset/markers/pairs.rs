@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::profiles::neighbours;
 use super::{Known, MarkersDataset, Negatives};
-use crate::dataset::pictures::stratified;
+use crate::dataset::pictures::{PictureSet, stratified};
 use crate::draw::Draw;
 use crate::seeded::mix;
 use crate::stage::FileError;
@@ -58,7 +58,8 @@ pub(super) type Fits<'a> = &'a dyn Fn(usize, usize, bool) -> Result<(), String>;
 
 /// Plans the questions.
 pub(super) fn plan(options: &MarkersDataset, known: Known<'_>, fits: Fits<'_>) -> Result<Plan, FileError> {
-    let MarkersDataset { out, seed, min_cells, negatives, negatives_each, .. } = options;
+    let MarkersDataset { set, min_cells, negatives, negatives_each, .. } = options;
+    let PictureSet { out, seed, .. } = set;
     let tissue = known.tissue;
     let mut plan = Plan::default();
     let types = Types::new(known, *min_cells);
@@ -174,7 +175,7 @@ fn split(
     genes: &[usize],
     marks: &BTreeMap<usize, Vec<usize>>,
 ) -> Result<Vec<usize>, FileError> {
-    let MarkersDataset { out, hold_out, test_size, validation_size, seed, .. } = options;
+    let PictureSet { out, hold_out, test_size, validation_size, seed, .. } = &options.set;
     let symbol = |gene: usize| known.tissue.expression.genes[gene].as_str();
     let named = |gene: usize, text: &str| {
         symbol(gene) == text || known.approved.get(&gene).is_some_and(|approved| approved == text)

@@ -1,6 +1,8 @@
 //! A marker dataset of a simulated tissue.
 
 use super::*;
+use crate::dataset::genes::SPLITS;
+use crate::dataset::pictures::InputFile;
 use crate::dataset::read_examples;
 use crate::progress::Silent;
 use crate::tissue::simulate::{Laboratory, Simulation, simulate};
@@ -12,22 +14,22 @@ fn lab() -> Laboratory {
 }
 
 fn options(out: &Path) -> MarkersDataset {
-    MarkersDataset {
+    let tissue = InputFile { what: "tissue".into(), file: "lab".into(), licence: None, hash: "abc".into() };
+    let set = PictureSet {
         out: out.to_owned(),
-        inputs: vec![InputFile {
-            what: "tissue".into(),
-            file: "lab".into(),
-            licence: None,
-            hash: "abc".into(),
-        }],
+        inputs: vec![tissue],
         test_size: 24,
         validation_size: 12,
-        negatives_each: 1,
-        min_cells: 10,
         size: 48,
         seed: 7,
-        ..MarkersDataset::default()
-    }
+        ..PictureSet::default()
+    };
+    MarkersDataset { set, negatives_each: 1, min_cells: 10, ..MarkersDataset::default() }
+}
+
+fn with(mut options: MarkersDataset, change: impl Fn(&mut PictureSet)) -> MarkersDataset {
+    change(&mut options.set);
+    options
 }
 
 fn make(options: &MarkersDataset, lab: &Laboratory) -> Result<MarkersReport, String> {
@@ -93,7 +95,7 @@ fn a_gene_is_in_one_split_and_neither_gene_nor_type_tells_the_answer() {
     assert!(card.contains("| test | 0.500 |"), "{card}");
     // A second call does nothing, another seed is refused.
     assert!(make(&options(&out), &lab).unwrap().already_done);
-    let other = make(&MarkersDataset { seed: 8, ..options(&out) }, &lab).unwrap_err();
+    let other = make(&with(options(&out), |set| set.seed = 8), &lab).unwrap_err();
     assert!(other.contains("seed: then 7, now 8"), "{other}");
 }
 
@@ -179,13 +181,10 @@ fn what_gives_no_question_is_listed_by_reason() {
         groups: &BTreeMap::new(),
         report: None,
     };
-    let options = MarkersDataset {
-        min_cells: 2,
-        test_size: 0,
-        validation_size: 0,
-        hold_out: vec!["KARS1".into()],
-        ..options(&folder.path().join("out"))
-    };
+    let options = MarkersDataset { min_cells: 2, ..options(&folder.path().join("out")) };
+    let options = with(options, |set| {
+        (set.test_size, set.validation_size, set.hold_out) = (0, 0, vec!["KARS1".into()]);
+    });
     let report = markers(&options, known, &|_| Ok(()), &|| false, &Silent).unwrap().unwrap();
     let reasons: Vec<(&str, usize)> =
         report.skipped.iter().map(|(reason, n)| (reason.as_str(), *n)).collect();
@@ -200,10 +199,10 @@ fn what_gives_no_question_is_listed_by_reason() {
     );
     assert_eq!(report.renamed_genes, BTreeMap::from([("KARS".to_owned(), "KARS1".to_owned())]));
     assert_eq!(report.renamed_types["Firoblast"], "Fibroblast");
-    let test = read_examples(&options.out.join("test.json")).unwrap();
+    let test = read_examples(&options.set.out.join("test.json")).unwrap();
     assert_eq!(test.len(), 2);
     assert_eq!(test[1].output, "No, gene KARS1 is not a marker gene of cell type Fibroblast.");
-    let lines = std::fs::read_to_string(options.out.join("skipped.jsonl")).unwrap();
+    let lines = std::fs::read_to_string(options.set.out.join("skipped.jsonl")).unwrap();
     assert_eq!(lines.lines().count(), 4);
     assert!(lines.starts_with(
         r#"{"gene":"NONE","cell_type":"B_Cells","reason":"no cell of the tissue has the gene"}"#
@@ -212,13 +211,12 @@ fn what_gives_no_question_is_listed_by_reason() {
     let refused = |options: MarkersDataset| {
         markers(&options, known, &|_| Ok(()), &|| false, &Silent).unwrap_err().to_string()
     };
-    let out = folder.path().join("other");
-    let error =
-        refused(MarkersDataset { hold_out: vec!["NOSUCH".into()], out: out.clone(), ..options.clone() });
+    let options = with(options, |set| set.out = folder.path().join("other"));
+    let error = refused(with(options.clone(), |set| set.hold_out = vec!["NOSUCH".into()]));
     assert!(
         error.ends_with("other: cannot hold out NOSUCH: no such gene marks a type of the tissue"),
         "{error}"
     );
-    let error = refused(MarkersDataset { test_size: 5, out, ..options });
+    let error = refused(with(options, |set| set.test_size = 5));
     assert!(error.ends_with("other: found 2 genes that mark a type, expected more than the 2 for validation and testing; ask for fewer"), "{error}");
 }

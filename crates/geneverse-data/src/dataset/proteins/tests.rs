@@ -1,6 +1,7 @@
 //! A protein dataset of small structures.
 
 use super::*;
+use crate::dataset::genes::SPLITS;
 use crate::dataset::read_examples;
 use crate::progress::Silent;
 use std::fmt::Write as _;
@@ -29,8 +30,9 @@ struct Folder {
 
 fn folder() -> Folder {
     let folder = tempfile::tempdir().unwrap();
+    // The last two are relatives.
     let letters =
-        [["ALA", "GLY", "LEU"], ["SER", "THR", "VAL"], ["LYS", "GLU", "TRP"], ["PHE", "TYR", "ILE"]];
+        [["ALA", "GLY", "LEU"], ["SER", "THR", "VAL"], ["LYS", "GLU", "TRP"], ["LYS", "GLU", "TRP"]];
     let mut files = Vec::new();
     let mut put = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -58,13 +60,16 @@ fn folder() -> Folder {
 fn make(folder: &Folder, change: impl Fn(&mut ProteinsDataset)) -> Result<ProteinsReport, String> {
     let mut options = ProteinsDataset {
         files: folder.files.clone(),
-        out: folder.folder.path().join("dataset"),
-        test_size: 1,
-        validation_size: 1,
+        set: PictureSet {
+            out: folder.folder.path().join("dataset"),
+            test_size: 1,
+            validation_size: 1,
+            size: 32,
+            seed: 3,
+            ..PictureSet::default()
+        },
         split: SplitBy::Protein,
-        size: 32,
         views: 1,
-        seed: 3,
         ..ProteinsDataset::default()
     };
     change(&mut options);
@@ -73,15 +78,10 @@ fn make(folder: &Folder, change: impl Fn(&mut ProteinsDataset)) -> Result<Protei
         true => Err("names no protein".to_owned()),
         false => Ok(()),
     };
-    // Proteins 2 and 3 are alike.
-    let cluster = |sequences: &[String]| -> Vec<usize> {
-        sequences.iter().map(|sequence| usize::from(!sequence.starts_with(['A', 'S']))).collect()
-    };
     let helpers = Helpers {
         names: &names,
         accept: &accept,
         overlap: &|answer, name| if answer == name { 1.0 } else { 0.0 },
-        cluster: &cluster,
         stop: &|| false,
     };
     proteins(&options, helpers, &Silent).map(Option::unwrap).map_err(|e| e.to_string())
@@ -136,11 +136,11 @@ fn fragments_stay_together_and_what_gives_no_example_is_listed() {
 fn relatives_of_a_held_out_protein_go_with_it() {
     let folder = folder();
     let report = make(&folder, |options| {
-        (options.split, options.test_size, options.validation_size) = (SplitBy::Cluster, 0, 0);
-        options.hold_out = vec!["P00002".into()];
+        (options.split, options.set.test_size, options.set.validation_size) = (SplitBy::Cluster, 0, 0);
+        options.set.hold_out = vec!["P00002".into()];
     })
     .unwrap();
-    assert_eq!((report.clusters, report.largest_cluster), (2, 2));
+    assert_eq!((report.clusters, report.largest_cluster), (3, 2));
     let test: Vec<String> =
         read_all_splits(&folder)["test"].iter().map(|example| example.subject.clone()).collect();
     assert_eq!(test, ["P00002", "P00003"]);
@@ -155,7 +155,7 @@ fn relatives_of_a_held_out_protein_go_with_it() {
 #[test]
 fn several_views_of_a_structure_are_turned() {
     let folder = folder();
-    let report = make(&folder, |options| (options.views, options.test_size) = (3, 0)).unwrap();
+    let report = make(&folder, |options| (options.views, options.set.test_size) = (3, 0)).unwrap();
     assert_eq!(report.pictures, 15);
     let out = folder.folder.path().join("dataset");
     let read = |name: &str| std::fs::read(out.join("images").join(name)).unwrap();
@@ -166,12 +166,12 @@ fn several_views_of_a_structure_are_turned() {
 #[test]
 fn what_cannot_be_made_is_said() {
     let folder = folder();
-    let error = make(&folder, |options| options.hold_out = vec!["P77777".into()]).unwrap_err();
+    let error = make(&folder, |options| options.set.hold_out = vec!["P77777".into()]).unwrap_err();
     assert!(
         error.ends_with("cannot hold out P77777: no structure has this accession, symbol, name or file name"),
         "{error}"
     );
-    let error = make(&folder, |options| options.test_size = 9).unwrap_err();
+    let error = make(&folder, |options| options.set.test_size = 9).unwrap_err();
     assert!(
         error.ends_with("found 4 proteins, and all are for validation and testing; ask for fewer"),
         "{error}"

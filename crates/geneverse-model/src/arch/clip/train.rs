@@ -134,7 +134,9 @@ impl Tower {
     /// Adds low-rank matrices to the weights and trains nothing more; whole weights that were trained are held.
     pub(crate) fn freeze(&mut self, parameters: &[Parameter]) {
         for layer in &mut self.layers {
-            let Some(flat) = layer.parameter.map(|parameter| &parameters[parameter].numbers) else { continue };
+            let Some(flat) = layer.parameter.map(|parameter| &parameters[parameter].numbers) else {
+                continue;
+            };
             match &layer.trained {
                 Trained::Nothing => {}
                 Trained::All => {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use candle_core::Device;
 
 use super::OnDevice;
-use crate::adapter::LoraConfig;
+use crate::adapter::{LoraConfig, OfTower};
 use crate::arch::decoder::Decoder;
 use crate::batch::{Pack, Packing, Sequence};
 use crate::rng::Rng;
@@ -63,6 +63,7 @@ fn adapted(model: Decoder, rank_stabilised: bool, dora: bool, dropout: f64) -> D
         layers: None,
         within: None,
         projector: false,
+        tower: OfTower::Nothing,
     };
     let mut model = model.train_lora(&lora, 5).unwrap();
     for (number, parameter) in model.parameters_mut().iter_mut().enumerate() {

@@ -1,18 +1,15 @@
-//! LLaVA checkpoint folders as they are written: a finetuned one by the names of its base, and a new one, of a text model and a
-//! tower that has seen nothing yet, by those of transformers (llava-hf).
+//! A new LLaVA, of a text model and a tower that has seen nothing yet, by transformers' names (llava-hf).
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use geneverse_data::dataset::PLACEHOLDER;
-use geneverse_data::stage::{read_json, write_json};
-use serde_json::{Map, Value, json};
+use geneverse_data::stage::write_json;
+use serde_json::json;
 
-use super::{TOWER, name};
 use crate::arch::clip::train::layer_tensor;
 use crate::arch::decoder::Decoder;
 use crate::arch::projector;
-use crate::checkpoint::{Entry, Source, write_tensors};
+use crate::checkpoint::{Entry, write_tensors};
 use crate::config::ModelConfig;
 use crate::config::fields::Fields;
 use crate::config::vision::{CHANNELS, ClipConfig};
@@ -20,7 +17,7 @@ use crate::error::{ModelError, Result};
 use crate::ops::slots::Slot;
 use crate::rng::Rng;
 use crate::tokens::Tokenizer;
-use crate::weights::{Numbers, Precision};
+use crate::weights::Precision;
 
 /// The sizes of a new tower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,47 +38,6 @@ pub struct TowerShape {
 
 /// Numbers that are computed when their turn to be written comes.
 type Fill<'a> = Box<dyn Fn() -> Vec<f32> + 'a>;
-
-impl Decoder {
-    /// Writes a LLaVA in the layout and with the names of `base`, from which come the tensors that are not trained and the
-    /// other files' numbers. Adapters must have been merged.
-    pub fn write_llava(&self, base: &Path, folder: &Path, precision: Precision) -> Result<()> {
-        let exports = self.exports();
-        let mut known: BTreeMap<String, Fill<'_>> = BTreeMap::new();
-        for export in &exports {
-            known.insert(export.name.clone(), Box::new(|| self.numbers(export)));
-        }
-        if let Some(projector) = &self.projector {
-            let numbers = projector.numbers(self.of_projector(projector));
-            for tensor in projector.tensors() {
-                let part = numbers[tensor.place].to_vec();
-                known.insert(format!("{}{}", projector::NAME, tensor.name), Box::new(move || part.clone()));
-            }
-        }
-        for tensor in self.sight.iter().flat_map(|sight| sight.tower.trained_tensors()) {
-            let numbers = &self.parameters[tensor.parameter].numbers[tensor.place];
-            known.insert(format!("{TOWER}{}", tensor.name), Box::new(|| numbers.to_vec()));
-        }
-        let source = Source::open(base, "")?;
-        let all = source.all()?;
-        let fill = |(found, _, numbers)| -> Fill<'_> {
-            let (found, numbers): (&&str, &Numbers) = (found, numbers);
-            match known.get(&name(found)) {
-                Some(fill) => Box::new(fill),
-                None => Box::new(|| numbers.to_vec()),
-            }
-        };
-        let fills: Vec<Fill<'_>> = all.iter().map(|(found, dims, numbers)| fill((found, dims, numbers))).collect();
-        let entries: Vec<Entry<'_>> =
-            all.iter().zip(&fills).map(|((name, dims, _), fill)| Entry { name, dims, fill }).collect();
-        write_tensors(&folder.join("model.safetensors"), &entries, precision)?;
-        let mut fields: Map<String, Value> = read_json(&base.join("config.json"))?;
-        fields.remove("dtype");
-        fields.insert("torch_dtype".to_owned(), json!(precision.name()));
-        write_json(&folder.join("config.json"), &fields)?;
-        Ok(())
-    }
-}
 
 /// Makes a LLaVA of a text model: a tower of random weights, a random projector, and the text model as it is. Its tokenizer must
 /// know `<image>`. The same seed gives the same numbers.

@@ -8,14 +8,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{ArgGroup, Args};
 use geneverse_data::chat::Address;
 use geneverse_data::embeddings::{Asking, EmbeddingsClient, Ended, Packed};
-use geneverse_data::http::{RateLimit, Settings};
 use geneverse_data::progress::Progress;
 use geneverse_data::stage::{Found, atomic_write, finish, hash_bytes, hash_file, look};
 use geneverse_data::store::GeneStore;
@@ -25,8 +23,8 @@ use geneverse_model::embed::{Embedder, sentence_files, transformer_folder};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::commands::synthesize::{above_zero, key as key_of};
 use crate::config::model_folder;
+use crate::endpoint::{above_zero, key, settings};
 use crate::inputs::model_inputs;
 use crate::stop;
 use crate::ui::Ui;
@@ -35,10 +33,6 @@ const STAGE: &str = "analyze embed";
 
 /// Texts that are made into vectors together: a second or two of work, which is what an interruption costs.
 const CHUNK: usize = 256;
-
-/// How often a request is tried that the server cannot answer now, with pauses that double.
-const ATTEMPTS: u32 = 6;
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 #[command(
@@ -311,22 +305,9 @@ fn by_endpoint(
     texts: &[Text],
     ui: &Ui,
 ) -> Result<Option<(Report, Vec<f32>)>> {
-    let key = key_of(args.api_key_env.as_deref())?;
-    if key.is_some() && address.is_exposed() {
-        ui.note(&format!(
-            "warning: the key is sent to {} without encryption, for everybody on the way to read; use https",
-            address.host()
-        ));
-    }
+    let key = key(args.api_key_env.as_deref(), &address, ui)?;
     let by = format!("{model} at {}", address.host());
-    let settings = Settings {
-        silence: Duration::from_secs(args.timeout.unwrap_or(120)),
-        attempts: ATTEMPTS,
-        first_pause: FIRST_PAUSE,
-        limit: args.requests_per_minute.map(RateLimit::per_minute),
-        stop: Arc::new(stop::asked),
-        ..Settings::default()
-    };
+    let settings = settings(Duration::from_secs(args.timeout.unwrap_or(120)), args.requests_per_minute);
     let beside = || {
         let mut name = args.out.as_os_str().to_owned();
         name.push(".cache.jsonl");

@@ -7,17 +7,14 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use geneverse_data::dataset::pictures::InputFile;
-use geneverse_data::dataset::proteins::alike::clusters;
 use geneverse_data::dataset::proteins::{
     BlindScores, Helpers, Names, ProteinsDataset, ProteinsReport, SplitBy, SplitCounts, proteins,
 };
-use geneverse_data::progress::Progress;
 use geneverse_data::render::colour::Colouring;
 use geneverse_data::store::GeneStore;
 use geneverse_eval::protein::overlap;
 
-use super::markers::{PictureFormat, accept, formats, leakage_text};
-use super::symbol_list;
+use super::pictures::{PictureArgs, accept, leakage_text, tell};
 use crate::commands::tissue::input;
 use crate::stop;
 use crate::ui::Ui;
@@ -30,7 +27,8 @@ const ENDINGS: [&str; 4] = [".pdb", ".ent", ".cif", ".mmcif"];
 A file is an example: its picture as a cartoon, the question for the name, and the answer \"The name of this protein is …\". \
 Names come from a table with an accession or file name and a name in each row (--names; UniProt's downloads do), from the \
 gene database by UniProt accession (--db), or from the files themselves (--names-of-files). Files of one protein (F1, F2, …) \
-are in one split, and so are proteins with similar sequences.
+are in one split, and so are proteins with similar sequences (30 % identical over half of the shorter one, and whatever hangs \
+together so).
 
 Writes train.json, validation.json and test.json in LLaVA's form, images/, skipped.jsonl, a dataset card in README.md, and \
 manifest.json. Ctrl-C leaves what is drawn; the same command goes on.
@@ -51,40 +49,17 @@ pub(crate) struct ProteinsArgs {
     /// Take the molecule's name that the file holds, where no other is known
     #[arg(long)]
     names_of_files: bool,
-    /// The folder to write
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// Proteins of the test set (accessions, symbols, names or file names): a list, or a file with one per line; their
-    /// relatives go with them
-    #[arg(long, value_name = "LIST|FILE")]
-    hold_out: Option<String>,
-    /// How many other proteins are for testing
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    test_size: usize,
-    /// How many of the rest are for validation
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    validation_size: usize,
+    #[command(flatten)]
+    pictures: PictureArgs,
     /// What stays on one side of the split: a protein, proteins of connected HGNC groups, or of similar sequence
     #[arg(long, value_enum, value_name = "BY", default_value_t = SplitArg::Cluster)]
     split: SplitArg,
-    /// Pixels of a picture's side
-    #[arg(long, value_name = "N", default_value_t = 336, value_parser = clap::value_parser!(u64).range(16..=4096))]
-    size: u64,
     /// What colours tell
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = ColourArg::Secondary)]
     colour: ColourArg,
     /// Pictures of each structure, turned about the vertical axis
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=36))]
     views: u64,
-    /// Chooses the splits
-    #[arg(long, default_value_t = 42)]
-    seed: u64,
-    /// The terms on which the structures and names may be used, for the dataset card
-    #[arg(long, value_name = "TEXT")]
-    licence: Option<String>,
-    /// The forms to write: a comma-separated list
-    #[arg(long, value_enum, value_name = "LIST", value_delimiter = ',', default_value = "llava")]
-    format: Vec<PictureFormat>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -107,29 +82,14 @@ enum ColourArg {
 }
 
 pub(super) fn run(args: &ProteinsArgs, ui: &Ui) -> Result<ExitCode> {
-    let ProteinsArgs {
-        structures,
-        names: names_file,
-        db,
-        names_of_files,
-        out,
-        hold_out,
-        test_size,
-        validation_size,
-        split,
-        size,
-        colour,
-        views,
-        seed,
-        licence,
-        format,
-    } = args;
+    let ProteinsArgs { structures, names: names_file, db, names_of_files, pictures, split, colour, views } =
+        args;
     stop::listen();
     let files = structure_files(structures)?;
     let mut inputs: Vec<InputFile> = Vec::new();
     let mut names = Names::default();
     if let Some(file) = names_file {
-        inputs.push(input(file, "names", licence.as_deref())?);
+        inputs.push(input(file, "names", pictures.licence.as_deref())?);
         names = Names::read(file)?;
     }
     if let Some(file) = db {
@@ -144,17 +104,12 @@ pub(super) fn run(args: &ProteinsArgs, ui: &Ui) -> Result<ExitCode> {
     }
     let options = ProteinsDataset {
         files,
-        out: out.clone(),
-        inputs,
-        hold_out: hold_out.as_deref().map(symbol_list).transpose()?.unwrap_or_default(),
-        test_size: *test_size,
-        validation_size: *validation_size,
+        set: pictures.set(inputs)?,
         split: match split {
             SplitArg::Protein => SplitBy::Protein,
             SplitArg::Group => SplitBy::Group,
             SplitArg::Cluster => SplitBy::Cluster,
         },
-        size: *size as usize,
         colour: match colour {
             ColourArg::Secondary => Colouring::Secondary,
             ColourArg::Plddt => Colouring::Plddt,
@@ -162,21 +117,9 @@ pub(super) fn run(args: &ProteinsArgs, ui: &Ui) -> Result<ExitCode> {
             ColourArg::Chain => Colouring::Chain,
         },
         views: *views as usize,
-        seed: *seed,
-        formats: formats(format),
     };
-    let helpers =
-        Helpers { names: &names, accept: &accept, overlap: &overlap, cluster: &clusters, stop: &stop::asked };
-    match proteins(&options, helpers, ui)? {
-        Some(report) => {
-            ui.result(&report, || text(out, &report))?;
-            Ok(ExitCode::SUCCESS)
-        }
-        None => {
-            ui.note("stopped; the same command goes on");
-            Ok(stop::exit())
-        }
-    }
+    let helpers = Helpers { names: &names, accept: &accept, overlap: &overlap, stop: &stop::asked };
+    tell(proteins(&options, helpers, ui)?.as_ref(), |report| text(&pictures.out, report), ui)
 }
 
 /// Structure files among paths, in the order of their names; of a folder those with an ending of structures.

@@ -82,14 +82,18 @@ pub(super) fn run(args: &LlavaArgs, ui: &Ui) -> Result<ExitCode> {
 /// Makes a LLaVA beside its place and renames it in; one that was made of the same is left alone.
 pub(crate) fn make(base: &Path, tower: &TowerArgs, seed: u64, out: &Path) -> Result<()> {
     let shape = tower.shape();
-    let inputs = json!({"base": crate::inputs::model_inputs(base)?, "tower": format!("{shape:?}"), "seed": seed});
+    let inputs =
+        json!({"base": crate::inputs::model_inputs(base)?, "tower": format!("{shape:?}"), "seed": seed});
     let key = hash_bytes(inputs.to_string().as_bytes());
     let mark = out.join(MADE_OF);
     if fs::read_to_string(&mark).is_ok_and(|there| there.trim() == key) {
         return Ok(());
     }
     if out.exists() {
-        bail!("{}: was made of another base or with other sizes; choose another folder or remove it", out.display());
+        bail!(
+            "{}: was made of another base or with other sizes; choose another folder or remove it",
+            out.display()
+        );
     }
     let mut name = out.file_name().unwrap_or_default().to_owned();
     name.push(".writing");
@@ -100,7 +104,8 @@ pub(crate) fn make(base: &Path, tower: &TowerArgs, seed: u64, out: &Path) -> Res
     new_llava(base, &shape, seed, &beside)?;
     let generation = base.join("generation_config.json");
     if generation.exists() {
-        let bytes = fs::read(&generation).with_context(|| format!("{}: cannot read", generation.display()))?;
+        let bytes =
+            fs::read(&generation).with_context(|| format!("{}: cannot read", generation.display()))?;
         atomic_write(&beside.join("generation_config.json"), |file| file.write_all(&bytes))?;
     }
     atomic_write(&beside.join(MADE_OF), |file| writeln!(file, "{key}"))?;

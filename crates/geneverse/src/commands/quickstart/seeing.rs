@@ -20,7 +20,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use geneverse_data::answers::{self, Answer, Task};
 use geneverse_data::dataset::markers::{Known, MarkersDataset, markers};
-use geneverse_data::dataset::proteins::alike::clusters;
+use geneverse_data::dataset::pictures::{InputFile, PictureSet};
 use geneverse_data::dataset::proteins::{Helpers, Names, ProteinsDataset, SplitBy, proteins};
 use geneverse_data::dataset::{Example, read_examples, write_examples};
 use geneverse_data::progress::Progress;
@@ -55,8 +55,11 @@ pub(super) enum Seeing {
 }
 
 /// What is asked: a file's name part, what it is called, and what of it the report says.
-const SPLITS: [(&str, &str); 3] =
-    [("seen", "seen in finetuning"), ("held-out", "held out"), ("shuffled", "held out, with another's picture")];
+const SPLITS: [(&str, &str); 3] = [
+    ("seen", "seen in finetuning"),
+    ("held-out", "held out"),
+    ("shuffled", "held out, with another's picture"),
+];
 
 /// What a quickstart ends with.
 #[derive(Debug, Serialize)]
@@ -86,10 +89,13 @@ pub(super) fn run(args: &QuickstartArgs, seeing: Seeing, ui: &Ui) -> Result<Exit
     let out = &args.out;
     let step = |number: usize, what: &str| ui.note(&format!("[{number}/5] {what}"));
 
-    step(1, match seeing {
-        Seeing::Marker => "simulated tissue → pictures and questions",
-        Seeing::Protein => "ideal folds → pictures and questions",
-    });
+    step(
+        1,
+        match seeing {
+            Seeing::Marker => "simulated tissue → pictures and questions",
+            Seeing::Protein => "ideal folds → pictures and questions",
+        },
+    );
     let dataset = out.join("dataset");
     let made = match seeing {
         Seeing::Marker => marker_pictures(&out.join("lab"), &dataset, ui)?,
@@ -175,6 +181,20 @@ pub(super) fn run(args: &QuickstartArgs, seeing: Seeing, ui: &Ui) -> Result<Exit
 /// The tower of both: 64 pixels, 64 patches, chosen by experiment for what two cores learn in minutes.
 const TOWER: TowerArgs = TowerArgs { image_size: 64, patch_size: 16, hidden: 128, layers: 3, heads: 4 };
 
+/// What the datasets of both tasks share: pictures of twice the tower's size.
+fn set(out: &Path, inputs: Vec<InputFile>, test_size: usize, validation_size: usize) -> PictureSet {
+    PictureSet {
+        out: out.to_owned(),
+        inputs,
+        hold_out: Vec::new(),
+        test_size,
+        validation_size,
+        size: 128,
+        seed: 42,
+        formats: Vec::new(),
+    }
+}
+
 /// Pictures and questions of a simulated tissue; `false` where it was stopped.
 fn marker_pictures(lab: &Path, dataset: &Path, ui: &Ui) -> Result<bool> {
     let simulation = Simulation { cells: 1500, genes: 1200, invented: true, ..Simulation::default() };
@@ -184,23 +204,23 @@ fn marker_pictures(lab: &Path, dataset: &Path, ui: &Ui) -> Result<bool> {
     let mut inputs = read.inputs;
     inputs.push(input(&table, "truth", None)?);
     let options = MarkersDataset {
-        out: dataset.to_owned(),
-        inputs,
+        set: set(dataset, inputs, 60, 20),
         truth: json!("table"),
-        test_size: 60,
-        validation_size: 20,
         negatives_each: 1,
         min_cells: 10,
-        size: 128,
         outline: true,
         dark: true,
-        seed: 42,
         ..MarkersDataset::default()
     };
     let truth = truth(&table, None, &read.tissue, None)?;
     let (groups, report) = (BTreeMap::new(), Some(&truth.report));
-    let known =
-        Known { tissue: &read.tissue, pairs: &truth.pairs, approved: &truth.approved, groups: &groups, report };
+    let known = Known {
+        tissue: &read.tissue,
+        pairs: &truth.pairs,
+        approved: &truth.approved,
+        groups: &groups,
+        report,
+    };
     Ok(markers(&options, known, &accept, &stop::asked, ui)?.is_some())
 }
 
@@ -210,19 +230,13 @@ fn protein_pictures(lab: &Path, dataset: &Path, ui: &Ui) -> Result<bool> {
     let table = lab.join("names.tsv");
     let options = ProteinsDataset {
         files: structure_files(&[lab.to_owned()])?,
-        out: dataset.to_owned(),
-        inputs: vec![input(&table, "names", None)?],
-        test_size: 96,
-        validation_size: 32,
+        set: set(dataset, vec![input(&table, "names", None)?], 96, 32),
         split: SplitBy::Protein,
-        size: 128,
         views: 1,
-        seed: 42,
         ..ProteinsDataset::default()
     };
     let names = Names::read(&table)?;
-    let helpers =
-        Helpers { names: &names, accept: &accept, overlap: &overlap, cluster: &clusters, stop: &stop::asked };
+    let helpers = Helpers { names: &names, accept: &accept, overlap: &overlap, stop: &stop::asked };
     Ok(proteins(&options, helpers, ui)?.is_some())
 }
 
@@ -270,7 +284,8 @@ fn questions(dataset: &Path, out: &Path, seeing: Seeing, count: usize) -> Result
 fn shuffled(examples: &[Example]) -> Vec<Example> {
     let half = examples.len() / 2;
     let other = |place: usize| examples[(place + half) % examples.len()].images.clone();
-    let with_other = |(place, example): (usize, &Example)| Example { images: other(place), ..example.clone() };
+    let with_other =
+        |(place, example): (usize, &Example)| Example { images: other(place), ..example.clone() };
     examples.iter().enumerate().map(with_other).collect()
 }
 
@@ -282,7 +297,11 @@ fn chance(examples: &[Example], seeing: Seeing) -> f64 {
     };
     let pairs = (examples.len() * (examples.len() - 1)).max(1) as f64;
     let all = examples.iter().enumerate().flat_map(|(place, own)| {
-        examples.iter().enumerate().filter(move |(other, _)| *other != place).map(move |(_, other)| score(own, other))
+        examples
+            .iter()
+            .enumerate()
+            .filter(move |(other, _)| *other != place)
+            .map(move |(_, other)| score(own, other))
     });
     all.sum::<f64>() / pairs
 }
@@ -302,7 +321,10 @@ fn meaning(splits: &[Split], seeing: Seeing, chance: f64) -> Vec<String> {
     let truth = |split: &Split, model: usize| split.rows.get(model).map_or(0.0, |row| row.factual);
     let (what, paper) = match seeing {
         Seeing::Marker => ("genes", "0.90 with pictures of real tissue and models of 7B parameters and more"),
-        Seeing::Protein => ("proteins", "0.29 with AlphaFold's models of human proteins and models of 7B parameters and more"),
+        Seeing::Protein => (
+            "proteins",
+            "0.29 with AlphaFold's models of human proteins and models of 7B parameters and more",
+        ),
     };
     let learnt = format!(
         "Truth goes from {:.2} to {:.2} on {what} seen in finetuning and from {:.2} to {:.2} on {what} held out. The paper has \
