@@ -6,6 +6,7 @@
 mod families;
 mod llava;
 mod methods;
+mod moe_llava;
 mod qwen_vl;
 
 use std::collections::HashMap;

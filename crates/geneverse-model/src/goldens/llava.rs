@@ -148,7 +148,13 @@ fn original(folder: &Path, tower_inside: bool) -> std::path::PathBuf {
             None => Some(name),
         }
     });
-    let mut tower = whole["vision_config"].clone();
+    tower_folder(folder);
+    model
+}
+
+/// The golden's tower in a folder of its own.
+pub(super) fn tower_folder(folder: &Path) {
+    let mut tower = config_of("llava")["vision_config"].clone();
     tower["model_type"] = json!("clip_vision_model");
     rewritten(
         "llava",
@@ -156,7 +162,6 @@ fn original(folder: &Path, tower_inside: bool) -> std::path::PathBuf {
         &json!({"model_type": "clip", "vision_config": tower}),
         |name| name.strip_prefix("vision_tower.").map(|rest| format!("vision_model.{rest}")),
     );
-    model
 }
 
 #[test]
