@@ -5,6 +5,7 @@
 
 mod families;
 mod llava;
+mod llava_whole;
 mod methods;
 mod moe_llava;
 mod qwen_vl;
