@@ -49,7 +49,7 @@ def make():
     tokenizer.save(str(model / "tokenizer.json"))
     CLIPImageProcessorPil(size={"shortest_edge": 224}).save_pretrained(model)
     chance, rows = random.Random(0), []
-    words = [word for line in open(ROOT / "data/genes.jsonl") for word in json.loads(line).get("summary", "").split()]
+    words = [word for line in open(ROOT / "data/genes.jsonl") for word in (json.loads(line).get("summary") or {}).get("text", "").split()]
     for i in range(16):
         Image.effect_noise((300, 260), 60 + i).convert("RGB").save(FOLDER / f"{i}.png")
         answer = " ".join(chance.choice(words) for _ in range(40))

@@ -7,6 +7,9 @@
 Reading: the matrix (HDF5), places (Parquet) and types (gzip text) to counts by gene. Both in turn, the whole process and
 the reading alone; the fastest of --repeats, since what else runs on the machine only adds. Drawing: 64 pictures of two
 panels, per picture; scanpy draws the same two panels through matplotlib. The processor's seconds are told too.
+
+Markers: `analyze markers` and scanpy's `rank_genes_groups` (Wilcoxon) after `normalize_total` and `log1p`, both with reading
+and from start to end, once.
 """
 
 from __future__ import annotations
@@ -87,19 +90,49 @@ def make(folder: Path) -> None:
     pd.DataFrame({"Barcode": ids, "Cluster": names}).to_csv(folder / "types.csv.gz", index=False)
 
 
+RANK = """
+import sys, warnings
+warnings.filterwarnings("ignore")
+import pandas as pd, scanpy as sc
+folder = sys.argv[1]
+a = sc.read_10x_h5(folder + "/cell_feature_matrix.h5")
+types = pd.read_csv(folder + "/types.csv.gz", index_col=0)
+a.obs["type"] = types.Cluster.reindex(a.obs_names).astype("category")
+sc.pp.normalize_total(a)
+sc.pp.log1p(a)
+sc.tl.rank_genes_groups(a, "type", method="wilcoxon", pts=True)
+"""
+
+
+def timed(command: list) -> tuple[float, float, str]:
+    """Seconds from start to end, seconds of the processor, and what was printed."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begun = time.perf_counter()
+    told = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True)
+    wall = time.perf_counter() - begun
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, told.stdout
+
+
+def markers(program: str, folder: Path, peer: bool) -> dict[str, tuple[float, float]]:
+    out = folder / "markers.csv"
+    for path in (out, folder / "markers.csv.manifest.json"):
+        path.unlink(missing_ok=True)
+    command = [program, "analyze", "markers", "--tissue", folder, "--cell-types", folder / "types.csv.gz", "--all"]
+    runs = {"Geneverse": timed([*command, "--out", out, "--quiet"])[:2]}
+    if peer:
+        runs["scanpy"] = timed([sys.executable, "-c", RANK, folder])[:2]
+    return runs
+
+
 def ours(program: str, folder: Path, size: int) -> dict:
     out = folder / "pictures"
     shutil.rmtree(out, ignore_errors=True)
     genes = ",".join(f"GENE{gene}" for gene in range(PICTURES))
     command = [program, "render", "spatial", folder, "--cell-types", folder / "types.csv.gz", "--gene", genes]
     command += ["--cell-type", "type 1", "--size", size, "--out", out, "--json", "--quiet"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    begun = time.perf_counter()
-    told = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True)
-    wall = time.perf_counter() - begun
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    report = json.loads(told.stdout)
+    wall, used, told = timed(command)
+    report = json.loads(told)
     return {
         "read": report["seconds_reading"],
         "picture": report["seconds_drawing"] / PICTURES,
@@ -138,7 +171,11 @@ def main() -> None:
         print(f"| {what} ({unit}) | {best(mine, what):.3f} | {peer} |")
     print(f"| {PICTURES} pictures from start to end (s) | {best(mine, 'whole'):.2f} | |")
     print(f"| processor's seconds in it | {best(mine, 'processor'):.2f} | |")
-    (args.out / "tissue.json").write_text(json.dumps({"load": load, "geneverse": mine, "scanpy": peers}, indent=1))
+    ranked = markers(args.program, folder, not args.without_peer)
+    for name, (wall, used) in ranked.items():
+        print(f"\nmarkers of {TYPES} types, {name}: {wall:.2f} s, {used:.2f} s of the processor")
+    told = {"load": load, "geneverse": mine, "scanpy": peers, "markers": ranked}
+    (args.out / "tissue.json").write_text(json.dumps(told, indent=1))
 
 
 if __name__ == "__main__":

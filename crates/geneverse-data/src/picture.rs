@@ -3,6 +3,7 @@
 //! PNG (W3C Recommendation, third edition) is written, without a time or any other text in it, so that the same
 //! pixels are the same bytes.
 
+mod jpeg;
 mod read;
 pub mod resize;
 

@@ -105,6 +105,20 @@ pub fn atomic_write(
     })
 }
 
+/// Writes values as JSON, one a line.
+///
+/// # Errors
+/// What the file system refuses.
+pub fn write_lines<T: Serialize>(path: &Path, values: impl IntoIterator<Item = T>) -> Result<(), FileError> {
+    atomic_write(path, |out| {
+        for value in values {
+            serde_json::to_writer(&mut *out, &value)?;
+            out.write_all(b"\n")?;
+        }
+        Ok(())
+    })
+}
+
 /// Writes pretty JSON atomically, with a line end.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FileError> {
     atomic_write(path, |out| {

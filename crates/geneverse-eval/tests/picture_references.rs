@@ -142,7 +142,7 @@ fn a_laboratory_is_read_as_it_was_made_and_becomes_a_dataset() {
     let folder = tempfile::tempdir().unwrap();
     let lab = folder.path().join("lab");
     let settings = Simulation { cells: 1_500, seed: 5, ..Simulation::default() };
-    lab_tissue(&lab, &settings, &Silent).unwrap();
+    lab_tissue(&lab, &settings, &|| false, &Silent).unwrap().unwrap();
     let made = simulate(&settings).unwrap();
     let (tissue, _) = read(&Inputs { data: lab.clone(), ..Inputs::default() }).unwrap();
     assert_eq!((&tissue.cells, &tissue.cell_types), (&made.tissue.cells, &made.tissue.cell_types));

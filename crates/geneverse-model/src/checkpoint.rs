@@ -20,9 +20,10 @@ mod seeing;
 use crate::arch::decoder::{AllWeights, Decoder};
 use crate::arch::llava;
 use crate::arch::projector::Projector;
-use crate::config::ModelConfig;
+use crate::config::{ModelConfig, moe};
 use crate::error::{ModelError, Result};
 use crate::families::{Stored, Top};
+use crate::ops::experts::{Expert, Experts};
 use crate::ops::slots::{LayerShape, Slot};
 use crate::weights::{Held, Numbers, Precision};
 
@@ -63,8 +64,17 @@ impl Decoder {
             }
             layers.push(held);
         }
+        let experts = match config.vision.as_ref().and_then(|vision| vision.experts.as_ref()) {
+            None => Vec::new(),
+            Some(of) => (0..layers.len())
+                .map(|layer| {
+                    (of.of(layer) > 0).then(|| read_experts(&mut source, &config, of, layer)).transpose()
+                })
+                .collect::<Result<_>>()?,
+        };
         source.finish(&config)?;
         let mut decoder = Self::frozen(config, AllWeights { tops, layers });
+        decoder.experts = experts;
         decoder.projector = projector;
         Ok(decoder)
     }
@@ -133,6 +143,30 @@ impl Decoder {
             }
         }
     }
+}
+
+/// The experts of a layer, by the names that DeepSpeed gives them.
+fn read_experts(
+    source: &mut Source,
+    config: &ModelConfig,
+    of: &moe::Experts,
+    layer: usize,
+) -> Result<Experts> {
+    let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+    let module = format!("{}.mlp.deepspeed_moe", config.family.layer(layer));
+    let mut take = |name: String, rows: usize, columns: usize| {
+        source.take(&Stored::whole(format!("{module}.{name}.weight")), rows, columns, false)
+    };
+    let mut expert = |number: usize| -> Result<Expert> {
+        let mut map = |name: &str, rows: usize, columns: usize| {
+            take(format!("experts.deepspeed_experts.{number}.{name}"), rows, columns)
+        };
+        let (gate, up) = (map("gate_proj", inner, hidden)?, map("up_proj", inner, hidden)?);
+        Ok(Expert { gate, up, down: map("down_proj", hidden, inner)? })
+    };
+    let experts = (0..of.of(layer)).map(&mut expert).collect::<Result<Vec<_>>>()?;
+    let router = take("gate.wg".to_owned(), of.of(layer), hidden)?;
+    Ok(Experts { router, experts, factor: of.factor, least: of.least })
 }
 
 /// A tensor of a decoder as a checkpoint has it.

@@ -188,7 +188,10 @@ impl Engine<'_> {
             .iter()
             .map(|(_, ids)| Sequence { ids: ids.to_vec(), labels: vec![None; ids.len()] })
             .collect();
-        let pack = Pack::new(&sequences, config, Packing::Shared);
+        // An expert takes so many tokens of a sequence: what sequences share would not be one's own.
+        let experts = config.vision.as_ref().is_some_and(|vision| vision.experts.is_some());
+        let packing = if experts { Packing::Apart } else { Packing::Shared };
+        let pack = Pack::new(&sequences, config, packing);
         let mut slots: Vec<Slot> = Vec::new();
         for (prompt, tokens) in prompts {
             let layers = (0..config.num_hidden_layers).map(|_| Cache::new(width, self.longest)).collect();
@@ -271,7 +274,7 @@ impl Engine<'_> {
         for number in 0..self.model.layers.len() {
             x = self.model.with_layer(number, None, |layer| {
                 let heads = layer.shape.heads;
-                layer.forward(&x, &lay.rotations, |qkv| (attend(number, heads, qkv), Vec::new())).0
+                layer.forward(&x, lay, |qkv| (attend(number, heads, qkv), Vec::new())).0
             });
         }
         Ok(x)

@@ -5,7 +5,9 @@
 
 mod families;
 mod llava;
+mod llava_whole;
 mod methods;
+mod moe_llava;
 mod qwen_vl;
 mod tower;
 

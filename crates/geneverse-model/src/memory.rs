@@ -365,8 +365,8 @@ impl Pass<'_> {
 
     /// What the projector and a tower that is trained keep.
     fn kept_of_pictures(&self, recompute: bool) -> usize {
-        let Some(vision) = &self.model.config().vision else { return 0 };
-        let features = self.batch.seen * (vision.tower.hidden_size + 1);
+        let Some(projector) = &self.model.projector else { return 0 };
+        let features = self.batch.seen * (projector.width() + 1);
         let Some(tower) = &self.plan.tower else { return features };
         let (patches, hidden) = (tower.clip.patches(), tower.clip.hidden_size);
         let embeddings = if tower.embeds() {

@@ -28,7 +28,7 @@ use crate::gene::{GeneKind, GeneRecord};
 use crate::progress::Progress;
 use crate::seeded::mix;
 use crate::sentences::sentences;
-use crate::stage::{FileError, Found, atomic_write, finish, hash_bytes, hash_file, look};
+use crate::stage::{FileError, Found, atomic_write, finish, hash_bytes, hash_file, look, write_lines};
 use crate::store::{GeneStore, StoreError};
 
 /// The stage's name in manifests.
@@ -261,7 +261,7 @@ pub fn genes_scored(
         }
     }
     progress.finish();
-    write_skipped(out, &skipped)?;
+    write_lines(&out.join("skipped.jsonl"), &skipped)?;
 
     progress.start("measuring leakage", None, "examples");
     let [train, validation, test] = parts.as_slice() else { return Ok(GenesReport::default()) };
@@ -470,16 +470,6 @@ fn all_files() -> Vec<String> {
         Format::ALL.iter().flat_map(|format| SPLITS.map(|split| format.file(split))).collect();
     files.extend(["skipped.jsonl", "README.md"].map(str::to_owned));
     files
-}
-
-fn write_skipped(out: &std::path::Path, skipped: &[SkippedGene]) -> Result<(), FileError> {
-    atomic_write(&out.join("skipped.jsonl"), |file| {
-        for gene in skipped {
-            serde_json::to_writer(&mut *file, gene)?;
-            file.write_all(b"\n")?;
-        }
-        Ok(())
-    })
 }
 
 fn reasons(skipped: &[SkippedGene]) -> BTreeMap<String, usize> {

@@ -17,7 +17,7 @@ use super::Example;
 use super::format::Format;
 use super::genes::SPLITS;
 use crate::progress::Progress;
-use crate::stage::{FileError, Found, atomic_write, finish, hash_bytes, look};
+use crate::stage::{FileError, Found, atomic_write, finish, hash_bytes, look, write_lines};
 
 pub(super) use card::{end, front_matter, inputs_table, left_out};
 pub(super) use folder::file_name;
@@ -112,13 +112,7 @@ impl PictureSet {
                 files.push(file);
             }
         }
-        atomic_write(&self.out.join("skipped.jsonl"), |file| {
-            for skipped in skipped {
-                serde_json::to_writer(&mut *file, skipped)?;
-                file.write_all(b"\n")?;
-            }
-            Ok(())
-        })?;
+        write_lines(&self.out.join("skipped.jsonl"), skipped)?;
         progress.start("measuring leakage", None, "examples");
         let leakage = leakage::measure(&self.out, parts, by_answer);
         progress.finish();

@@ -10,10 +10,7 @@
 use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
-
+use super::jpeg::Decoder;
 use super::{Channels, Picture};
 use crate::stage::FileError;
 
@@ -101,22 +98,11 @@ fn read_png(bytes: impl std::io::BufRead + Seek) -> Result<Picture, String> {
 }
 
 fn read_jpeg(bytes: &[u8]) -> Result<Picture, String> {
-    let broken = |e: zune_jpeg::errors::DecodeErrors| format!("is no readable JPEG file: {e}");
-    let options = DecoderOptions::default()
-        .set_strict_mode(true)
-        .set_max_width(LARGEST_SIDE)
-        .set_max_height(LARGEST_SIDE)
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), options);
-    decoder.decode_headers().map_err(broken)?;
-    let Some((width, height)) = decoder.dimensions() else {
-        return Err("is no readable JPEG file: it does not say how large it is".to_owned());
-    };
+    let broken = |reason: String| format!("is no readable JPEG file: {reason}");
+    let decoder = Decoder::new(bytes).map_err(broken)?;
+    let (width, height) = (decoder.frame().width, decoder.frame().height);
     check_size(width, height)?;
     let bytes = decoder.decode().map_err(broken)?;
-    if bytes.len() != 3 * width * height {
-        return Err("is a JPEG file of colours that are not known here; convert it to RGB".to_owned());
-    }
     Ok(Picture { width, height, channels: Channels::Rgb, bytes })
 }
 

@@ -24,9 +24,7 @@ use serde_json::{Value, json};
 use crate::picture::Picture;
 use crate::progress::Progress;
 use crate::render::protein::{Settings, draw_from};
-use crate::stage::{
-    FileError, Manifest, atomic_write, finish, first_difference, hash_bytes, open, read_json,
-};
+use crate::stage::{FileError, Manifest, finish, first_difference, hash_bytes, open, read_json, write_lines};
 use crate::structure::{ReadOptions, SecondaryFrom, read_bytes, stem};
 use crate::threads;
 
@@ -417,16 +415,6 @@ impl Log {
     fn remove(self) -> Result<(), FileError> {
         fs::remove_file(&self.path).map_err(|e| FileError::io(&self.path, "remove", e))
     }
-}
-
-fn write_lines<T: Serialize>(path: &Path, values: impl IntoIterator<Item = T>) -> Result<(), FileError> {
-    atomic_write(path, |out| {
-        for value in values {
-            serde_json::to_writer(&mut *out, &value)?;
-            out.write_all(b"\n")?;
-        }
-        Ok(())
-    })
 }
 
 #[cfg(test)]

@@ -10,10 +10,12 @@
 //! Of the matrix `X` is read, not `raw` or `layers`.
 
 use super::cells::{TYPE, X, Y};
-use super::counts::{Builder, ByCell, Genes, Matrix, check_starts, is_value, keep_cells, unique_cells};
+use super::counts::{
+    Builder, ByCell, Genes, Matrix, check_starts, drop_no_numbers, is_value, keep_cells, unique_cells,
+};
 use super::hdf5::Hdf5;
 use super::table::normal;
-use super::{Reading, shorten};
+use super::{Reading, Skips, shorten};
 use crate::stage::FileError;
 use crate::tissue::Expression;
 
@@ -46,7 +48,7 @@ pub(crate) fn read(file: &Hdf5, type_column: Option<&str>) -> Result<(Matrix, Re
         features = symbols.filter(|symbols| symbols.len() == features.len()).unwrap_or(features);
     }
     let genes = Genes::of(path, &features, None, &mut reading);
-    let expression = matrix(file, cells.len(), genes)?;
+    let expression = matrix(file, cells.len(), genes, &mut reading.dropped_values)?;
     let types = types(file, cells.len(), type_column)?;
     let places = places(file, cells.len())?;
 
@@ -64,7 +66,7 @@ pub(crate) fn read(file: &Hdf5, type_column: Option<&str>) -> Result<(Matrix, Re
     Ok((matrix, reading))
 }
 
-fn matrix(file: &Hdf5, cells: usize, genes: Genes) -> Result<Expression, FileError> {
+fn matrix(file: &Hdf5, cells: usize, genes: Genes, dropped: &mut Skips) -> Result<Expression, FileError> {
     let path = file.path();
     let features = genes.place.len();
     let check = |shape: &[usize]| match shape {
@@ -79,6 +81,7 @@ fn matrix(file: &Hdf5, cells: usize, genes: Genes) -> Result<Expression, FileErr
     if file.has_dataset("X") {
         check(&file.shape("X")?)?;
         let values = file.floats("X")?;
+        drop_no_numbers(path, values.iter().copied(), dropped);
         let mut builder = Builder::new(genes.names.len());
         let entries = || {
             let rows = values.chunks_exact(features.max(1)).enumerate();
@@ -107,6 +110,7 @@ fn matrix(file: &Hdf5, cells: usize, genes: Genes) -> Result<Expression, FileErr
         || rayon::join(|| file.places("X/indices"), || file.floats("X/data")),
     );
     let (starts, indices, values) = (starts?, indices?, values?);
+    drop_no_numbers(path, values.iter().copied(), dropped);
     match format.as_str() {
         "csr_matrix" | "csr" => ByCell { starts, features: indices, values }.by_gene(path, cells, genes),
         "csc_matrix" | "csc" => by_gene(file, cells, genes, &starts, &indices, &values),

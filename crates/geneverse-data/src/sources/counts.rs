@@ -175,6 +175,13 @@ pub(crate) fn is_value(value: f32) -> bool {
     value != 0.0 && value.is_finite()
 }
 
+/// Counts the values of a matrix that are no numbers; they are left out, as zeros are.
+pub(crate) fn drop_no_numbers(path: &Path, values: impl Iterator<Item = f32>, dropped: &mut Skips) {
+    for (at, value) in values.enumerate().filter(|(_, value)| !value.is_finite()) {
+        dropped.add(path, at + 1, "a count that is no number", value);
+    }
+}
+
 /// Entries sorted by gene in two passes: how many each has, then where each goes.
 pub(crate) struct Builder {
     starts: Vec<usize>,

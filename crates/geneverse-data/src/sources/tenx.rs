@@ -10,7 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::counts::{Builder, ByCell, Genes, Matrix, is_value, keep_cells, unique_cells};
+use super::counts::{Builder, ByCell, Genes, Matrix, drop_no_numbers, is_value, keep_cells, unique_cells};
 use super::hdf5::Hdf5;
 use super::lines::Lines;
 use super::{Reading, shorten};
@@ -68,6 +68,7 @@ pub(crate) fn read_h5(file: &Hdf5, genome: Option<&str>) -> Result<(Matrix, Read
         || rayon::join(|| file.places(&at("indices")), || file.floats(&at("data"))),
     );
     let entries = ByCell { starts: starts?, features: features?, values: values? };
+    drop_no_numbers(path, entries.values.iter().copied(), &mut reading.dropped_values);
     let expression = entries.by_gene(path, barcodes.len(), genes)?;
     reading.rows = barcodes.len();
     let (cells, places) = unique_cells(path, barcodes, &mut reading.skipped);
@@ -105,6 +106,7 @@ pub(crate) fn read_mtx(matrix: &Path) -> Result<(Matrix, Reading), FileError> {
     reading.rows = cells.len();
     let (shape, entries) = read_entries(matrix)?;
     check_shape(matrix, &shape, names.len(), cells.len())?;
+    drop_no_numbers(matrix, entries.iter().map(|entry| entry.2), &mut reading.dropped_values);
     let mut builder = Builder::new(genes.names.len());
     let kept = || {
         let value = entries.iter().filter(|(_, _, value)| is_value(*value));

@@ -90,7 +90,19 @@ struct Gene {
 }
 
 /// Makes the tissue.
+///
+/// # Errors
+/// Settings that are out of bounds.
 pub fn simulate(settings: &Simulation) -> Result<Laboratory, SimulationError> {
+    simulate_while(settings, &mut |_| true)?
+        .ok_or_else(|| SimulationError::Known("was not gone through".to_owned()))
+}
+
+/// Makes the tissue while `go_on` says so, which is told how many genes are done.
+fn simulate_while(
+    settings: &Simulation,
+    go_on: &mut dyn FnMut(usize) -> bool,
+) -> Result<Option<Laboratory>, SimulationError> {
     let Simulation { cells, genes, invented, ambient, dropout, seed } = *settings;
     let within = |name, found: usize, range: &std::ops::RangeInclusive<usize>| match range.contains(&found) {
         true => Ok(()),
@@ -111,14 +123,14 @@ pub fn simulate(settings: &Simulation) -> Result<Laboratory, SimulationError> {
     let cell_types: Vec<String> = layout::TYPES.iter().map(|name| (*name).to_owned()).collect();
     let genes = list(genes, invented, seed)?;
     let layout = layout::lay_out(cells, seed);
-    let expression = counts::count(&genes, &layout, settings);
+    let Some(expression) = counts::count(&genes, &layout, settings, go_on) else { return Ok(None) };
     let truth =
         genes.iter().enumerate().flat_map(|(gene, of)| of.marks.iter().map(move |kind| (gene, *kind)));
     let truth = truth.collect();
     let width = cells.to_string().len();
     let cells = (1..=cells).map(|n| format!("cell-{n:0width$}")).collect();
     let tissue = Tissue { cells, places: layout.places, types: layout.types, cell_types, expression };
-    Ok(Laboratory { tissue, truth })
+    Ok(Some(Laboratory { tissue, truth }))
 }
 
 /// The genes: known ones, each type's in turn, then invented ones.

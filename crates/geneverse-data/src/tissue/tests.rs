@@ -177,8 +177,9 @@ fn entries_of_the_same_place_are_added_up_and_what_is_no_number_is_left_out() {
         "%%MatrixMarket matrix coordinate real general\n2 2 5\n1 2 1.5\n1 1 2\n1 2 1\n2 1 nan\n2 2 0\n";
     let folder =
         folder(&[("matrix.mtx", matrix), ("genes.tsv", "E1\tA\nE2\tB\n"), ("barcodes.tsv", "a\nb\n")]);
-    let (tissue, _) = read(&Inputs { unplaced: true, ..inputs(folder.path()) }).unwrap();
+    let (tissue, readings) = read(&Inputs { unplaced: true, ..inputs(folder.path()) }).unwrap();
     assert_eq!(tissue.expression.gene(0).collect::<Vec<_>>(), [(0, 2.0), (1, 2.5)]);
+    assert_eq!(readings[0].reading.dropped_values.listed[0].reason, "a count that is no number: NaN");
     assert_eq!(tissue.expression.gene(1).count(), 0);
 }
 

@@ -14,6 +14,7 @@ use crate::error::{ModelError, Result};
 use crate::families::Top;
 use crate::ops::buffer;
 use crate::ops::cross_entropy::{Gradients, Head};
+use crate::ops::experts::Experts;
 use crate::ops::layer::{Layer, Saved, Trained};
 use crate::ops::matmul::Slice;
 use crate::ops::norm::Norm;
@@ -35,6 +36,8 @@ pub struct Decoder {
     pub(crate) projector: Option<Projector>,
     /// The tower, where it is trained with the decoder; else pictures come as features that it has made.
     pub(crate) sight: Option<Sight>,
+    /// Of each layer, what stands in the place of its feed-forward; empty where no layer has experts.
+    pub(crate) experts: Vec<Option<Experts>>,
     /// Keep a layer's input only, and compute the rest again in the backward pass.
     pub(crate) recompute: bool,
 }
@@ -107,7 +110,8 @@ impl Decoder {
         let layers = weights.layers.into_iter().enumerate().map(layer).collect();
         let (trained_tops, parameters) = ([None; 5], Vec::new());
         let (tops, projector, sight) = (weights.tops, None, None);
-        Self { config, layers, tops, trained_tops, parameters, projector, sight, recompute: false }
+        let experts = Vec::new();
+        Self { config, layers, tops, trained_tops, parameters, projector, sight, experts, recompute: false }
     }
 
     /// A decoder of random weights: normal with deviation 0.02, the maps back into the residual stream
@@ -191,7 +195,8 @@ impl Decoder {
         let layers: usize = self.layers.iter().map(|layer| layer.shape.len()).sum();
         let projector = self.projector.as_ref().map_or(0, Projector::len);
         let tower = self.sight.as_ref().map_or(0, |sight| sight.tower.len());
-        tops.map(|(rows, columns)| rows * columns).sum::<usize>() + layers + projector + tower
+        let experts = self.experts.iter().flatten().flat_map(Experts::held).map(Held::len).sum::<usize>();
+        tops.map(|(rows, columns)| rows * columns).sum::<usize>() + layers + projector + tower + experts
     }
 
     /// Bytes of the weights that are not trained, as they are held.
@@ -199,6 +204,7 @@ impl Decoder {
         let held = self.layers.iter().flat_map(|l| l.held.iter().flatten()).chain(self.tops.iter().flatten());
         let projector = self.projector.as_ref().map_or(0, Projector::frozen_bytes);
         let tower = self.sight.as_ref().map_or(0, |sight| sight.tower.frozen_bytes());
+        let held = held.chain(self.experts.iter().flatten().flat_map(Experts::held));
         held.map(|held| held.len() * held.precision().bytes()).sum::<usize>() + projector + tower
     }
 
@@ -404,7 +410,8 @@ impl Decoder {
         work: impl FnOnce(&Layer<'_>) -> R,
     ) -> R {
         let DecoderLayer { shape, trained, .. } = &self.layers[number];
-        let weights = self.weights(number);
+        let mut weights = self.weights(number);
+        weights.experts = self.experts.get(number).and_then(Option::as_ref);
         let mask = mask.map(|pass| layer_mask(pass, number));
         work(&Layer { shape, weights: &weights, trained, flat: self.flat(number), mask })
     }

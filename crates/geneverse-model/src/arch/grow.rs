@@ -30,6 +30,15 @@ impl DecoderLayer {
 }
 
 impl Decoder {
+    /// Refuses what has layers of which only the forward pass is here.
+    fn check_trainable(&self) -> Result<()> {
+        if self.experts.iter().flatten().next().is_none() {
+            return Ok(());
+        }
+        let reason = "a decoder with experts is run as it is, and neither trained nor adapted; take a LLaVA without them";
+        Err(ModelError::Run(reason.to_owned()))
+    }
+
     /// Makes every weight trained.
     pub fn train_all(mut self) -> Self {
         let mut parameters = Vec::new();
@@ -54,6 +63,7 @@ impl Decoder {
 
     /// Freezes every weight and trains low-rank matrices beside the targets, freshly drawn from `seed`.
     pub fn train_lora(mut self, lora: &LoraConfig, seed: u64) -> Result<Self> {
+        self.check_trainable()?;
         lora.check_targets(&self.config)?;
         let mut parameters = Vec::new();
         for number in 0..self.layers.len() {

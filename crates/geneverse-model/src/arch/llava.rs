@@ -33,7 +33,7 @@ pub(crate) const TOWER: &str = "vision_tower.";
 /// The name by which a checkpoint's tensor is known here.
 pub(crate) fn name(found: &str) -> String {
     // The longer ones first: each is a beginning of others.
-    const BEGINNINGS: [(&str, &str); 12] = [
+    const BEGINNINGS: [(&str, &str); 16] = [
         ("model.language_model.", "model."),
         ("language_model.model.", "model."),
         ("language_model.lm_head.", "lm_head."),
@@ -41,6 +41,10 @@ pub(crate) fn name(found: &str) -> String {
         ("model.vision_tower.vision_model.", TOWER),
         ("vision_tower.vision_model.", TOWER),
         ("model.vision_tower.", TOWER),
+        ("model.image_tower.image_tower.vision_model.", TOWER),
+        ("model.image_tower.vision_model.", TOWER),
+        ("model.mm_projector.image_spatial_proj.0.", "multi_modal_projector.linear_1."),
+        ("model.mm_projector.image_spatial_proj.2.", "multi_modal_projector.linear_2."),
         ("model.visual.", TOWER),
         ("visual.", TOWER),
         ("model.multi_modal_projector.", "multi_modal_projector."),

@@ -161,7 +161,7 @@ impl QwenTower {
             }
         }
         let of = |turn: fn(f32) -> f32| angles.iter().map(|angle| turn(*angle)).collect();
-        Rotation { cos: of(f32::cos), sin: of(f32::sin), half: 2 * quarter }
+        Rotation { cos: of(f32::cos), sin: of(f32::sin), half: 2 * quarter, head_dim: 4 * quarter }
     }
 }
 

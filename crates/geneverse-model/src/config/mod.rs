@@ -5,6 +5,7 @@
 
 pub(crate) mod fields;
 pub mod generation;
+pub mod moe;
 pub mod qwen;
 pub mod vision;
 
@@ -115,6 +116,8 @@ pub enum Positions {
 pub struct Rope {
     /// Base of the wavelengths.
     pub theta: f64,
+    /// How many numbers of a head turn, the first ones; all where it is `None`.
+    pub width: Option<usize>,
     /// How wavelengths are stretched.
     pub scaling: RopeScaling,
 }

@@ -120,6 +120,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<(Map<String, Value>, VisionCon
         activation: Activation::Gelu,
         bias: true,
         any_size: Some(any),
+        experts: None,
     };
     Ok((decoder(text, fields), vision))
 }

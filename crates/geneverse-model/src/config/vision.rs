@@ -10,6 +10,7 @@ use geneverse_data::stage::read_json;
 use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
+use super::moe::{self, Experts};
 use super::qwen::{self, AnySize};
 use super::{Activation, Norm};
 use crate::error::Result;
@@ -34,6 +35,8 @@ pub struct VisionConfig {
     pub bias: bool,
     /// What a tower for pictures of any size has besides (Qwen2.5-VL); its tokens are the decoder's, without a projector.
     pub any_size: Option<AnySize>,
+    /// Which of the decoder's layers have experts (MoE-LLaVA).
+    pub experts: Option<Experts>,
 }
 
 /// Whose names a checkpoint's tensors have, and how text with pictures becomes tokens.
@@ -131,6 +134,7 @@ impl ClipConfig {
             eps: self.layer_norm_eps as f32,
             activation: self.activation,
             gated: false,
+            experts: false,
             qkv_bias: true,
             output_bias: true,
             mlp_bias: true,
@@ -183,6 +187,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Option<(Map<String, Value>, Vi
     match (name, fields.get("mm_vision_tower").is_some()) {
         ("llava", false) => transformers(fields).map(Some),
         ("llava" | "llava_llama" | "llava_mistral" | "llama" | "mistral", true) => original(fields).map(Some),
+        ("moe_llava_stablelm", _) => moe::read(fields).map(Some),
         ("qwen2_5_vl", false) => qwen::read(fields).map(Some),
         ("llava_llama" | "llava_mistral", false) => {
             Err(fields.refuse_value("mm_vision_tower", "the folder of a CLIP tower"))
@@ -218,6 +223,7 @@ fn transformers(fields: &Fields<'_>) -> Result<(Map<String, Value>, VisionConfig
         activation: activation(fields, "projector_hidden_act")?.unwrap_or(Activation::Gelu),
         bias: fields.flag("multimodal_projector_bias")?.unwrap_or(true),
         any_size: None,
+        experts: None,
     };
     Ok((with_defaults(text.map, fields), vision))
 }
@@ -250,7 +256,7 @@ fn with_defaults(text: &Map<String, Value>, whole: &Fields<'_>) -> Map<String, V
     text
 }
 
-fn original(fields: &Fields<'_>) -> Result<(Map<String, Value>, VisionConfig)> {
+pub(super) fn original(fields: &Fields<'_>) -> Result<(Map<String, Value>, VisionConfig)> {
     fields.only("mm_projector_type", "mlp2x_gelu")?;
     for field in ["mm_use_im_start_end", "mm_use_im_patch_token", "s2", "mm_resampler_type"] {
         fields.nothing(field)?;
@@ -285,6 +291,7 @@ fn original(fields: &Fields<'_>) -> Result<(Map<String, Value>, VisionConfig)> {
         activation: Activation::Gelu,
         bias: true,
         any_size: None,
+        experts: None,
     };
     let mut text = fields.map.clone();
     let family = if fields.text("model_type")?.is_some_and(|name| name.ends_with("mistral")) {

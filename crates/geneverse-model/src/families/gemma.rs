@@ -63,9 +63,9 @@ pub(super) fn read(family: Family, fields: &Fields<'_>) -> Result<ModelConfig> {
 /// Gemma-3 turns layers with a window by one rotation and the others by another.
 fn gemma3_positions(fields: &Fields<'_>) -> Result<Positions> {
     let local_theta = fields.float("rope_local_base_freq")?.unwrap_or(10_000.0);
-    let plain = |theta| Rope { theta, scaling: RopeScaling::None };
+    let plain = |theta| Rope { theta, width: None, scaling: RopeScaling::None };
     let Some(parameters) = fields.object("rope_parameters")? else {
-        let global = rope(fields, 1_000_000.0)?;
+        let global = rope(Family::Gemma3, fields, 1_000_000.0)?;
         return Ok(Positions::Rotary { global, local: Some(plain(local_theta)) });
     };
     let named = |kind: &str, theta: f64| -> Result<Rope> {
@@ -73,7 +73,7 @@ fn gemma3_positions(fields: &Fields<'_>) -> Result<Positions> {
             None => Ok(plain(theta)),
             Some(own) => {
                 let theta = own.float("rope_theta")?.unwrap_or(theta);
-                Ok(Rope { theta, scaling: rope_scaling(&own)? })
+                Ok(Rope { theta, width: None, scaling: rope_scaling(&own)? })
             }
         }
     };

@@ -6,6 +6,7 @@ mod biogpt;
 mod gemma;
 mod gpt2;
 mod llama;
+mod stablelm;
 
 use serde_json::Value;
 
@@ -33,6 +34,8 @@ pub enum Family {
     Gemma2,
     /// Gemma-3, text only.
     Gemma3,
+    /// StableLM 2, and the decoder of a MoE-LLaVA.
+    StableLm,
     /// GPT-2, BioMedLM.
     Gpt2,
     /// BioGPT.
@@ -80,7 +83,7 @@ pub(crate) struct Target {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -88,6 +91,7 @@ impl Family {
         Self::Gemma,
         Self::Gemma2,
         Self::Gemma3,
+        Self::StableLm,
         Self::Gpt2,
         Self::BioGpt,
     ];
@@ -102,6 +106,7 @@ impl Family {
             Self::Gemma => "gemma",
             Self::Gemma2 => "gemma2",
             Self::Gemma3 => "gemma3_text",
+            Self::StableLm => "stablelm",
             Self::Gpt2 => "gpt2",
             Self::BioGpt => "biogpt",
         }
@@ -119,6 +124,7 @@ impl Family {
         match self {
             Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 => llama::read(self, fields),
             Self::Gemma | Self::Gemma2 | Self::Gemma3 => gemma::read(self, fields),
+            Self::StableLm => stablelm::read(fields),
             Self::Gpt2 => gpt2::read(fields),
             Self::BioGpt => biogpt::read(fields),
         }
@@ -206,7 +212,7 @@ fn common(family: Family, fields: &Fields<'_>) -> Result<ModelConfig> {
         vocab_size: fields.need("vocab_size")?,
         norm: Norm::Rms,
         norm_eps: fields.float("rms_norm_eps")?.unwrap_or(1e-6),
-        positions: Positions::Rotary { global: rope(fields, 10_000.0)?, local: None },
+        positions: Positions::Rotary { global: rope(family, fields, 10_000.0)?, local: None },
         activation: Activation::Silu,
         gated: true,
         bias: Biases::default(),
@@ -245,20 +251,21 @@ pub(crate) fn activation(fields: &Fields<'_>, field: &str) -> Result<Option<Acti
 }
 
 /// The rotary embedding of `rope_parameters` (transformers 5), or of `rope_theta` and `rope_scaling` (4).
-fn rope(fields: &Fields<'_>, theta: f64) -> Result<Rope> {
+fn rope(family: Family, fields: &Fields<'_>, theta: f64) -> Result<Rope> {
     let parameters = fields.object("rope_parameters")?;
     let scaling = match parameters {
         Some(parameters) => Some(parameters),
         None => fields.object("rope_scaling")?,
     };
-    for place in [Some(*fields), scaling].into_iter().flatten() {
+    // StableLM reads it by itself.
+    for place in [Some(*fields), scaling].into_iter().flatten().filter(|_| family != Family::StableLm) {
         place.only("partial_rotary_factor", 1.0)?;
     }
     let theta = match parameters.map(|p| p.float("rope_theta")).transpose()?.flatten() {
         Some(theta) => theta,
         None => fields.float("rope_theta")?.unwrap_or(theta),
     };
-    Ok(Rope { theta, scaling: scaling.map_or(Ok(RopeScaling::None), |s| rope_scaling(&s))? })
+    Ok(Rope { theta, width: None, scaling: scaling.map_or(Ok(RopeScaling::None), |s| rope_scaling(&s))? })
 }
 
 fn rope_scaling(fields: &Fields<'_>) -> Result<RopeScaling> {

@@ -5,8 +5,8 @@
 
 use super::*;
 
-const FAMILIES: [&str; 9] =
-    ["llama3", "mistral", "gemma", "gemma2", "gemma3_text", "qwen2", "qwen3", "gpt2", "biogpt"];
+const FAMILIES: [&str; 10] =
+    ["llama3", "mistral", "gemma", "gemma2", "gemma3_text", "qwen2", "qwen3", "stablelm", "gpt2", "biogpt"];
 
 pub(super) fn read(family: &str) -> HashMap<String, Tensor> {
     candle_core::safetensors::load(golden(&format!("{family}.safetensors")), &Device::Cpu).unwrap()

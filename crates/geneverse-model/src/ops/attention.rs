@@ -96,6 +96,11 @@ impl Tree {
         Self { prefix: rows.start..rows.start, members: vec![rows] }
     }
 
+    /// All its rows.
+    pub(crate) fn rows(&self) -> Range<usize> {
+        self.start()..self.start() + self.len()
+    }
+
     fn start(&self) -> usize {
         self.prefix.start
     }

@@ -12,6 +12,7 @@
 //! needed. Or nothing is kept, and the forward pass is run again first.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -123,7 +124,7 @@ impl Layer<'_> {
     pub(crate) fn forward(
         &self,
         x: &[f32],
-        rotations: &[Rotation],
+        lay: &Lay,
         attend: impl FnOnce(&[f32]) -> (Vec<f32>, Vec<f32>),
     ) -> (Vec<f32>, Saved) {
         let LayerShape { hidden, heads, head_norms, sandwich_norms, .. } = *self.shape;
@@ -140,7 +141,7 @@ impl Layer<'_> {
             self.norm(Slot::KeyNorm, None).heads(&mut qkv, row, queries, heads.key_value);
         }
         if let Some(rotation) = self.shape.rotation {
-            rotate(&mut qkv, row, heads.query + heads.key_value, &rotations[rotation], Turn::Forward);
+            rotate(&mut qkv, row, heads.query + heads.key_value, &lay.rotations[rotation], Turn::Forward);
         }
         let (mixed, log_sums) = attend(&qkv);
 
@@ -154,10 +155,20 @@ impl Layer<'_> {
         add(&mut x2, x);
 
         self.mlp_input_norm().forward(&x2, &mut h);
-        let (gate_up, low_up) = self.group(Group::Up, &h);
-        let mut active = buffer(n * self.shape.inner);
-        self.between().forward(&gate_up, &mut active);
-        let (mut y, low_down) = self.group(Group::Down, &active);
+        let (gate_up, low_up, mut y, low_down) = match self.weights.experts {
+            Some(experts) => {
+                let sequences: Vec<Range<usize>> = lay.trees.iter().map(Tree::rows).collect();
+                let y = experts.forward(&h, &sequences, self.between());
+                (Vec::new(), Low::default(), y, Low::default())
+            }
+            None => {
+                let (gate_up, low_up) = self.group(Group::Up, &h);
+                let mut active = buffer(n * self.shape.inner);
+                self.between().forward(&gate_up, &mut active);
+                let (y, low_down) = self.group(Group::Down, &active);
+                (gate_up, low_up, y, low_down)
+            }
+        };
         let mut fed = Vec::new();
         if sandwich_norms {
             fed = y;
@@ -172,7 +183,7 @@ impl Layer<'_> {
     /// [`Layer::forward`] with the attention of training.
     pub(crate) fn forward_pack(&self, x: &[f32], lay: &Lay) -> (Vec<f32>, Saved) {
         let heads = self.shape.heads;
-        self.forward(x, &lay.rotations, |qkv| {
+        self.forward(x, lay, |qkv| {
             let n = qkv.len() / heads.row();
             let (mut mixed, mut log_sums) = (buffer(n * heads.out()), buffer(n * heads.query));
             attention::forward(qkv, &lay.trees, heads, &mut mixed, &mut log_sums);

@@ -9,6 +9,7 @@ pub(crate) mod activation;
 pub(crate) mod attend_all;
 pub(crate) mod attention;
 pub(crate) mod cross_entropy;
+pub(crate) mod experts;
 pub(crate) mod few_rows;
 pub(crate) mod lanes;
 pub(crate) mod layer;

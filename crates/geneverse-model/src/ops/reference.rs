@@ -205,11 +205,17 @@ impl Reference<'_> {
         let Some((cos, sin)) = self.shape.rotation.map(|r| &tables.rotations[r]) else {
             return Ok(x.clone());
         };
-        let half = x.dim(2)? / 2;
+        let (half, dim) = (cos.dim(2)?, x.dim(2)?);
         let (a, b) = (x.narrow(2, 0, half)?, x.narrow(2, half, half)?);
         let first = (a.broadcast_mul(cos)? - b.broadcast_mul(sin)?)?;
         let second = (b.broadcast_mul(cos)? + a.broadcast_mul(sin)?)?;
-        Tensor::cat(&[first, second], 2)
+        // What does not turn.
+        let rest = x.narrow(2, 2 * half, dim - 2 * half)?;
+        if 2 * half == dim {
+            Tensor::cat(&[first, second], 2)
+        } else {
+            Tensor::cat(&[first, second, rest], 2)
+        }
     }
 
     fn activation(&self, x: &Tensor) -> Result<Tensor> {
@@ -293,6 +299,7 @@ mod tests {
             mlp_bias: false,
             head_norms: false,
             sandwich_norms: false,
+            experts: false,
             rotation: Some(0),
         }
     }
@@ -351,7 +358,7 @@ mod tests {
     fn check(shape: &LayerShape, trained: &Trained, trees: &[Tree], positions: &[u32], what: &str) {
         let rng = &mut Rng::at(7, &[]);
         let n = positions.len();
-        let rope = Rope { theta: 10_000.0, scaling: RopeScaling::None };
+        let rope = Rope { theta: 10_000.0, width: None, scaling: RopeScaling::None };
         let lay =
             Lay { trees: trees.to_vec(), rotations: vec![Rotation::new(positions, shape.heads.dim, &rope)] };
         let held: Vec<Option<Vec<f32>>> =

@@ -16,19 +16,23 @@ pub(crate) struct Rotation {
     pub(crate) cos: Vec<f32>,
     /// (n, head_dim / 2)
     pub(crate) sin: Vec<f32>,
+    /// Pairs of numbers that turn; head_dim / 2, or fewer.
     pub(crate) half: usize,
+    pub(crate) head_dim: usize,
 }
 
 impl Rotation {
     /// The rotation of tokens at the given positions.
     pub(crate) fn new(positions: &[u32], head_dim: usize, rope: &Rope) -> Self {
-        let frequencies = frequencies(head_dim, rope);
+        let width = rope.width.unwrap_or(head_dim);
+        let frequencies = frequencies(width, rope);
         // As transformers does it: the frequency in f32, the angle in f32.
         let angles = || positions.iter().flat_map(|p| frequencies.iter().map(move |f| *p as f32 * f));
         Self {
             cos: angles().map(f32::cos).collect(),
             sin: angles().map(f32::sin).collect(),
-            half: head_dim / 2,
+            half: width / 2,
+            head_dim,
         }
     }
 }
@@ -46,6 +50,7 @@ impl Rotation {
             cos: angles().map(f32::cos).collect(),
             sin: angles().map(f32::sin).collect(),
             half: head_dim / 2,
+            head_dim,
         }
     }
 }
@@ -86,13 +91,14 @@ pub(crate) enum Turn {
 
 /// Turns the first `heads` heads of each row in place; rows are `stride` apart.
 pub(crate) fn rotate(x: &mut [f32], stride: usize, heads: usize, rotation: &Rotation, turn: Turn) {
-    let half = rotation.half;
+    let (half, dim) = (rotation.half, rotation.head_dim);
     let sign = if turn == Turn::Forward { 1.0 } else { -1.0 };
     x.par_chunks_mut(stride).enumerate().with_min_len(32).for_each(|(token, row)| {
         let cos = &rotation.cos[token * half..(token + 1) * half];
         let sin = &rotation.sin[token * half..(token + 1) * half];
-        for head in row[..heads * 2 * half].chunks_exact_mut(2 * half) {
-            let (first, second) = head.split_at_mut(half);
+        for head in row[..heads * dim].chunks_exact_mut(dim) {
+            // A part of a head may stay as it is.
+            let (first, second) = head[..2 * half].split_at_mut(half);
             for i in 0..half {
                 let (a, b, s) = (first[i], second[i], sign * sin[i]);
                 first[i] = a * cos[i] - b * s;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::attention::Heads;
+use super::experts::Experts;
 use super::matmul::{Matrix, Slice, strided};
 use crate::config::{Activation, ModelConfig, Norm, Positions};
 
@@ -144,6 +145,8 @@ pub(crate) struct LayerShape {
     pub(crate) eps: f32,
     pub(crate) activation: Activation,
     pub(crate) gated: bool,
+    /// Whether experts stand in the place of the feed-forward, which then has no slots.
+    pub(crate) experts: bool,
     pub(crate) qkv_bias: bool,
     pub(crate) output_bias: bool,
     pub(crate) mlp_bias: bool,
@@ -179,6 +182,7 @@ impl LayerShape {
             eps: config.norm_eps as f32,
             activation: config.activation,
             gated: config.gated,
+            experts: config.vision.as_ref().and_then(|v| v.experts.as_ref()).is_some_and(|e| e.of(layer) > 0),
             qkv_bias: config.bias.qkv,
             output_bias: config.bias.output,
             mlp_bias: config.bias.mlp,
@@ -195,6 +199,11 @@ impl LayerShape {
         let layer_norm = self.norm == Norm::Layer;
         let vector = |has: bool, width: usize| has.then_some((1, width));
         match slot {
+            Slot::Gate | Slot::GateBias | Slot::Up | Slot::UpBias | Slot::Down | Slot::DownBias
+                if self.experts =>
+            {
+                None
+            }
             Slot::InputNorm | Slot::MlpInputNorm => Some((1, hidden)),
             Slot::InputNormBias | Slot::MlpInputNormBias => vector(layer_norm, hidden),
             Slot::Query => Some((query, hidden)),
@@ -301,6 +310,8 @@ impl<'a> Map<'a> {
 /// The borrowed weights of a layer, by slot.
 pub(crate) struct Weights<'a> {
     slots: [Option<Map<'a>>; Slot::ALL.len()],
+    /// What stands in the place of the feed-forward.
+    pub(crate) experts: Option<&'a Experts>,
 }
 
 impl<'a> Weights<'a> {
@@ -308,7 +319,7 @@ impl<'a> Weights<'a> {
     pub(crate) fn new(shape: &LayerShape, find: impl Fn(Slot) -> Option<Map<'a>>) -> Self {
         let mut slots = [None; Slot::ALL.len()];
         shape.slots().for_each(|(slot, ..)| slots[slot as usize] = find(slot));
-        Self { slots }
+        Self { slots, experts: None }
     }
 
     /// The weights in a fully trained layer's flat vector.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Kind, Recipe, refuse};
 use crate::config::ModelConfig;
-use crate::config::vision::Layout;
+use crate::config::vision::{Layout, VisionConfig};
 use crate::error::Result;
 
 /// `[vision]`
@@ -65,7 +65,7 @@ impl Recipe {
     /// The recipe with what a model's way of seeing leaves to defaults said, and refused where the two do not fit.
     pub fn for_model(mut self, config: &ModelConfig) -> Result<Self> {
         let family = config.family.name();
-        match (&config.vision, &self.vision) {
+        match (config.vision.as_deref(), &self.vision) {
             (None, None) => {}
             (None, Some(_)) => {
                 let found = format!("there, and the base model is a {family} that reads text only");
@@ -74,6 +74,10 @@ impl Recipe {
             (Some(_), _) if self.method.kind == Kind::Expand => {
                 let expected = "\"lora\" or \"full\" for a model that sees pictures";
                 return Err(refuse("method.kind", json!(self.method.kind), expected));
+            }
+            (Some(VisionConfig { experts: Some(_), .. }), _) => {
+                let found = format!("a {family} with experts, which is run and not trained");
+                return Err(refuse("model.base", found, "a LLaVA without experts"));
             }
             // What makes tokens is a part of the tower.
             (Some(seeing), None) if seeing.any_size.is_some() => {

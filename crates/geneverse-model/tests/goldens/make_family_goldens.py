@@ -26,7 +26,7 @@ import torch
 from golden import LLAMA_MAPS, adamw, file_name, gradients, load, logits_of, losses_of, make_adapter, write
 from peft import LoraConfig
 from transformers import (AutoModelForCausalLM, BioGptConfig, Gemma2Config, Gemma3TextConfig, GemmaConfig, GPT2Config,
-                          LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config)
+                          LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config, StableLmConfig)
 
 STOP = [2, 5]
 SPECIAL = dict(bos_token_id=1, eos_token_id=2, pad_token_id=3)
@@ -105,6 +105,14 @@ FAMILIES = {
                            rope_theta=1e6, tie_word_embeddings=False, **SPECIAL),
         lr=5e-3,
         matters=[dict(rope_parameters=DEFAULT_ROPE)]),
+    "stablelm": dict(
+        seed=17,
+        config=StableLmConfig(hidden_size=32, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
+                              intermediate_size=37, vocab_size=97, max_position_embeddings=128, layer_norm_eps=1e-5,
+                              use_qkv_bias=True, use_cache=True,
+                              rope_parameters=dict(DEFAULT_ROPE, partial_rotary_factor=0.5), **SPECIAL),
+        lr=5e-3,
+        matters=[dict(rope_parameters=dict(DEFAULT_ROPE, partial_rotary_factor=0.25))]),
     "gpt2": dict(
         seed=11,
         config=GPT2Config(n_embd=24, n_layer=3, n_head=4, n_inner=53, vocab_size=93, n_positions=70,

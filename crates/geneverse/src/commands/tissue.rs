@@ -67,7 +67,7 @@ impl TissueArgs {
             );
         }
         for FileReading { file, what, reading } in &readings {
-            for (reason, count) in &reading.skipped.reasons {
+            for (reason, count) in reading.skipped.reasons.iter().chain(&reading.dropped_values.reasons) {
                 ui.note(&format!("note: {}: {what}: {count} left out: {reason}", file.display()));
             }
         }

@@ -21,6 +21,7 @@ mod server;
 mod synthesize;
 mod training;
 mod vision;
+mod vision_models;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

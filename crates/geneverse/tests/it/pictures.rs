@@ -139,6 +139,15 @@ fn markers_of_a_laboratory_are_found_asked_about_and_graded() {
     assert_eq!(error, "--cells is 5, expected 1000 to 2000000");
     let error = fail(path, &["analyze", "markers", "--tissue", "lab", "--max-p", "2", "--out", "x.csv"]);
     assert_eq!(error, "--max-p is 2, expected more than 0 and at most 1");
+    let table = ["dataset", "markers", "--tissue", "lab", "--truth", "lab/truth.tsv", "--out", "x"];
+    for option in [&["--max-p", "0.05"][..], &["--tie-correct"]] {
+        let error = fail(path, &[&table[..], option].concat());
+        let expected = format!(
+            "{} is of the search for markers, and says nothing of a table; leave it out, or say --find",
+            option[0]
+        );
+        assert_eq!(error, expected);
+    }
 }
 
 /// The panel's table of the paper's tissue on its real cells. Types of the two files differ: a table of names joins them.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Canvas, Layout, Settings};
 use crate::progress::Progress;
-use crate::stage::{FileError, Found, atomic_write, finish, hash_file, look, read_json, write_json};
+use crate::stage::{FileError, Found, finish, hash_file, look, read_json, write_json, write_lines};
 use crate::tissue::{FileReading, Inputs, Tissue, read};
 
 #[cfg(test)]
@@ -163,13 +163,7 @@ pub fn render_series(
         progress.set(done as u64);
     }
     progress.finish();
-    atomic_write(&out.join("pictures.jsonl"), |file| {
-        for drawn in &drawn {
-            serde_json::to_writer(&mut *file, drawn)?;
-            std::io::Write::write_all(file, b"\n")?;
-        }
-        Ok(())
-    })?;
+    write_lines(&out.join("pictures.jsonl"), &drawn)?;
     report.seconds_drawing = begun.elapsed().as_secs_f64();
     let facts = serde_json::to_value(&report).unwrap_or_default();
     fs::remove_file(&marker).map_err(|e| FileError::io(&marker, "remove", e))?;

@@ -29,8 +29,16 @@ const SIZES_DIFFER: f64 = 0.3;
 /// No cell has more of one gene.
 const MOST: usize = 10_000;
 
-/// Counts of all genes in all cells.
-pub(super) fn count(genes: &[Gene], layout: &Layout, settings: &Simulation) -> Expression {
+/// Genes between two looks at whether to go on.
+const AT_ONCE: usize = 16;
+
+/// Counts of all genes in all cells. `go_on` is told how many genes are done; `None` where it says no.
+pub(super) fn count(
+    genes: &[Gene],
+    layout: &Layout,
+    settings: &Simulation,
+    go_on: &mut dyn FnMut(usize) -> bool,
+) -> Option<Expression> {
     let Simulation { seed, .. } = *settings;
     let size = |cell: usize| (SIZES_DIFFER * Draw::at(seed, &[5, cell as u64]).normal()).exp();
     let sizes: Vec<f64> = (0..layout.types.len()).into_par_iter().map(size).collect();
@@ -38,20 +46,22 @@ pub(super) fn count(genes: &[Gene], layout: &Layout, settings: &Simulation) -> E
     for kind in &layout.types {
         shares[*kind as usize] += 1.0 / layout.types.len() as f64;
     }
-    let columns: Vec<(Vec<u32>, Vec<f32>)> = genes
-        .par_iter()
-        .enumerate()
-        .map(|(place, gene)| column(place, gene, layout, &sizes, &shares, settings))
-        .collect();
     let mut expression =
         Expression { genes: genes.iter().map(|gene| gene.symbol.clone()).collect(), ..Expression::default() };
     expression.starts.push(0);
-    for (cells, values) in columns {
-        expression.cells.extend(cells);
-        expression.values.extend(values);
-        expression.starts.push(expression.cells.len());
+    for (nth, some) in genes.chunks(AT_ONCE).enumerate() {
+        if !go_on(nth * AT_ONCE) {
+            return None;
+        }
+        let one = |(at, gene)| column(nth * AT_ONCE + at, gene, layout, &sizes, &shares, settings);
+        let columns: Vec<(Vec<u32>, Vec<f32>)> = some.par_iter().enumerate().map(one).collect();
+        for (cells, values) in columns {
+            expression.cells.extend(cells);
+            expression.values.extend(values);
+            expression.starts.push(expression.cells.len());
+        }
     }
-    expression
+    Some(expression)
 }
 
 /// A gene's counts.

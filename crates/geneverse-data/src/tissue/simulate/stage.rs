@@ -8,6 +8,7 @@
 //! | `README.md` | what it is |
 //! | `manifest.json` | settings and counts |
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -17,7 +18,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Laboratory, Simulation, SimulationError, simulate};
+use super::{Laboratory, Simulation, SimulationError, simulate_while};
 use crate::dataset::select::prepare_folder;
 use crate::progress::Progress;
 use crate::stage::{FileError, Found, atomic_write, finish, look};
@@ -66,18 +67,31 @@ pub enum LabError {
     File(#[from] FileError),
 }
 
-/// Simulates a tissue into a folder; does nothing where that was finished before with the same settings.
-pub fn lab_tissue(out: &Path, settings: &Simulation, progress: &dyn Progress) -> Result<LabReport, LabError> {
+/// Simulates a tissue into a folder; does nothing where that was finished before with the same settings. `None` where it was
+/// stopped: what is there is whole files, and the same call begins anew.
+///
+/// # Errors
+/// Settings that give no tissue, a folder with other things in it, and what the file system refuses.
+pub fn lab_tissue(
+    out: &Path,
+    settings: &Simulation,
+    stop: &dyn Fn() -> bool,
+    progress: &dyn Progress,
+) -> Result<Option<LabReport>, LabError> {
     let begun = Instant::now();
     let key = json!(settings);
     if let Found::Done(manifest) = look(out, STAGE, &key)? {
         let report: LabReport = serde_json::from_value(manifest.facts)
             .map_err(|e| FileError::whole(out, format!("its manifest cannot be read: {e}")))?;
-        return Ok(LabReport { out: out.to_owned(), already_done: true, ..report });
+        return Ok(Some(LabReport { out: out.to_owned(), already_done: true, ..report }));
     }
-    progress.start("simulating", None, "cells");
-    let lab = simulate(settings)?;
+    progress.start("simulating", Some(settings.genes as u64), "genes");
+    let lab = simulate_while(settings, &mut |genes| {
+        progress.set(genes as u64);
+        !stop()
+    });
     progress.finish();
+    let Some(lab) = lab? else { return Ok(None) };
     let tissue = &lab.tissue;
     let mut report = LabReport {
         cells: tissue.cells.len(),
@@ -90,16 +104,35 @@ pub fn lab_tissue(out: &Path, settings: &Simulation, progress: &dyn Progress) ->
         *report.cell_types.entry(tissue.cell_types[*kind as usize].clone()).or_default() += 1;
     }
     prepare_folder(out, &FILES)?;
-    progress.start("writing", None, "counts");
-    write(out, &lab, settings)?;
+    progress.start("writing", Some(report.cells as u64), "cells");
+    let stopped = Cell::new(false);
+    let written = write(out, &lab, settings, &|cell| {
+        progress.set(cell as u64);
+        stopped.set(stop());
+        !stopped.get()
+    });
     progress.finish();
+    if stopped.get() {
+        return Ok(None);
+    }
+    written?;
     report.seconds = begun.elapsed().as_secs_f64();
     let facts = serde_json::to_value(&report).map_err(|e| FileError::whole(out, e.to_string()))?;
     finish(out, STAGE, key, facts)?;
-    Ok(LabReport { out: out.to_owned(), ..report })
+    Ok(Some(LabReport { out: out.to_owned(), ..report }))
 }
 
-fn write(out: &Path, lab: &Laboratory, settings: &Simulation) -> Result<(), FileError> {
+/// Cells between two looks at whether to go on.
+const AT_ONCE: usize = 4096;
+
+/// Writes all files but the manifest. `go_on` is told how many cells of the matrix are written; where it says no, the matrix
+/// is left out, which is an error.
+fn write(
+    out: &Path,
+    lab: &Laboratory,
+    settings: &Simulation,
+    go_on: &dyn Fn(usize) -> bool,
+) -> Result<(), FileError> {
     let Laboratory { tissue, truth } = lab;
     let expression = &tissue.expression;
     let gzip = |name: &str, fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
@@ -145,6 +178,9 @@ fn write(out: &Path, lab: &Laboratory, settings: &Simulation) -> Result<(), File
         writeln!(file, "%%MatrixMarket matrix coordinate integer general")?;
         writeln!(file, "{} {cells} {}", expression.genes.len(), by_cell.len())?;
         for cell in 0..cells {
+            if cell % AT_ONCE == 0 && !go_on(cell) {
+                return Err(io::Error::other("stopped"));
+            }
             for (gene, value) in &by_cell[starts[cell]..starts[cell + 1]] {
                 writeln!(file, "{gene} {} {value}", cell + 1)?;
             }
@@ -177,6 +213,7 @@ fn write(out: &Path, lab: &Laboratory, settings: &Simulation) -> Result<(), File
 mod tests {
     use super::*;
     use crate::progress::Silent;
+    use crate::tissue::simulate::simulate;
     use std::io::Read;
 
     #[test]
@@ -184,7 +221,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("lab");
         let settings = Simulation { cells: 1_000, genes: 30, ..Simulation::default() };
-        let report = lab_tissue(&out, &settings, &Silent).unwrap();
+        let report = lab_tissue(&out, &settings, &|| false, &Silent).unwrap().unwrap();
         let lab = simulate(&settings).unwrap();
         assert_eq!(
             (report.cells, report.genes, report.entries),
@@ -212,12 +249,32 @@ mod tests {
         );
         assert_eq!(read("truth.tsv").lines().count(), 1 + lab.truth.len());
         let bytes = std::fs::read(out.join("cells.csv.gz")).unwrap();
-        assert!(lab_tissue(&out, &settings, &Silent).unwrap().already_done);
-        let error =
-            lab_tissue(&out, &Simulation { seed: 2, ..settings.clone() }, &Silent).unwrap_err().to_string();
+        assert!(lab_tissue(&out, &settings, &|| false, &Silent).unwrap().unwrap().already_done);
+        let error = lab_tissue(&out, &Simulation { seed: 2, ..settings.clone() }, &|| false, &Silent)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("seed: then 1, now 2"), "{error}");
         std::fs::remove_file(out.join("manifest.json")).unwrap();
-        lab_tissue(&out, &settings, &Silent).unwrap();
+        lab_tissue(&out, &settings, &|| false, &Silent).unwrap().unwrap();
         assert_eq!(std::fs::read(out.join("cells.csv.gz")).unwrap(), bytes);
+    }
+    #[test]
+    fn whenever_it_is_stopped_no_file_is_broken_and_the_same_call_makes_it_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("lab");
+        let settings = Simulation { cells: 1_000, genes: 30, ..Simulation::default() };
+        // Two looks while simulating, one while writing.
+        for looks in 0..4 {
+            let seen = Cell::new(0);
+            let stop = || seen.replace(seen.get() + 1) >= looks;
+            assert_eq!(lab_tissue(&out, &settings, &stop, &Silent).unwrap().is_some(), looks == 3, "{looks}");
+            assert_eq!(out.join("manifest.json").exists(), looks == 3);
+            assert_eq!(out.join("cell_feature_matrix/matrix.mtx.gz").exists(), looks == 3);
+        }
+        let names: Vec<String> = std::fs::read_dir(out.join("cell_feature_matrix"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(names.len(), 3, "{names:?}");
     }
 }

@@ -82,3 +82,9 @@ for name, sizes in {"pixel": [(1, 1), (5, 3)], "column": [(1, 7), (14, 20)], "li
     for width, height in sizes:
         picture = Image.open(f"{name}.rgb.png").resize((width, height), Image.Resampling.BICUBIC)
         picture.save(f"{name}.{width}x{height}.resized.png", optimize=True)
+
+# What libjpeg does with chroma in progressive files, after restart markers, and where there is too little of it to interpolate.
+keep("progressivehalf", "jpg", saved(Image.fromarray(scene(45, 35, 3)), "JPEG", quality=70, progressive=True, subsampling=2))
+keep("restarted", "jpg", saved(Image.fromarray(scene(41, 27, 3)), "JPEG", quality=80, subsampling=1, restart_marker_blocks=2))
+keep("narrow", "jpg", saved(Image.fromarray(scene(5, 21, 3)), "JPEG", quality=90, subsampling=2))
+keep("thin", "jpg", saved(Image.fromarray(scene(4, 9, 3)), "JPEG", quality=90, subsampling=2))

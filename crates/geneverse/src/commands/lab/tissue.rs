@@ -6,15 +6,17 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use geneverse_data::progress::Progress;
 use geneverse_data::tissue::simulate::{LabReport, Simulation, lab_tissue};
 
+use crate::stop;
 use crate::ui::Ui;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Twelve cell types in ducts, follicles, vessels, fat, muscle and stroma, and genes that mark them; counts are negative \
 binomial, some lost, all stained by the rest of the tissue. Writes cells.csv.gz, cell_feature_matrix/, truth.tsv and \
-README.md. The same settings give the same bytes.
+README.md. The same settings give the same bytes. Ctrl-C stops; the same command begins anew.
 
 Examples:
   geneverse lab tissue --out lab
@@ -54,9 +56,17 @@ pub(super) fn run(args: &TissueArgs, ui: &Ui) -> Result<ExitCode> {
         dropout: *dropout,
         seed: *seed,
     };
-    let report = lab_tissue(out, &settings, ui)?;
-    ui.result(&report, || text(&report))?;
-    Ok(ExitCode::SUCCESS)
+    stop::listen();
+    match lab_tissue(out, &settings, &stop::asked, ui)? {
+        Some(report) => {
+            ui.result(&report, || text(&report))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        None => {
+            ui.note("stopped; the same command begins anew");
+            Ok(stop::exit())
+        }
+    }
 }
 
 fn text(report: &LabReport) -> String {
