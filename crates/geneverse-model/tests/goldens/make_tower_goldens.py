@@ -20,6 +20,7 @@ import copy, os, shutil
 import torch
 from golden import file_name, write
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file
 import make_llava_goldens as llava
 
 LR = dict(lr=1e-3, projector_lr=4e-4, tower_lr=7e-4)
@@ -57,7 +58,9 @@ def losses(model, sequences, pixels, rates):
 
 def make(name, spec):
     base = llava.load(name)
-    _, pixels = llava.processed(spec)
+    # As they were made for the other goldens, whatever Pillow is here: its versions resize differently.
+    stored = load_file(f"{name}.safetensors")
+    pixels = [stored[f"pixels.{p}"] for p in range(len(llava.PICTURES))]
     with torch.no_grad(): rows = len(llava.features_of(base, pixels[0]))
     sequences = llava.make_sequences(spec, rows)
     out = {}
