@@ -81,13 +81,13 @@ impl Fitted {
             for number in 0..merge * merge {
                 let top = (token / across * merge + number / merge) * patch;
                 let left = (token % across * merge + number % merge) * patch;
-                for channel in 0..CHANNELS {
+                for (channel, values) in values.iter().enumerate() {
                     for _ in 0..frames {
                         for y in top..top + patch {
                             let row = &picture.bytes
                                 [(y * width + left) * CHANNELS..(y * width + left + patch) * CHANNELS];
                             let of_channel = row.iter().skip(channel).step_by(CHANNELS);
-                            numbers.extend(of_channel.map(|byte| values[channel][usize::from(*byte)]));
+                            numbers.extend(of_channel.map(|byte| values[usize::from(*byte)]));
                         }
                     }
                 }
