@@ -28,7 +28,7 @@ fn a_llava_is_trained_as_a_whole_and_an_adapter_merged_into_it_answers_the_same(
     let path = folder.path();
     seeing_nano(path);
     examples(path);
-    fs::write(path.join("see.toml"), RECIPE).unwrap();
+    fs::write(path.join("see.toml"), RECIPE.replace("epochs = 60", "epochs = 24")).unwrap();
     // Features outlive the run and are found by the next one.
     let kept = "vision.features=features";
     succeed(path, &["train", "see.toml", "--out", "run", "--set", kept]);
@@ -55,7 +55,7 @@ fn a_llava_is_trained_as_a_whole_and_an_adapter_merged_into_it_answers_the_same(
 
     // All of the language model and the projector; the tower as it was.
     let whole = ["method.kind=full", "optim.learning_rate=5e-4", "vision.projector_learning_rate=5e-4"];
-    let mut args = vec!["train", "see.toml", "--out", "whole", "--set", kept, "--set", "optim.epochs=30"];
+    let mut args = vec!["train", "see.toml", "--out", "whole", "--set", kept, "--set", "optim.epochs=16"];
     args.extend(whole.iter().flat_map(|set| ["--set", set]));
     let recipe = fs::read_to_string(path.join("see.toml")).unwrap();
     let lora = ["rank = 8\n", "alpha = 16\n", "dropout = 0.0\n", "targets = [\"all-linear\"]\n"];
@@ -117,6 +117,7 @@ fn a_qwen_vl_learns_to_tell_pictures_of_any_size_apart() {
     examples(path);
     let recipe = RECIPE
         .replace("base = \"llava\"", "base = \"qwen\"")
+        .replace("epochs = 60", "epochs = 24")
         .replace("prompt = \"llava\"", "prompt = \"qwen\"");
     let trained_projector = recipe.clone();
     let recipe = recipe.replace("[vision]\nprojector_learning_rate = 5e-3\n", "");

@@ -21,8 +21,8 @@ impl Code {
         let symbols = bytes.get(16..16 + count).filter(|_| count <= 256).ok_or_else(broken)?.to_vec();
         let (mut lengths, mut short) = ([(0, 0); 17], vec![(0, 0); 256]);
         let (mut code, mut place) = (0i32, 0i32);
-        for length in 1..=16 {
-            let of_length = i32::from(counts[length - 1]);
+        for (before, of_length) in counts.iter().enumerate() {
+            let (length, of_length) = (before + 1, i32::from(*of_length));
             if code + of_length > 1 << length {
                 return Err(broken());
             }
@@ -310,10 +310,9 @@ impl Bits<'_> {
             }
         }
         let mut found = 0;
-        for length in 1..=16 {
+        for (after, place) in &code.lengths[1..] {
             found = found << 1 | self.take(1)? as i32;
-            let (after, place) = code.lengths[length];
-            if found < after {
+            if found < *after {
                 let symbol = code.symbols.get((found + place) as usize).copied();
                 return symbol.ok_or_else(|| "a code that its table does not have".to_owned());
             }

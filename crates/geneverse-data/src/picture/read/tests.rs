@@ -57,7 +57,7 @@ fn damaged_jpegs_do_no_harm() {
     let mut pictures = 0;
     for kind in named(".in.jpg") {
         let whole = std::fs::read(golden(&format!("{kind}.in.jpg"))).unwrap();
-        for _ in 0..200 {
+        for _ in 0..60 {
             let mut bytes = whole.clone();
             for _ in 0..1 + next(4) {
                 let at = next(bytes.len() - 3) + 3;
@@ -70,7 +70,7 @@ fn damaged_jpegs_do_no_harm() {
             }
         }
     }
-    assert!(pictures > 100, "{pictures}");
+    assert!(pictures > 30, "{pictures}");
 }
 
 #[test]
