@@ -69,8 +69,11 @@ pub(crate) fn trained<'a>(
     tensors
 }
 
+/// A tensor by its name, with its dimensions and numbers.
+type Named<'a> = (String, Vec<usize>, &'a [f32]);
+
 /// What is trained of a decoder's tower, and how.
-pub(super) fn of(decoder: &Decoder) -> (OfTower, Vec<(String, Vec<usize>, &[f32])>) {
+pub(super) fn of(decoder: &Decoder) -> (OfTower, Vec<Named<'_>>) {
     let Some(sight) = &decoder.sight else { return (OfTower::Nothing, Vec::new()) };
     let tensors = trained(&sight.tower, decoder.parameters());
     let low = tensors.iter().any(|(name, ..)| name.contains(".lora_"));
