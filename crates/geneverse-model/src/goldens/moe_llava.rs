@@ -98,7 +98,7 @@ fn logits_and_greedy_tokens_equal_an_implementation_from_the_paper() {
     let all: usize = tensors.values().map(|(_, numbers)| numbers.len()).sum();
     assert_eq!(model.weights_len(), all);
     // The projector's two biases are few, and not counted.
-    assert_eq!(model.frozen_bytes(), 4 * (all + album.features().len() - 2 * 32));
+    assert_eq!(model.frozen_bytes(), 4 * (all + album.numbers().len() - 2 * 32));
 }
 
 #[test]
