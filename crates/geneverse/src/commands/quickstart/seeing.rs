@@ -198,7 +198,9 @@ fn set(out: &Path, inputs: Vec<InputFile>, test_size: usize, validation_size: us
 /// Pictures and questions of a simulated tissue; `false` where it was stopped.
 fn marker_pictures(lab: &Path, dataset: &Path, ui: &Ui) -> Result<bool> {
     let simulation = Simulation { cells: 1500, genes: 1200, invented: true, ..Simulation::default() };
-    lab_tissue(lab, &simulation, ui)?;
+    if lab_tissue(lab, &simulation, &stop::asked, ui)?.is_none() {
+        return Ok(false);
+    }
     let read = TissueArgs::of_folder(lab).read(false, None, ui)?;
     let table = lab.join("truth.tsv");
     let mut inputs = read.inputs;
