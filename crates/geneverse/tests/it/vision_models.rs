@@ -148,7 +148,7 @@ fn a_qwen_vl_learns_to_tell_pictures_of_any_size_apart() {
     let rows = fs::read_to_string(path.join("data/train.json")).unwrap();
     fs::write(path.join("data/train.json"), rows.replace("What is", "<image> <image> What is")).unwrap();
     let error = fail(path, &["train", "see.toml", "--out", "counted"]);
-    assert!(error.contains("has 1 pictures and 2 places for them"), "{error}");
+    assert!(error.contains("the question has 2 × `<image>` and the row names 1 pictures"), "{error}");
     fs::write(path.join("data/train.json"), rows).unwrap();
     fs::write(path.join("data/pictures/tall.png"), "no picture").unwrap();
     let error = fail(path, &["train", "see.toml", "--out", "broken"]);
