@@ -95,7 +95,7 @@ fn whole(component: &Component, frame: &Frame) -> Result<Vec<u8>> {
 /// The row of samples that a row of pixels lies in, and the other one that is nearest.
 fn neighbours(y: usize, rows: usize) -> (usize, usize) {
     let near = y / 2;
-    (near, if y % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(rows - 1) })
+    (near, if y.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(rows - 1) })
 }
 
 /// A line twice as long: three parts of the nearest and one of the other, rounded up and down in turn, to `places` fewer.
