@@ -103,7 +103,7 @@ impl Scan {
             _ => (frame.width.div_ceil(8 * frame.most.0), frame.height.div_ceil(8 * frame.most.1)),
         };
         for unit in 0..units.0 * units.1 {
-            if restart > 0 && unit > 0 && unit % restart == 0 {
+            if restart > 0 && unit > 0 && unit.is_multiple_of(restart) {
                 bits.restart()?;
                 state = State { before: [0; 4], zeros: 0 };
             }
