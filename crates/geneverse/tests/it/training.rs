@@ -174,8 +174,12 @@ fn every_recipe_is_one_that_can_be_launched() {
         let stem = name.strip_suffix(".toml").unwrap();
         let train = format!("# geneverse train recipes/{name} --out runs/{stem}");
         let pretrain = format!("# geneverse pretrain recipes/{name} --out runs/{stem}");
-        let quickstart = stem == "quickstart" && first == "# geneverse quickstart";
-        assert!(first == train || first == pretrain || quickstart, "{name} begins with {first:?}");
+        let quickstart = match stem.strip_prefix("quickstart-") {
+            Some(task) => format!("# geneverse quickstart --task {task}"),
+            None => "# geneverse quickstart".to_owned(),
+        };
+        let by_quickstart = stem.starts_with("quickstart") && first == quickstart;
+        assert!(first == train || first == pretrain || by_quickstart, "{name} begins with {first:?}");
         // What a recipe names is not here; what it says is read before that is looked for.
         let command = if first == pretrain { "pretrain" } else { "train" };
         let error = fail(folder.path(), &[command, path.to_str().unwrap(), "--out", "run"]);
