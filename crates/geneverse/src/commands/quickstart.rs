@@ -43,9 +43,9 @@ mod seeing;
 enum TaskArg {
     /// To describe genes, on the bundled records
     Gene,
-    /// To say whether a gene marks a cell type, on pictures of a simulated tissue; how well it learns is not measured yet
+    /// To say whether a gene marks a cell type, on pictures of a simulated tissue; with these settings it learns the form only
     Marker,
-    /// To name a protein, on pictures of ideal folds; how well it learns is not measured yet
+    /// To name a protein, on pictures of ideal folds
     Protein,
 }
 
