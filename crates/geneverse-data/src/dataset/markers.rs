@@ -62,8 +62,8 @@ pub struct MarkersDataset {
     pub min_cells: usize,
     /// Answers are phrased in several ways rather than in one.
     pub phrasings: bool,
-    /// One panel with the type's cells ringed, rather than two panels.
-    pub outline: bool,
+    /// How the gene and the cell type are shown.
+    pub layout: Layout,
     /// Light cells on black.
     pub dark: bool,
 }
@@ -174,7 +174,7 @@ pub fn markers(
     if let Some(report) = finished(options)? {
         return Ok(Some(report));
     }
-    let MarkersDataset { set, outline, dark, .. } = options;
+    let MarkersDataset { set, layout, dark, .. } = options;
     let PictureSet { out, size, .. } = set;
     let names = Names::new(known);
     let plan = pairs::plan(options, known, &|gene, cell_type, is_marker| {
@@ -203,8 +203,7 @@ pub fn markers(
         ));
     }
 
-    let layout = if *outline { Layout::Outline } else { Layout::Panels };
-    let canvas = Canvas::new(known.tissue, &Settings { size: *size, layout, dark: *dark });
+    let canvas = Canvas::new(known.tissue, &Settings { size: *size, layout: *layout, dark: *dark });
     let draw = |index: usize, path: &Path| {
         let (gene, cell_type) = drawn[index];
         canvas.draw(known.tissue, gene, cell_type).write_png(path)
@@ -232,11 +231,11 @@ pub fn markers(
 
 /// What the dataset depends on.
 fn key(options: &MarkersDataset) -> Value {
-    let MarkersDataset { set, truth, negatives_each, negatives, min_cells, phrasings, outline, dark } =
+    let MarkersDataset { set, truth, negatives_each, negatives, min_cells, phrasings, layout, dark } =
         options;
     set.key(json!({
         "truth": truth, "negatives_each": negatives_each, "negatives": negatives, "min_cells": min_cells,
-        "phrasings": phrasings, "outline": outline, "dark": dark,
+        "phrasings": phrasings, "layout": layout, "dark": dark,
     }))
 }
 

@@ -19,6 +19,7 @@ pub mod series;
 mod tests;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use self::colours::{Ground, scale};
 use self::discs::{Disc, paint};
@@ -26,7 +27,8 @@ use crate::picture::{Channels, Picture};
 use crate::tissue::Tissue;
 
 /// How the gene and the cell type are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// Two panels: the gene's expression, and the cells of the type among all.
     #[default]
@@ -34,6 +36,9 @@ pub enum Layout {
     /// One panel: the gene's expression, and a ring around each cell of the type. Rings need cells of a few pixels: at 336
     /// pixels up to some 5,000 cells, beyond that they run into each other.
     Outline,
+    /// One panel: the cells of the type in warm colours and the others in cold ones, the stronger the more of the gene they
+    /// have. It needs neither rings nor a look from one panel to the other, so that it is read from small pictures too.
+    Hues,
 }
 
 /// What a picture looks like.
@@ -97,7 +102,7 @@ impl Canvas {
         let side = size as f32;
         let margin = (MARGIN * side).max(1.0);
         let (panel, second) = match layout {
-            Layout::Outline => ([side, side], None),
+            Layout::Outline | Layout::Hues => ([side, side], None),
             Layout::Panels => {
                 let half = (side / 2.0).floor();
                 let beside = extent.scale_into([half, side], margin);
@@ -120,7 +125,8 @@ impl Canvas {
             .collect();
 
         let mut bare = Picture::filled(size, size, Channels::Rgb, ground.opaque());
-        let discs: Vec<Disc> = places.iter().map(|at| Disc::at(*at, radius, ground.bare)).collect();
+        let nothing = if layout == Layout::Hues { ground.hue(false, None) } else { ground.bare };
+        let discs: Vec<Disc> = places.iter().map(|at| Disc::at(*at, radius, nothing)).collect();
         paint(&mut bare, &discs);
         if let Some(second) = second {
             repeat(&mut bare, second);
@@ -137,14 +143,25 @@ impl Canvas {
         let mut discs: Vec<Disc> = Vec::with_capacity(positives.len());
         match (self.settings.layout, self.second) {
             (Layout::Panels, Some(shift)) => {
-                discs.extend(positives.iter().map(|(cell, colour)| self.disc(*cell, *colour)));
+                discs.extend(
+                    positives.iter().map(|(cell, level)| self.disc(*cell, self.ground.expression(*level))),
+                );
                 let cells = (0..self.places.len()).filter(|cell| of_type(*cell));
                 discs.extend(cells.map(|cell| self.disc(cell, self.ground.chosen).moved(shift)));
             }
+            (Layout::Hues, _) => {
+                let chosen: Vec<bool> = (0..self.places.len()).map(of_type).collect();
+                let hue = |cell: usize, level| self.ground.hue(chosen.get(cell) == Some(&true), level);
+                let bare = (0..self.places.len()).filter(|cell| chosen[*cell]);
+                discs.extend(bare.map(|cell| self.disc(cell, hue(cell, None))));
+                discs.extend(positives.iter().map(|&(cell, level)| self.disc(cell, hue(cell, Some(level)))));
+            }
             _ => {
                 let mut levels = vec![self.ground.bare; self.places.len()];
-                positives.iter().for_each(|(cell, colour)| levels[*cell] = *colour);
-                discs.extend(positives.iter().map(|(cell, colour)| self.disc(*cell, *colour)));
+                for &(cell, level) in &positives {
+                    levels[cell] = self.ground.expression(level);
+                    discs.push(self.disc(cell, levels[cell]));
+                }
                 // Rings lie above all cells, and in each the cell itself once more, so that a ring is never hidden.
                 for (cell, colour) in levels.iter().enumerate().filter(|(cell, _)| of_type(*cell)) {
                     let ring = self.disc(cell, self.ground.chosen);
@@ -158,8 +175,8 @@ impl Canvas {
         picture
     }
 
-    /// Cells that have the gene, with their colours, those with most of it last.
-    fn positives(&self, tissue: &Tissue, gene: usize) -> Vec<(usize, [u8; 3])> {
+    /// Cells that have the gene, with its level on the scale, those with most of it last.
+    fn positives(&self, tissue: &Tissue, gene: usize) -> Vec<(usize, f32)> {
         let known = self.places.len();
         let mut cells: Vec<(f32, u32)> = tissue
             .expression
@@ -171,10 +188,7 @@ impl Canvas {
         let top = (cells.len() as f64 * TOP).ceil() as usize;
         let Some(&(cap, _)) = cells.get(top.saturating_sub(1)) else { return Vec::new() };
         let top = f64::from(cap).ln_1p();
-        cells
-            .into_iter()
-            .map(|(value, cell)| (cell as usize, self.ground.expression(scale(value, top))))
-            .collect()
+        cells.into_iter().map(|(value, cell)| (cell as usize, scale(value, top))).collect()
     }
 
     fn disc(&self, cell: usize, colour: [u8; 3]) -> Disc {

@@ -13,6 +13,7 @@ use super::*;
 use crate::adapter::{LoraConfig, OfTower};
 use crate::arch::llava::{Sight, TowerShape, new_llava};
 use crate::config::ModelConfig;
+use crate::pictures::Colours;
 use crate::pictures::tests::{PICTURES, picture_path};
 use crate::pictures::{Album, Eyes, PictureFile};
 use crate::recipe::Recipe;
@@ -250,8 +251,8 @@ fn a_new_llava_sees_and_says_the_same_each_time() {
     let shape =
         TowerShape { image_size: 32, patch_size: 8, hidden: 24, layers: 2, heads: 3, intermediate: 40 };
     let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
-    new_llava(&base, &shape, 5, &one).unwrap();
-    new_llava(&base, &shape, 5, &two).unwrap();
+    new_llava(&base, &shape, &Colours::default(), 5, &one).unwrap();
+    new_llava(&base, &shape, &Colours::default(), 5, &two).unwrap();
     let bytes = |folder: &Path| std::fs::read(folder.join("model.safetensors")).unwrap();
     assert_eq!(bytes(&one), bytes(&two));
     let album = super::llava::album(&one);
@@ -268,6 +269,8 @@ fn a_new_llava_sees_and_says_the_same_each_time() {
     // The text model is as it was.
     let text = Decoder::read(&base).unwrap();
     assert_close(&model.logits(&[1, 40, 50]).unwrap(), &text.logits(&[1, 40, 50]).unwrap(), 2e-4, "text");
-    let again = new_llava(&one, &shape, 5, &folder.path().join("three")).unwrap_err().to_string();
+    let again = new_llava(&one, &shape, &Colours::default(), 5, &folder.path().join("three"))
+        .unwrap_err()
+        .to_string();
     assert!(again.contains("is a LLaVA already; expected a model that reads text only"), "{again}");
 }

@@ -113,6 +113,13 @@ impl Processor {
         Ok(Self { pad, resize, crop, scale, mean, deviation })
     }
 
+    /// What leaves bytes as they are, of the middle of a picture whose shorter side is made `side` pixels.
+    pub(super) fn bytes(side: usize) -> Self {
+        let (mean, deviation) = ([0.0; CHANNELS], [1.0; CHANNELS]);
+        let resize = Some(Resize::Shortest(side));
+        Self { pad: false, resize, crop: Some((side, side)), scale: 1.0, mean, deviation }
+    }
+
     /// A picture's numbers, channel by channel: (channels, side, side). One that does not come out as a square of `side`
     /// pixels is refused.
     pub fn prepare(&self, picture: Picture, side: usize) -> Result<Vec<f32>> {

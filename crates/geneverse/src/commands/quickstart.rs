@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use geneverse_data::dataset::genes::{GenesDataset, genes_scored};
 use geneverse_data::dataset::{Example, read_examples, write_examples};
@@ -36,6 +36,7 @@ use crate::commands::train::{Resume, finetune};
 use crate::stop;
 use crate::ui::Ui;
 
+mod questions;
 mod seeing;
 
 /// What is learnt.
@@ -43,7 +44,7 @@ mod seeing;
 enum TaskArg {
     /// To describe genes, on the bundled records
     Gene,
-    /// To say whether a gene marks a cell type, on pictures of a simulated tissue; with these settings it learns the form only
+    /// To say whether a gene marks a cell type, on pictures of a simulated tissue
     Marker,
     /// To name a protein, on pictures of ideal folds
     Protein,
@@ -57,7 +58,8 @@ Run it again and finished steps are skipped; interrupt it with Ctrl-C and it goe
 Examples:
   geneverse quickstart --out geneverse-quickstart
   geneverse quickstart --task marker --out marker-quickstart
-  geneverse quickstart --task protein --out protein-quickstart")]
+  geneverse quickstart --task protein --out protein-quickstart
+  geneverse quickstart --task marker --with my-markers --out my-quickstart")]
 pub(crate) struct QuickstartArgs {
     /// What is learnt
     #[arg(long, value_enum, value_name = "TASK", default_value_t = TaskArg::Gene)]
@@ -72,6 +74,10 @@ pub(crate) struct QuickstartArgs {
     /// Passes over the training examples [default: those of recipes/quickstart.toml, or quickstart-marker.toml, …]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
+    /// Also learn from this dataset of your own, made by `dataset markers --layout hues --dark` or `dataset proteins`, and answer
+    /// what it holds out
+    #[arg(long, value_name = "DIR")]
+    with: Option<PathBuf>,
 }
 
 /// The splits that are asked about: a file's name part, and what it is called.
@@ -96,6 +102,9 @@ struct Split {
 /// Runs `quickstart`.
 pub(crate) fn run(args: &QuickstartArgs, ui: &Ui) -> Result<ExitCode> {
     match args.task {
+        TaskArg::Gene if args.with.is_some() => {
+            bail!("--with takes pictures, and the task is gene; say --task marker or --task protein")
+        }
         TaskArg::Gene => genes(args, ui),
         TaskArg::Marker => seeing::run(args, seeing::Seeing::Marker, ui),
         TaskArg::Protein => seeing::run(args, seeing::Seeing::Protein, ui),

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use geneverse_data::dataset::pictures::InputFile;
 use geneverse_data::progress::Progress;
 use geneverse_data::provenance::Provenance;
+use geneverse_data::render::tissue::Layout;
 use geneverse_data::stage::hash_file;
 use geneverse_data::store::GeneStore;
 use geneverse_data::tissue::truth::{Truth, TruthReport, TypeNames, read_truth, read_type_names};
@@ -16,6 +17,27 @@ use geneverse_eval::marker_genes::{RankedGenes, Settings, Thresholds, rank_genes
 use serde_json::{Value, json};
 
 use crate::ui::Ui;
+
+/// How pictures show the gene and the cell type.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LayoutArg {
+    /// Two panels: expression, and the cells of the type
+    Panels,
+    /// One panel with rings around the cells of the type; for sections of up to some 5,000 cells
+    Outline,
+    /// One panel: the cells of the type in warm colours, others in cold ones, stronger with more of the gene
+    Hues,
+}
+
+impl From<LayoutArg> for Layout {
+    fn from(layout: LayoutArg) -> Self {
+        match layout {
+            LayoutArg::Panels => Self::Panels,
+            LayoutArg::Outline => Self::Outline,
+            LayoutArg::Hues => Self::Hues,
+        }
+    }
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct TissueArgs {

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::{BlindScores, MarkersDataset, MarkersReport, Negatives, STAGE, SplitCounts};
 use crate::dataset::genes::SPLITS;
 use crate::dataset::pictures::{self, Part, end, front_matter, inputs_table, leakage_table};
+use crate::render::tissue::Layout;
 use crate::tissue::truth::TruthReport;
 
 /// Rows of the truth table that the card lists; all are in the manifest.
@@ -19,6 +20,13 @@ pub(super) fn card(options: &MarkersDataset, parts: &[Part], report: &MarkersRep
          expression, and the cells of one cell type; the question whether the gene is a marker of the type; the answer in a \
          sentence. The pictures lie where `image` says, below this folder.\n",
     );
+    card.push_str(match options.layout {
+        Layout::Panels => "One panel shows the expression, the other the cells of the type.\n",
+        Layout::Outline => "Rings mark the cells of the type.\n",
+        Layout::Hues => {
+            "Cells of the type are in warm colours, others in cold ones, stronger with more of the gene.\n"
+        }
+    });
     contents(&mut card, report);
     inputs_table(&mut card, &options.set.inputs);
     truth(&mut card, options, report);

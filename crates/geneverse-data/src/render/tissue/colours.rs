@@ -15,6 +15,8 @@ pub(super) struct Ground {
     pub(super) chosen: [u8; 3],
     /// Between two panels.
     pub(super) line: [u8; 3],
+    /// Cells of other types, and of the type: without the gene, with little of it, with the most.
+    hues: [[[u8; 3]; 3]; 2],
     dark: bool,
 }
 
@@ -24,6 +26,10 @@ impl Ground {
         bare: [222, 222, 222],
         chosen: [213, 94, 0],
         line: [120, 120, 120],
+        hues: [
+            [[225, 231, 238], [170, 200, 228], [8, 48, 115]],
+            [[253, 222, 190], [250, 170, 100], [125, 35, 0]],
+        ],
         dark: false,
     };
     pub(super) const DARK: Self = Self {
@@ -31,12 +37,20 @@ impl Ground {
         bare: [52, 52, 52],
         chosen: [255, 120, 30],
         line: [120, 120, 120],
+        hues: [[[34, 40, 52], [52, 80, 120], [150, 210, 255]], [[84, 40, 12], [140, 72, 16], [255, 226, 90]]],
         dark: true,
     };
 
     pub(super) fn opaque(&self) -> [u8; 4] {
         let [red, green, blue] = self.ground;
         [red, green, blue, 255]
+    }
+
+    /// The colour of a cell where hue tells the type and strength the expression; no level without the gene. Blue and orange
+    /// are told apart by the colour-blind.
+    pub(super) fn hue(&self, chosen: bool, level: Option<f32>) -> [u8; 3] {
+        let [bare, low, high] = self.hues[usize::from(chosen)];
+        level.map_or(bare, |level| between(low, high, level))
     }
 
     /// The colour of a level: 0 is next to nothing, 1 the top of the scale. The end of viridis that is close to the ground
@@ -57,10 +71,14 @@ pub(super) fn scale(value: f32, top: f64) -> f32 {
 fn viridis(part: f32) -> [u8; 3] {
     let place = part.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f32;
     let low = (place as usize).min(VIRIDIS.len() - 2);
-    let between = place - low as f32;
+    between(VIRIDIS[low], VIRIDIS[low + 1], place - low as f32)
+}
+
+/// The colour `part` of the way from one to another.
+fn between(from: [u8; 3], to: [u8; 3], part: f32) -> [u8; 3] {
     [0, 1, 2].map(|channel| {
-        let [from, to] = [VIRIDIS[low][channel], VIRIDIS[low + 1][channel]].map(f32::from);
-        (from + (to - from) * between).round() as u8
+        let [from, to] = [from[channel], to[channel]].map(f32::from);
+        (from + (to - from) * part).round() as u8
     })
 }
 

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Canvas, Layout, Settings};
+use super::{Canvas, Settings};
 use crate::progress::Progress;
 use crate::stage::{FileError, Found, finish, hash_file, look, read_json, write_json, write_lines};
 use crate::tissue::{FileReading, Inputs, Tissue, read};
@@ -315,10 +315,6 @@ fn key(series: &Series<'_>, readings: &[FileReading], drawn: &[Drawn]) -> Result
         hashes.insert(name, hash_file(&file)?);
     }
     let Settings { size, layout, dark } = settings;
-    let layout = match layout {
-        Layout::Panels => "panels",
-        Layout::Outline => "outline",
-    };
     let pairs: Vec<[&str; 2]> =
         drawn.iter().map(|drawn| [drawn.gene.as_str(), drawn.cell_type.as_str()]).collect();
     Ok(json!({

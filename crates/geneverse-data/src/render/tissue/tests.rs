@@ -165,7 +165,7 @@ proptest! {
         places in proptest::collection::vec([any::<f32>(), any::<f32>()], 0..30),
         values in proptest::collection::vec(any::<f32>(), 30),
         size in 0_usize..80,
-        outline in any::<bool>(),
+        layout in prop::sample::select(vec![Layout::Panels, Layout::Outline, Layout::Hues]),
     ) {
         let count = places.len();
         let expression = Expression {
@@ -175,7 +175,6 @@ proptest! {
             values: values[..count].to_vec(),
         };
         let tissue = Tissue { places, types: vec![0; count], expression, ..Tissue::default() };
-        let layout = if outline { Layout::Outline } else { Layout::Panels };
         let picture = draw(&tissue, 0, 0, &Settings { size, layout, dark: false });
         prop_assert_eq!(picture.bytes.len(), size.max(1) * size.max(1) * 3);
     }

@@ -15,6 +15,7 @@ use crate::config::fields::Fields;
 use crate::config::vision::{CHANNELS, ClipConfig};
 use crate::error::{ModelError, Result};
 use crate::ops::slots::Slot;
+use crate::pictures::Colours;
 use crate::rng::Rng;
 use crate::tokens::Tokenizer;
 use crate::weights::Precision;
@@ -40,8 +41,8 @@ pub struct TowerShape {
 type Fill<'a> = Box<dyn Fn() -> Vec<f32> + 'a>;
 
 /// Makes a LLaVA of a text model: a tower of random weights, a random projector, and the text model as it is. Its tokenizer must
-/// know `<image>`. The same seed gives the same numbers.
-pub fn new_llava(base: &Path, shape: &TowerShape, seed: u64, folder: &Path) -> Result<()> {
+/// know `<image>`. Its pictures are centred and scaled by `colours`. The same seed gives the same numbers.
+pub fn new_llava(base: &Path, shape: &TowerShape, colours: &Colours, seed: u64, folder: &Path) -> Result<()> {
     let text = ModelConfig::read(base)?;
     if text.vision.is_some() {
         return Err(ModelError::tensors(base, "is a LLaVA already; expected a model that reads text only"));
@@ -114,7 +115,7 @@ pub fn new_llava(base: &Path, shape: &TowerShape, seed: u64, folder: &Path) -> R
         "do_resize": true, "size": {"shortest_edge": image_size}, "resample": 3,
         "do_center_crop": true, "crop_size": size,
         "do_rescale": true, "rescale_factor": 1.0 / 255.0,
-        "do_normalize": true, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
+        "do_normalize": true, "image_mean": colours.mean, "image_std": colours.deviation,
     });
     write_json(&folder.join("preprocessor_config.json"), &processor)?;
     let how = json!({

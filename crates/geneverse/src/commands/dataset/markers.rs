@@ -15,7 +15,7 @@ use geneverse_data::tissue::truth::TruthReport;
 use serde_json::json;
 
 use super::pictures::{PictureArgs, accept, leakage_text, tell};
-use crate::commands::tissue::{TestArgs, TissueArgs, groups, input, truth, truth_text};
+use crate::commands::tissue::{LayoutArg, TestArgs, TissueArgs, groups, input, truth, truth_text};
 use crate::stop;
 use crate::ui::Ui;
 
@@ -65,9 +65,9 @@ pub(crate) struct MarkersArgs {
     /// Phrase answers in several ways
     #[arg(long)]
     phrasings: bool,
-    /// One panel, the type's cells ringed, rather than two panels
-    #[arg(long)]
-    outline: bool,
+    /// How gene and cell type are shown
+    #[arg(long, value_enum, value_name = "LAYOUT", default_value_t = LayoutArg::Panels)]
+    layout: LayoutArg,
     /// Light cells on black
     #[arg(long)]
     dark: bool,
@@ -86,7 +86,7 @@ pub(super) fn run(args: &MarkersArgs, ui: &Ui) -> Result<ExitCode> {
         hard_negatives,
         min_cells,
         phrasings,
-        outline,
+        layout,
         dark,
     } = args;
     if !*find && let Some(option) = test.given() {
@@ -109,7 +109,7 @@ pub(super) fn run(args: &MarkersArgs, ui: &Ui) -> Result<ExitCode> {
         negatives: if *hard_negatives { Negatives::Hard } else { Negatives::Any },
         min_cells: *min_cells,
         phrasings: *phrasings,
-        outline: *outline,
+        layout: (*layout).into(),
         dark: *dark,
     };
     let text = |report: &MarkersReport| text(&pictures.out, report);

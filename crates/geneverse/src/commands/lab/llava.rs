@@ -1,5 +1,6 @@
 //! `lab llava`: a text model with a small tower that has seen nothing yet.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use geneverse_data::dataset::read_examples;
 use geneverse_data::stage::{atomic_write, hash_bytes};
+use geneverse_model::pictures::Colours;
 use geneverse_model::{Decoder, TowerShape, new_llava};
 use serde_json::json;
 
@@ -18,10 +21,12 @@ use crate::ui::Ui;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Writes a checkpoint in transformers' layout (llava-hf): the text model as it is, and a CLIP tower and a projector of random \
-weights. It sees nothing before it is trained, with vision.tower = \"trained\" in the recipe. The same seed gives the same bytes.
+weights. It sees nothing before it is trained, with vision.tower = \"trained\" in the recipe. A tower learns much sooner where \
+pictures are centred and scaled by their own colours (--pictures). The same seed gives the same bytes.
 
 Example:
-  geneverse lab llava --base models/geneverse-nano --image-size 64 --patch-size 8 --out small-llava")]
+  geneverse lab llava --base models/geneverse-nano --image-size 64 --patch-size 16 --pictures dataset/train.json \
+    --out small-llava")]
 pub(crate) struct LlavaArgs {
     /// The text model's checkpoint folder; its tokenizer must know `<image>`
     #[arg(long, value_name = "DIR")]
@@ -31,6 +36,9 @@ pub(crate) struct LlavaArgs {
     out: PathBuf,
     #[command(flatten)]
     tower: TowerArgs,
+    /// Centre and scale pictures by the colours of this dataset's [default: around grey, black −1, white 1]
+    #[arg(long, value_name = "FILE")]
+    pictures: Option<PathBuf>,
     /// Chooses the random weights
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -64,11 +72,12 @@ impl TowerArgs {
 }
 
 pub(super) fn run(args: &LlavaArgs, ui: &Ui) -> Result<ExitCode> {
-    let LlavaArgs { base, out, tower, seed } = args;
+    let LlavaArgs { base, out, tower, pictures, seed } = args;
     if out.exists() {
         bail!("{}: exists; choose another --out or remove it", out.display());
     }
-    make(&model_folder(base)?, tower, *seed, out)?;
+    let colours = pictures.as_deref().map(|file| colours_of(file, tower)).transpose()?.unwrap_or_default();
+    make(&model_folder(base)?, tower, &colours, *seed, out)?;
     let (decoder, patches) = (Decoder::read(out)?, (tower.image_size / tower.patch_size.max(1)).pow(2));
     let parameters = decoder.weights_len();
     let told = json!({"out": out, "picture_tokens": patches, "parameters_without_tower": parameters});
@@ -79,11 +88,23 @@ pub(super) fn run(args: &LlavaArgs, ui: &Ui) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The colours of a dataset's pictures, as a tower gets them.
+pub(crate) fn colours_of(file: &Path, tower: &TowerArgs) -> Result<Colours> {
+    let examples = read_examples(file)?;
+    let files: BTreeSet<PathBuf> = examples.iter().flat_map(|example| example.picture_paths(file)).collect();
+    if files.is_empty() {
+        bail!("{}: its examples show no picture; leave --pictures out, or name another", file.display());
+    }
+    Ok(Colours::of(&files.into_iter().collect::<Vec<_>>(), tower.image_size)?)
+}
+
 /// Makes a LLaVA beside its place and renames it in; one that was made of the same is left alone.
-pub(crate) fn make(base: &Path, tower: &TowerArgs, seed: u64, out: &Path) -> Result<()> {
+pub(crate) fn make(base: &Path, tower: &TowerArgs, colours: &Colours, seed: u64, out: &Path) -> Result<()> {
     let shape = tower.shape();
-    let inputs =
-        json!({"base": crate::inputs::model_inputs(base)?, "tower": format!("{shape:?}"), "seed": seed});
+    let inputs = json!({
+        "base": crate::inputs::model_inputs(base)?, "tower": format!("{shape:?}"), "colours": format!("{colours:?}"),
+        "seed": seed,
+    });
     let key = hash_bytes(inputs.to_string().as_bytes());
     let mark = out.join(MADE_OF);
     if fs::read_to_string(&mark).is_ok_and(|there| there.trim() == key) {
@@ -101,7 +122,7 @@ pub(crate) fn make(base: &Path, tower: &TowerArgs, seed: u64, out: &Path) -> Res
     if beside.exists() {
         fs::remove_dir_all(&beside).with_context(|| format!("{}: cannot remove", beside.display()))?;
     }
-    new_llava(base, &shape, seed, &beside)?;
+    new_llava(base, &shape, colours, seed, &beside)?;
     let generation = base.join("generation_config.json");
     if generation.exists() {
         let bytes =

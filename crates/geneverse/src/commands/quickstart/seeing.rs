@@ -17,14 +17,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use geneverse_data::answers::{self, Answer, Task};
 use geneverse_data::dataset::markers::{Known, MarkersDataset, markers};
 use geneverse_data::dataset::pictures::{InputFile, PictureSet};
 use geneverse_data::dataset::proteins::{Helpers, Names, ProteinsDataset, SplitBy, proteins};
-use geneverse_data::dataset::{Example, read_examples, write_examples};
 use geneverse_data::progress::Progress;
-use geneverse_data::stage::{atomic_write, hash_bytes};
+use geneverse_data::render::tissue::Layout;
+use geneverse_data::stage::atomic_write;
 use geneverse_data::structure::laboratory::{LabProteins, lab_proteins};
 use geneverse_data::tissue::simulate::{Simulation, lab_tissue};
 use geneverse_eval::index::GeneIndex;
@@ -36,11 +36,12 @@ use geneverse_model::run::peak_rss_mib;
 use serde::Serialize;
 use serde_json::json;
 
+use super::questions::{Others, SPLITS, questions, training_file};
 use super::{QuickstartArgs, interrupted, wrapped};
 use crate::bundled;
 use crate::commands::dataset::{accept, structure_files};
 use crate::commands::generate::{self, GenerateArgs};
-use crate::commands::lab::llava::{TowerArgs, make};
+use crate::commands::lab::llava::{TowerArgs, colours_of, make};
 use crate::commands::report::run_of;
 use crate::commands::tissue::{TissueArgs, input, truth};
 use crate::commands::train::{Resume, finetune};
@@ -53,13 +54,6 @@ pub(super) enum Seeing {
     Marker,
     Protein,
 }
-
-/// What is asked: a file's name part, what it is called, and what of it the report says.
-const SPLITS: [(&str, &str); 3] = [
-    ("seen", "seen in finetuning"),
-    ("held-out", "held out"),
-    ("shuffled", "held out, with another's picture"),
-];
 
 /// What a quickstart ends with.
 #[derive(Debug, Serialize)]
@@ -104,16 +98,19 @@ pub(super) fn run(args: &QuickstartArgs, seeing: Seeing, ui: &Ui) -> Result<Exit
     if !made {
         return interrupted(ui);
     }
-    let (questions, chance) = questions(&dataset, out, seeing, args.questions.unwrap_or(60))?;
+    let others = args.with.as_deref().map(|folder| Others::read(folder, seeing)).transpose()?;
+    let (questions, chance) =
+        questions(&dataset, others.as_ref(), out, seeing, args.questions.unwrap_or(60))?;
+    let train = training_file(&dataset, others.as_ref(), out)?;
 
     step(2, "base model + a tower that has seen nothing → a small LLaVA");
     let (text, llava) = (out.join("base-model"), out.join("llava"));
     bundled::write_model(&text)?;
-    make(&text, &TOWER, 1, &llava)?;
+    make(&text, &TOWER, &colours_of(&train, &TOWER)?, 1, &llava)?;
 
     step(3, "pictures and questions → finetuned LLaVA");
     let finetuned = out.join("finetuned");
-    let trained = finetune(&recipe(args, seeing, &llava, &dataset)?, &finetuned, Resume::Same, ui)?;
+    let trained = finetune(&recipe(args, seeing, &llava, &train, &dataset)?, &finetuned, Resume::Same, ui)?;
     if !trained.outcome.finished {
         return interrupted(ui);
     }
@@ -161,6 +158,7 @@ pub(super) fn run(args: &QuickstartArgs, seeing: Seeing, ui: &Ui) -> Result<Exit
     for table in &mut page.splits {
         table.note = match table.name.as_str() {
             "seen" => "Drawn from what the model was trained on.".to_owned(),
+            "with" => "Neither these genes or proteins nor their pictures was trained on; others of the same dataset were.".to_owned(),
             "shuffled" => "Each held-out question asked with another one's picture: what is right is what was right for its \
                            own picture."
                 .to_owned(),
@@ -210,7 +208,7 @@ fn marker_pictures(lab: &Path, dataset: &Path, ui: &Ui) -> Result<bool> {
         truth: json!("table"),
         negatives_each: 1,
         min_cells: 10,
-        outline: true,
+        layout: Layout::Hues,
         dark: true,
         ..MarkersDataset::default()
     };
@@ -243,73 +241,24 @@ fn protein_pictures(lab: &Path, dataset: &Path, ui: &Ui) -> Result<bool> {
 }
 
 /// The bundled recipe with this folder's files.
-fn recipe(args: &QuickstartArgs, seeing: Seeing, llava: &Path, dataset: &Path) -> Result<Recipe> {
+fn recipe(
+    args: &QuickstartArgs,
+    seeing: Seeing,
+    llava: &Path,
+    train: &Path,
+    dataset: &Path,
+) -> Result<Recipe> {
     let text = match seeing {
         Seeing::Marker => bundled::MARKER_RECIPE,
         Seeing::Protein => bundled::PROTEIN_RECIPE,
     };
     let mut recipe: Recipe = toml::from_str(text).context("the bundled recipe")?;
     recipe.model.base = Some(llava.display().to_string());
-    recipe.data.train = dataset.join("train.json").display().to_string();
+    recipe.data.train = train.display().to_string();
     recipe.data.validation = Some(dataset.join("validation.json").display().to_string());
     recipe.optim.epochs = args.epochs.unwrap_or(recipe.optim.epochs);
     recipe.check()?;
     Ok(recipe)
-}
-
-/// The questions of the three splits, and what answers that do not depend on the picture would score on the held-out ones.
-fn questions(dataset: &Path, out: &Path, seeing: Seeing, count: usize) -> Result<([PathBuf; 3], f64)> {
-    let mut seen = read_examples(&dataset.join("train.json"))?;
-    let mut held_out = read_examples(&dataset.join("test.json"))?;
-    for examples in [&mut seen, &mut held_out] {
-        examples.sort_by_cached_key(|example| hash_bytes(example.id.as_bytes()));
-        // As they stand from the questions' place.
-        for image in examples.iter_mut().flat_map(|example| &mut example.images) {
-            *image = format!("dataset/{image}");
-        }
-    }
-    seen.truncate(count.max(1));
-    if held_out.len() < 2 {
-        bail!("{}: fewer than two held-out questions", dataset.display());
-    }
-    let (shuffled, chance) = (shuffled(&held_out), chance(&held_out, seeing));
-    let paths = SPLITS.map(|(split, _)| out.join(format!("questions.{split}.json")));
-    for (path, examples) in paths.iter().zip([seen, held_out, shuffled]) {
-        if !read_examples(path).is_ok_and(|there: Vec<Example>| there == examples) {
-            write_examples(path, &examples)?;
-        }
-    }
-    Ok((paths, chance))
-}
-
-/// Each question with the picture of another: that half the list further on, which is as good as drawn, for the order is by hash.
-fn shuffled(examples: &[Example]) -> Vec<Example> {
-    let half = examples.len() / 2;
-    let other = |place: usize| examples[(place + half) % examples.len()].images.clone();
-    let with_other =
-        |(place, example): (usize, &Example)| Example { images: other(place), ..example.clone() };
-    examples.iter().enumerate().map(with_other).collect()
-}
-
-/// The mean score of another question's right answer.
-fn chance(examples: &[Example], seeing: Seeing) -> f64 {
-    let score = |own: &Example, other: &Example| match seeing {
-        Seeing::Marker => f64::from(u8::from(own.label == other.label)),
-        Seeing::Protein => overlap(name(other), name(own)),
-    };
-    let pairs = (examples.len() * (examples.len() - 1)).max(1) as f64;
-    let all = examples.iter().enumerate().flat_map(|(place, own)| {
-        examples
-            .iter()
-            .enumerate()
-            .filter(move |(other, _)| *other != place)
-            .map(move |(_, other)| score(own, other))
-    });
-    all.sum::<f64>() / pairs
-}
-
-fn name(example: &Example) -> &str {
-    geneverse_data::dataset::proteins::name_in(&example.output)
 }
 
 fn word_for_word(answers: &[Answer]) -> f64 {
@@ -319,7 +268,7 @@ fn word_for_word(answers: &[Answer]) -> f64 {
 
 /// What the tables say, in words; drawn from their numbers.
 fn meaning(splits: &[Split], seeing: Seeing, chance: f64) -> Vec<String> {
-    let [seen, held_out, shuffled] = splits else { return Vec::new() };
+    let [seen, held_out, shuffled, others @ ..] = splits else { return Vec::new() };
     let truth = |split: &Split, model: usize| split.rows.get(model).map_or(0.0, |row| row.factual);
     let (what, paper) = match seeing {
         Seeing::Marker => ("genes", "0.90 with pictures of real tissue and models of 7B parameters and more"),
@@ -347,7 +296,12 @@ fn meaning(splits: &[Split], seeing: Seeing, chance: f64) -> Vec<String> {
         (true, false) => " It falls, but not to chance: part of what it says does not depend on the picture.",
         (false, _) => " It does not fall: what it says does not depend on the picture.",
     });
-    vec![learnt, looks]
+    let mut said = vec![learnt, looks];
+    said.extend(others.first().map(|with| {
+        let n = with.rows.first().map_or(0, |row| row.n);
+        format!("On the {n} questions that the dataset of --with holds out it scores {:.2}.", truth(with, 1))
+    }));
+    said
 }
 
 fn text_of(summary: &Summary) -> String {

@@ -4,13 +4,14 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use geneverse_data::render::tissue::Settings;
 use geneverse_data::render::tissue::series::{Series, SeriesReport, WantedGene, render_series};
-use geneverse_data::render::tissue::{Layout, Settings};
 use geneverse_data::store::GeneStore;
 use geneverse_data::tissue::Inputs;
 
 use crate::commands::dataset::symbol_list;
+use crate::commands::tissue::LayoutArg;
 use crate::stop;
 use crate::ui::Ui;
 
@@ -66,14 +67,6 @@ pub(crate) struct SpatialArgs {
     dark: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LayoutArg {
-    /// Two panels: expression, and the cells of the type
-    Panels,
-    /// One panel with rings around the cells of the type; for sections of up to some 5,000 cells
-    Outline,
-}
-
 pub(crate) fn run(args: SpatialArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
     let SpatialArgs {
         data,
@@ -90,16 +83,12 @@ pub(crate) fn run(args: SpatialArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
         layout,
         dark,
     } = args;
-    let layout = match layout {
-        LayoutArg::Panels => Layout::Panels,
-        LayoutArg::Outline => Layout::Outline,
-    };
     let genes = wanted_genes(symbol_list(&gene)?, db.as_deref())?;
     let series = Series {
         inputs: &Inputs { data, cells, cell_types, type_column, genome, unplaced: false },
         genes: &genes,
         cell_types: &cell_type,
-        settings: Settings { size: size.into(), layout, dark },
+        settings: Settings { size: size.into(), layout: layout.into(), dark },
         out: &out,
         skip_missing,
     };
