@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
-use geneverse_data::render::tissue::{Settings, draw};
+use geneverse_data::render::tissue::{Layout, Settings, draw};
 use geneverse_data::tissue::{Inputs, Tissue, UNLABELLED, read};
 
 fn shared() -> Option<PathBuf> {
@@ -160,7 +160,8 @@ fn a_marker_lights_up_where_its_cells_are() {
     // The two panels lie beside each other. Where the right one is vermilion the left one shows the gene.
     let share = |cell_type: &str| {
         let cell_type = tissue.cell_types.iter().position(|name| name == cell_type).unwrap();
-        let picture = draw(&tissue, gene, cell_type, &Settings::default());
+        let picture =
+            draw(&tissue, gene, cell_type, &Settings { layout: Layout::Panels, ..Settings::default() });
         let pixel = |x: usize, y: usize| &picture.bytes[(y * 336 + x) * 3..][..3];
         let chosen =
             (0..336 * 168).map(|at| (at % 168, at / 168)).filter(|(x, y)| pixel(x + 168, *y) == [213, 94, 0]);

@@ -4,8 +4,8 @@
 //! - A cell is a disc. Its radius follows from how close the cells lie, so that neighbours touch and do not cover each
 //!   other; sections of other sizes and densities look alike.
 //! - Expression is shown as log(1 + x), from 0 to the 99th percentile among the cells that have the gene, in the colours
-//!   of *viridis* (Smith and van der Walt 2015, CC0): lightness rises evenly, so it can be read by the colour-blind and in
-//!   grey. Cells without the gene are grey, and cells with more of it are drawn later, so that nothing covers them.
+//!   in orange for cells of the type and blue for others, which the colour-blind tell apart; in panels and under rings in those
+//!   of *viridis* (Smith and van der Walt 2015, CC0). Lightness changes evenly. Cells with more of it are drawn later, so that nothing covers them.
 //! - The picture is square, as vision models take it. The section keeps its proportions; two panels lie beside each other
 //!   or one above the other, whichever leaves them larger.
 //!
@@ -31,13 +31,13 @@ use crate::tissue::Tissue;
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// Two panels: the gene's expression, and the cells of the type among all.
-    #[default]
     Panels,
     /// One panel: the gene's expression, and a ring around each cell of the type. Rings need cells of a few pixels: at 336
     /// pixels up to some 5,000 cells, beyond that they run into each other.
     Outline,
     /// One panel: the cells of the type in warm colours and the others in cold ones, the stronger the more of the gene they
-    /// have. It needs neither rings nor a look from one panel to the other, so that it is read from small pictures too.
+    /// have. It needs neither rings nor a look from one panel to the other, so that it is read from small pictures too, by people and by models.
+    #[default]
     Hues,
 }
 

@@ -74,7 +74,7 @@ pub(crate) struct QuickstartArgs {
     /// Passes over the training examples [default: those of recipes/quickstart.toml, or quickstart-marker.toml, …]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
-    /// Also learn from this dataset of your own, made by `dataset markers --layout hues --dark` or `dataset proteins`, and answer
+    /// Also learn from this dataset of your own, made by `dataset markers --dark` or `dataset proteins`, and answer
     /// what it holds out
     #[arg(long, value_name = "DIR")]
     with: Option<PathBuf>,

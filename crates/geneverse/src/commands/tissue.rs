@@ -21,20 +21,20 @@ use crate::ui::Ui;
 /// How pictures show the gene and the cell type.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum LayoutArg {
+    /// The cells of the type in warm colours, others in cold ones, stronger with more of the gene
+    Hues,
     /// Two panels: expression, and the cells of the type
     Panels,
-    /// One panel with rings around the cells of the type; for sections of up to some 5,000 cells
+    /// Expression, and rings around the cells of the type; for sections of up to some 5,000 cells
     Outline,
-    /// One panel: the cells of the type in warm colours, others in cold ones, stronger with more of the gene
-    Hues,
 }
 
 impl From<LayoutArg> for Layout {
     fn from(layout: LayoutArg) -> Self {
         match layout {
+            LayoutArg::Hues => Self::Hues,
             LayoutArg::Panels => Self::Panels,
             LayoutArg::Outline => Self::Outline,
-            LayoutArg::Hues => Self::Hues,
         }
     }
 }

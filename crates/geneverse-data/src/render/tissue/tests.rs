@@ -47,7 +47,7 @@ fn where_is(picture: &Picture, colour: [u8; 3]) -> (usize, [f32; 2]) {
 #[test]
 fn the_cells_of_the_type_are_where_they_lie_in_the_second_panel() {
     let tissue = halves(20);
-    let picture = draw(&tissue, 0, 0, &Settings { size: 200, ..Settings::default() });
+    let picture = draw(&tissue, 0, 0, &Settings { size: 200, layout: Layout::Panels, dark: false });
     assert_eq!((picture.width, picture.height), (200, 200));
     // Two square sections beside each other: 100 pixels wide each, cells 92/19 pixels apart (with 4 pixels of margin).
     let (count, [x, y]) = where_is(&picture, Ground::LIGHT.chosen);
@@ -63,7 +63,7 @@ fn the_cells_of_the_type_are_where_they_lie_in_the_second_panel() {
 #[test]
 fn expression_is_in_the_first_panel_and_more_of_it_is_darker() {
     let mut tissue = halves(20);
-    let settings = Settings { size: 400, ..Settings::default() };
+    let settings = Settings { size: 400, layout: Layout::Panels, dark: false };
     let least = Ground::LIGHT.expression(scale(1.0, 7.0_f64.ln_1p()));
     let most = Ground::LIGHT.expression(1.0);
     let picture = draw(&tissue, 0, 0, &settings);
@@ -79,10 +79,43 @@ fn expression_is_in_the_first_panel_and_more_of_it_is_darker() {
 }
 
 #[test]
+fn the_type_is_in_warm_colours_the_others_in_cold_ones_and_more_is_stronger() {
+    for (dark, ground) in [(false, Ground::LIGHT), (true, Ground::DARK)] {
+        let settings = Settings { size: 400, layout: Layout::Hues, dark };
+        let tissue = halves(20);
+        let light = |[r, g, b]: [u8; 3]| 0.21 * f32::from(r) + 0.72 * f32::from(g) + 0.07 * f32::from(b);
+        // Gene 0 is in all cells of the type, which lie left, and in no other.
+        let picture = draw(&tissue, 0, 0, &settings);
+        let least = scale(1.0, 7.0_f64.ln_1p());
+        for (colour, left) in [
+            (ground.hue(true, Some(least)), true),
+            (ground.hue(true, Some(1.0)), true),
+            (ground.hue(false, None), false),
+        ] {
+            let (count, [x, _]) = where_is(&picture, colour);
+            assert!(count > 500 && (x < 200.0) == left, "{colour:?} {count} {x}");
+        }
+        // Gene 1 is in the others only: the type's cells have the colour of cells without it.
+        let picture = draw(&tissue, 1, 0, &settings);
+        for (colour, left) in [(ground.hue(true, None), true), (ground.hue(false, Some(1.0)), false)] {
+            let (count, [x, _]) = where_is(&picture, colour);
+            assert!(count > 500 && (x < 200.0) == left, "{colour:?} {count} {x}");
+        }
+        for chosen in [false, true] {
+            let [bare, low, high] =
+                [None, Some(0.0), Some(1.0)].map(|level| light(ground.hue(chosen, level)));
+            let rises = if dark { bare < low && low < high } else { bare > low && low > high };
+            assert!(rises, "{bare} {low} {high}");
+            assert!((low - bare).abs() > 10.0 && (high - low).abs() > 80.0, "{bare} {low} {high}");
+        }
+    }
+}
+
+#[test]
 fn one_outlier_does_not_take_the_colours_of_the_others() {
     let mut tissue = halves(40);
     tissue.expression.values.fill(3.0);
-    let settings = Settings { size: 400, ..Settings::default() };
+    let settings = Settings { size: 400, layout: Layout::Panels, dark: false };
     let top = Ground::LIGHT.expression(1.0);
     let (before, _) = where_is(&draw(&tissue, 0, 0, &settings), top);
     tissue.expression.values[5] = 1e6;

@@ -66,7 +66,7 @@ pub(crate) struct MarkersArgs {
     #[arg(long)]
     phrasings: bool,
     /// How gene and cell type are shown
-    #[arg(long, value_enum, value_name = "LAYOUT", default_value_t = LayoutArg::Panels)]
+    #[arg(long, value_enum, value_name = "LAYOUT", default_value_t = LayoutArg::Hues)]
     layout: LayoutArg,
     /// Light cells on black
     #[arg(long)]

@@ -60,7 +60,7 @@ pub(crate) struct SpatialArgs {
     #[arg(long, value_name = "N", default_value_t = 336, value_parser = clap::value_parser!(u16).range(16..=8192))]
     size: u16,
     /// How gene and cell type are shown
-    #[arg(long, value_enum, value_name = "LAYOUT", default_value_t = LayoutArg::Panels)]
+    #[arg(long, value_enum, value_name = "LAYOUT", default_value_t = LayoutArg::Hues)]
     layout: LayoutArg,
     /// Draw on black
     #[arg(long)]
