@@ -55,13 +55,24 @@ impl Others {
     }
 }
 
-/// What is learnt from: the dataset's examples, and another dataset's beside them.
+/// The most times that an example of another dataset is learnt from in each pass.
+const REPEATS: usize = 8;
+
+/// What is learnt from: the dataset's examples, and another dataset's beside them. A small one would be lost among the
+/// laboratory's, so its examples are repeated until they are a quarter of all, at most [`REPEATS`] times.
 pub(super) fn training_file(dataset: &Path, others: Option<&Others>, out: &Path) -> Result<PathBuf> {
     let own = dataset.join("train.json");
     let Some(others) = others else { return Ok(own) };
     let mut examples = read_examples(&own)?;
     examples.iter_mut().for_each(beside);
-    examples.extend(others.train.iter().cloned());
+    let times = (examples.len() / 3 / others.train.len().max(1)).clamp(1, REPEATS);
+    for time in 0..times {
+        let named = |example: &Example| match time {
+            0 => example.clone(),
+            _ => Example { id: format!("{}#{}", example.id, time + 1), ..example.clone() },
+        };
+        examples.extend(others.train.iter().map(named));
+    }
     let joined = out.join("train.json");
     write_new(&joined, &examples)?;
     Ok(joined)
@@ -137,4 +148,60 @@ fn chance(examples: &[Example], seeing: Seeing) -> f64 {
 
 pub(super) fn name(example: &Example) -> &str {
     geneverse_data::dataset::proteins::name_in(&example.output)
+}
+
+#[cfg(test)]
+mod tests {
+    use geneverse_data::dataset::write_examples;
+
+    use super::*;
+
+    fn example(id: &str, task: Task, image: &str) -> Example {
+        Example {
+            id: id.to_owned(),
+            task,
+            subject: id.to_owned(),
+            instruction: "What is the name of this protein?".to_owned(),
+            output: "The protein is A.".to_owned(),
+            images: vec![image.to_owned()],
+            ..Example::default()
+        }
+    }
+
+    #[test]
+    fn a_small_dataset_beside_is_repeated_up_to_a_quarter_and_its_pictures_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, other) = (folder.path().join("dataset"), folder.path().join("mine"));
+        let proteins = |count: usize, name: &str| -> Vec<Example> {
+            (0..count).map(|n| example(&format!("{name}{n}"), Task::Protein, "images/a.png")).collect()
+        };
+        write_examples(&own.join("train.json"), &proteins(18, "own")).unwrap();
+        write_examples(&other.join("train.json"), &proteins(2, "mine")).unwrap();
+        write_examples(&other.join("test.json"), &proteins(1, "held-out")).unwrap();
+        let others = Others::read(&other, Seeing::Protein).unwrap();
+        let file = training_file(&own, Some(&others), folder.path()).unwrap();
+        let joined = read_examples(&file).unwrap();
+        let ids: Vec<&str> = joined[18..].iter().map(|example| example.id.as_str()).collect();
+        assert_eq!(ids, ["mine0", "mine1", "mine0#2", "mine1#2", "mine0#3", "mine1#3"]);
+        assert_eq!(joined[0].picture_paths(&file), [own.join("images/a.png")]);
+        let found = &joined[18].picture_paths(&file)[0];
+        assert_eq!(*found, other.canonicalize().unwrap().join("images/a.png"));
+    }
+
+    #[test]
+    fn a_dataset_of_another_task_is_refused_by_its_file_and_example() {
+        let folder = tempfile::tempdir().unwrap();
+        write_examples(&folder.path().join("test.json"), &[example("x", Task::Protein, "a.png")]).unwrap();
+        let said = |seeing| Others::read(folder.path(), seeing).err().map(|error| error.to_string());
+        assert_eq!(said(Seeing::Protein), None);
+        let said = said(Seeing::Marker).unwrap();
+        assert!(
+            said.ends_with(
+                "test.json: x does not ask the marker question about a picture; make the dataset with `geneverse dataset markers`"
+            ),
+            "{said}"
+        );
+        let missing = Others::read(&folder.path().join("none"), Seeing::Marker).err().unwrap().to_string();
+        assert!(missing.ends_with("none: cannot read"), "{missing}");
+    }
 }
