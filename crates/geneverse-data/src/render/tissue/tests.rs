@@ -169,7 +169,7 @@ fn the_section_keeps_its_proportions_and_panels_lie_as_they_fit() {
         for place in &mut tissue.places {
             *place = [place[0] * stretch[0], place[1] * stretch[1]];
         }
-        let canvas = Canvas::new(&tissue, &Settings::default());
+        let canvas = Canvas::new(&tissue, &Settings { layout: Layout::Panels, ..Settings::default() });
         let second = canvas.second.unwrap();
         assert_eq!((second[0] == 0.0, second[1] == 0.0), (stacked, !stacked));
         let [right, down] = [1, 16].map(|cell| {
