@@ -85,22 +85,22 @@ impl Strip<'_> {
             self.words("in no cell", (begin, LINES.1), SIZES.1, false, length, Anchor::Start);
             return;
         };
-        // Steps of the colours are evenly spaced in log(1 + x), so the bar is linear in that.
+        // The colours are evenly spaced in log(1 + x), so the bar is linear in that: a colour to a column of pixels.
         let whole = f64::from(most).ln_1p();
-        let steps = ((length * self.scale).ceil() as u32).clamp(1, 255);
-        let step = length / f64::from(steps);
-        for at in 0..steps {
-            let value = (whole * (f64::from(at) + 0.5) / f64::from(steps)).exp_m1();
-            let from = begin + step * f64::from(at);
-            // Neighbours overlap, so that no seam is seen where they meet within a pixel.
-            let wide = (step + 0.5 / self.scale).min(right - from);
-            self.rectangle((from, top, wide, bottom - top), colour(legend.colour(value as f32)));
+        let [first, end, above, below] = [begin, right, top, bottom].map(|at| (at * self.scale).round());
+        let mut column = first;
+        while column < end {
+            let share = (column - first) / (end - first - 1.0).max(1.0);
+            let shade = colour(legend.colour((whole * share).exp_m1() as f32));
+            self.scene.rectangle((column, above, 1.0, below - above), shade);
+            column += 1.0;
         }
         let last = format!("{}{}", if legend.beyond { "≥" } else { "" }, number(most.into()));
         let mut free = right - self.words(&last, (right, LINES.1), SIZES.1, false, length, Anchor::End);
         self.tick(right);
         // Values that people count in, from the largest down, as far as there is room.
-        for value in ticks(f64::from(most)).into_iter().rev() {
+        let least = if legend.counts { 1.0 } else { 0.0 };
+        for value in ticks(f64::from(most)).into_iter().rev().filter(|value| *value >= least) {
             let at = begin + length * value.ln_1p() / whole;
             let text = number(value);
             let wide = font::width(&text, SIZES.1, false);
