@@ -3,7 +3,7 @@
 The job says what to do with each structure:
 
 - `dress`: write its polymer as a PDB file with PyMOL's secondary structure as HELIX and SHEET records, so that both
-  programs can be given the same one;
+  programs can be given the same one; of `like`, where it is named: the same protein with more than its Cα atoms;
 - `draw`: ray-trace its cartoon from a given view, with or without what is not outline (shadows, fading).
 
 Times go to the job's `times`, a JSON list of [structure, seconds] from loading to the written PNG.
@@ -32,10 +32,15 @@ def atoms():
     return [(a, states.get((a.chain, a.resi), "")) for a in cmd.get_model('m and (alt "" or alt A)', state=1).atom]
 
 
-def dress(path, out):
+def dress(path, out, like=None):
+    lent = {}
+    if like:
+        load(like)
+        lent = {atom.resi: state for atom, state in atoms()}
     load(path)
     runs, lines, serial = [], [], 0
     for atom, state in atoms():
+        state = lent.get(atom.resi, state)
         serial += 1
         chain, number = (atom.chain or " ")[0], int("".join(c for c in atom.resi if c in "-0123456789"))
         code = atom.resi[-1] if atom.resi[-1].isalpha() else " "
@@ -92,7 +97,7 @@ def main():
     for item in job["items"]:
         begun = time.perf_counter()
         if job["do"] == "dress":
-            dress(item["structure"], item["out"])
+            dress(item["structure"], item["out"], item.get("like"))
         else:
             draw(item["structure"], item["out"], item["view"], job["size"], job["outline"])
         times.append([item["structure"], time.perf_counter() - begun])

@@ -228,3 +228,66 @@ proptest! {
         }
     }
 }
+
+const MTX: &str = "%%MatrixMarket matrix coordinate integer general\n%metadata_json: {}\n3 4 5\n1 1 2\n3 1 1\n2 2 7\n1 4 1\n3 4 9\n";
+const CELLS: &str = "cell_id,x_centroid,y_centroid,cell_type,KDR,CD3E\na,1.5,2,T cell,0,3\nb,2.5,2,\"B, naive\",1,0\nc,,7,T cell,2,1\n";
+const TRANSCRIPTS: &str = "transcript_id,cell_id,feature_name,x_location,y_location,z_location,qv\n\
+1,a,KDR,1.0,2.0,0.5,30.1\n2,a,KDR,1.5,2.0,0.5,12.0\n3,b,BLANK_1,4.0,2.0,0.5,40\n4,UNASSIGNED,CD3E,4.0,2.5,0.1,40\n";
+
+/// The tissue that files of a folder give must hold together, whatever is in them.
+fn tissue_of(files: &[(&str, &[u8])], data: &str, cells: Option<&str>) -> Result<(), TestCaseError> {
+    use geneverse_data::tissue::{Inputs, UNLABELLED, read};
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let at = |name: &str| folder.path().join(name);
+    let inputs = Inputs { data: at(data), cells: cells.map(at), unplaced: true, ..Inputs::default() };
+    match read(&inputs) {
+        Ok((tissue, readings)) => {
+            let (count, expression) = (tissue.cells.len(), &tissue.expression);
+            prop_assert_eq!((tissue.places.len(), tissue.types.len()), (count, count));
+            prop_assert_eq!(expression.starts.len(), expression.genes.len() + 1);
+            prop_assert_eq!(expression.starts.last(), Some(&expression.values.len()));
+            prop_assert!(expression.starts.is_sorted());
+            prop_assert!(expression.cells.iter().all(|cell| (*cell as usize) < count));
+            let known = tissue.cell_types.len();
+            prop_assert!(tissue.types.iter().all(|kind| *kind == UNLABELLED || (*kind as usize) < known));
+            prop_assert!(readings.iter().all(|file| file.reading.used <= file.reading.rows));
+        }
+        Err(error) => {
+            let error = error.to_string();
+            prop_assert!(error.contains(&*folder.path().to_string_lossy()), "names no file: {}", error);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn matrices_and_tables_of_cells_with_damage_never_panic(
+        which in 0_usize..4,
+        packed in any::<bool>(),
+        damages in prop::collection::vec(damage(), 0..6),
+        cut in 0_usize..40,
+    ) {
+        let mut bytes = [MTX, CELLS, TRANSCRIPTS, CELLS][which].as_bytes().to_vec();
+        for damage in damages {
+            apply(&mut bytes, damage);
+        }
+        if packed {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            std::io::Write::write_all(&mut gzip, &bytes).unwrap();
+            bytes = gzip.finish().unwrap();
+            bytes.truncate(bytes.len().saturating_sub(cut).max(1));
+        }
+        let names: [(&str, &[u8]); 2] =
+            [("genes.tsv", b"E1\tKDR\nE2\tCD3E\nE3\tVWF\n"), ("barcodes.tsv", b"a\nb\nc\nd\n")];
+        match which {
+            0 => tissue_of(&[("matrix.mtx", &bytes), names[0], names[1]], "matrix.mtx", None)?,
+            1 | 2 => tissue_of(&[("any.csv", &bytes)], "any.csv", None)?,
+            _ => tissue_of(&[("counts.csv", b"cell_id,KDR\na,1\nb,2\n"), ("any.csv", &bytes)], "counts.csv", Some("any.csv"))?,
+        }
+    }
+}

@@ -9,6 +9,7 @@ pub mod axis;
 pub mod bars;
 pub mod csv;
 pub mod font;
+pub mod legend;
 pub mod lines;
 pub mod palette;
 mod png;

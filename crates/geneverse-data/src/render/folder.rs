@@ -4,27 +4,32 @@
 //! OUT/NAME.png          a picture for each structure, named after its file
 //! OUT/pictures.jsonl    a line for each: picture, structure, hash, residues, view
 //! OUT/skipped.jsonl     a line for each file that has no picture, and why
+//! OUT/stamps.json       by what an unchanged structure is known without being read
 //! OUT/manifest.json     when all is done
 //! ```
 //!
 //! While pictures are made, `unfinished.jsonl` has a line for each that is done, so that a run that was stopped, or
-//! killed, goes on where it was. A run with more files adds their pictures. Other settings, or another structure under
-//! the name of one that is drawn, are refused: no picture is drawn over.
+//! killed, goes on where it was. A run with more files adds their pictures, and a structure whose file has changed is drawn
+//! again. Other settings, or another file under the name of one that is drawn, are refused.
+
+mod record;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use self::record::{Log, Recorded, is_whole, known, write_stamps};
 use crate::picture::Picture;
 use crate::progress::Progress;
 use crate::render::protein::{Settings, draw_from};
-use crate::stage::{FileError, Manifest, finish, first_difference, hash_bytes, open, read_json, write_lines};
+use crate::stage::{FileError, finish, hash_bytes, open, write_lines};
 use crate::structure::{ReadOptions, SecondaryFrom, read_bytes, stem};
 use crate::threads;
 
@@ -34,7 +39,6 @@ pub const STAGE: &str = "render protein";
 const ENDINGS: [&str; 5] = ["pdb", "ent", "cif", "mmcif", "pdb1"];
 const PICTURES: &str = "pictures.jsonl";
 const SKIPPED: &str = "skipped.jsonl";
-const UNFINISHED: &str = "unfinished.jsonl";
 
 /// What is to be drawn, and how.
 #[derive(Debug, Clone, Copy)]
@@ -114,33 +118,52 @@ pub fn render_folder(
     let Folder { inputs, out, settings, reading } = *folder;
     let named = named(files(inputs)?);
     let look = json!({"settings": settings, "reading": format!("{reading:?}")});
-    let done = done(out, &look)?;
+    let mut known = known(out, &look)?;
     fs::create_dir_all(out).map_err(|e| FileError::io(out, "create", e))?;
     let mut log = Log::open(out, &look)?;
 
     progress.start("Drawing structures", Some(named.len() as u64), "structures");
+    let unchanged = |(picture, path): &&(String, PathBuf)| {
+        known.get(picture).is_some_and(|recorded| recorded.is_of(path, out))
+    };
+    let (there, left): (Vec<_>, Vec<_>) = named.par_iter().partition(unchanged);
+    let mut pictures: BTreeMap<String, Recorded> = there
+        .into_iter()
+        .filter_map(|(picture, _)| Some((picture.clone(), known.get(picture)?.clone())))
+        .collect();
+    progress.set(pictures.len() as u64);
+
     let failed = AtomicBool::new(false);
     let halt = || failed.load(Ordering::Relaxed) || stop();
     let (sender, receiver) = channel();
-    let mut drawn = BTreeMap::new();
     let mut skipped = Vec::new();
+    let mut forgotten = Vec::new();
     let mut new = 0;
+    let stamp = log.stamps();
     std::thread::scope(|scope| {
-        scope.spawn(|| work(&named, &done, folder, sender, &halt));
+        let (known, left) = (&known, &left);
+        scope.spawn(move || work(left, &Work { folder, known, stamp: &stamp }, sender, &halt));
         let mut error = None;
         for outcome in receiver {
             match outcome {
-                Ok(Outcome::Had(picture)) => drop(drawn.insert(picture.picture.clone(), picture)),
+                Ok(Outcome::Had(picture)) => {
+                    error = error.or(log.add(&picture).err());
+                    pictures.insert(picture.drawn.picture.clone(), picture);
+                }
                 Ok(Outcome::Drew(picture)) => {
                     error = error.or(log.add(&picture).err());
                     new += 1;
-                    drawn.insert(picture.picture.clone(), picture);
+                    pictures.insert(picture.drawn.picture.clone(), picture);
+                }
+                Ok(Outcome::Forgot(picture)) => {
+                    error = error.or(log.forget(&picture).err());
+                    forgotten.push(picture);
                 }
                 Ok(Outcome::Skipped(file)) => skipped.push(file),
                 Err(why) => error = error.or(Some(why)),
             }
             failed.fetch_or(error.is_some(), Ordering::Relaxed);
-            progress.set((drawn.len() + skipped.len()) as u64);
+            progress.set((pictures.len() + skipped.len()) as u64);
             if !skipped.is_empty() {
                 progress.state(&format!("{} skipped", skipped.len()));
             }
@@ -148,22 +171,24 @@ pub fn render_folder(
         progress.finish();
         error.map_or(Ok(()), Err)
     })?;
-    let stopped = drawn.len() + skipped.len() < named.len();
+    let stopped = pictures.len() + skipped.len() < named.len();
     skipped.sort_by(|a, b| a.structure.cmp(&b.structure));
     // Pictures of an earlier run, of files that this one was not given, stay.
-    for (name, picture) in done {
-        drawn.entry(name).or_insert(picture);
+    forgotten.iter().for_each(|picture| drop(known.remove(picture)));
+    for (name, picture) in known {
+        pictures.entry(name).or_insert(picture);
     }
     let report = FolderReport {
         out: out.to_owned(),
-        pictures: drawn.len(),
+        pictures: pictures.len(),
         drawn: new,
         skipped: skipped.len(),
         stopped,
         reasons: skipped.iter().take(REASONS).cloned().collect(),
     };
     if !stopped {
-        write_lines(&out.join(PICTURES), drawn.values())?;
+        write_lines(&out.join(PICTURES), pictures.values().map(|picture| &picture.drawn))?;
+        write_stamps(out, pictures.values())?;
         write_lines(&out.join(SKIPPED), &skipped)?;
         let facts = json!({"pictures": report.pictures, "skipped": report.skipped});
         finish(out, STAGE, look, facts)?;
@@ -175,78 +200,103 @@ pub fn render_folder(
 /// What came of a file.
 enum Outcome {
     /// Its picture was there.
-    Had(Drawn),
-    Drew(Drawn),
+    Had(Recorded),
+    /// Its picture was there, of other contents, and is no more. Something else follows.
+    Forgot(String),
+    Drew(Recorded),
     Skipped(SkippedFile),
+}
+
+/// What there is to work with.
+struct Work<'a> {
+    folder: &'a Folder<'a>,
+    known: &'a HashMap<String, Recorded>,
+    stamp: &'a (dyn Fn(&Path) -> Option<String> + Sync),
 }
 
 /// Draws on all threads; nothing is begun once `halt` says so.
 fn work(
-    named: &[(String, PathBuf)],
-    done: &HashMap<String, Drawn>,
-    folder: &Folder<'_>,
+    named: &[&(String, PathBuf)],
+    with: &Work<'_>,
     sender: Sender<Result<Outcome, FileError>>,
     halt: &(dyn Fn() -> bool + Sync),
 ) {
     threads::for_each(named.len(), |place| {
-        let (picture, path) = &named[place];
+        let (picture, path) = named[place];
         let go_on = !halt();
         if go_on {
             // Nobody listens only after an error, which is told already.
-            let _ = sender.send(one(picture, path, done, folder));
+            let tell = |outcome| drop(sender.send(Ok(outcome)));
+            if let Err(error) = one(picture, path, with, &tell) {
+                drop(sender.send(Err(error)));
+            }
         }
         go_on
     });
 }
 
 /// Draws a file. What is wrong with the file is a skip, what is wrong with the folder an error.
-fn one(
-    picture: &str,
-    path: &Path,
-    done: &HashMap<String, Drawn>,
-    folder: &Folder<'_>,
-) -> Result<Outcome, FileError> {
-    let skip = |reason: String| {
-        Ok(Outcome::Skipped(SkippedFile { structure: path.to_string_lossy().into_owned(), reason }))
-    };
+fn one(picture: &str, path: &Path, with: &Work<'_>, tell: &dyn Fn(Outcome)) -> Result<(), FileError> {
+    let Work { folder, known, stamp } = *with;
+    let structure = path.to_string_lossy().into_owned();
+    let place = folder.out.join(picture);
+    let before = known.get(picture);
+    // Taken before the file is read: what changes meanwhile changes it.
+    let stamp = stamp(path);
     let mut bytes = Vec::new();
     // A gigabyte is more than any entry has; what a file holds beyond it would only fill memory.
     let read = open(path)
         .and_then(|file| file.take(1 << 30).read_to_end(&mut bytes).map_err(|e| FileError::reading(path, e)));
-    if let Err(error) = read {
-        return skip(error.to_string());
-    }
     let sha256 = hash_bytes(&bytes);
-    let place = folder.out.join(picture);
-    if let Some(before) = done.get(picture).filter(|_| is_whole(&place)) {
-        if before.sha256 == sha256 {
-            return Ok(Outcome::Had(before.clone()));
+    if let Some(before) = before {
+        let same = read.is_ok() && before.drawn.sha256 == sha256;
+        if same && is_whole(&place) {
+            tell(Outcome::Had(Recorded { stamp, ..before.clone() }));
+            return Ok(());
         }
-        let reason = format!(
-            "was drawn of {} with other contents than {} has now; choose another --out or remove it",
-            before.structure,
-            path.display()
-        );
-        return Err(FileError::whole(&place, reason));
+        if before.drawn.structure == structure {
+            // The file has changed, so its picture has to go before another comes.
+            let removed = fs::remove_file(&place);
+            removed.or_else(missing).map_err(|e| FileError::io(&place, "remove", e))?;
+            tell(Outcome::Forgot(picture.to_owned()));
+        } else if !same && read.is_ok() && is_whole(&place) {
+            let reason = format!(
+                "was drawn of {} with other contents than {} has now; choose another --out or remove it",
+                before.drawn.structure,
+                path.display()
+            );
+            return Err(FileError::whole(&place, reason));
+        }
     }
-    let (structure, notes) = match read_bytes(path, &bytes, folder.reading) {
+    let skip = |reason: String| tell(Outcome::Skipped(SkippedFile { structure: structure.clone(), reason }));
+    if let Err(error) = read {
+        skip(error.to_string());
+        return Ok(());
+    }
+    let (read, notes) = match read_bytes(path, &bytes, folder.reading) {
         Ok(read) => read,
-        Err(error) => return skip(error.to_string()),
+        Err(error) => {
+            skip(error.to_string());
+            return Ok(());
+        }
     };
     drop(bytes);
-    let (image, camera) = match draw_from(&structure, folder.settings) {
+    let (image, camera) = match draw_from(&read, folder.settings) {
         Ok(drawn) => drawn,
-        Err(error) => return skip(format!("{}: {error}", path.display())),
+        Err(error) => {
+            skip(format!("{}: {error}", path.display()));
+            return Ok(());
+        }
     };
     write(&place, &image)?;
-    Ok(Outcome::Drew(Drawn {
+    let drawn = Drawn {
         picture: picture.to_owned(),
-        structure: path.to_string_lossy().into_owned(),
+        structure,
         sha256,
-        chains: structure.chains.len(),
-        residues: structure.residue_count(),
-        id: structure.id,
-        title: structure.title,
+        chains: read.chains.len(),
+        residues: read.residue_count(),
+        id: read.id,
+        title: read.title,
         secondary: match notes.secondary {
             SecondaryFrom::File => "file",
             SecondaryFrom::HydrogenBonds => "hydrogen bonds",
@@ -255,7 +305,14 @@ fn one(
         }
         .to_owned(),
         view: camera.pymol_view().to_vec(),
-    }))
+    };
+    tell(Outcome::Drew(Recorded { drawn, stamp }));
+    Ok(())
+}
+
+/// A file that is not there need not be removed.
+fn missing(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 /// Writes a picture beside its place and renames it in, but does not wait for the disk: for thousands of small files
@@ -271,19 +328,6 @@ fn write(place: &Path, image: &Picture) -> Result<(), FileError> {
         let _ = fs::remove_file(&beside);
         FileError::io(place, "write", e)
     })
-}
-
-/// Whether a PNG file has its end.
-fn is_whole(place: &Path) -> bool {
-    const END: [u8; 8] = *b"IEND\xae\x42\x60\x82";
-    let last = || -> io::Result<[u8; 8]> {
-        let mut file = File::open(place)?;
-        file.seek(SeekFrom::End(-(END.len() as i64)))?;
-        let mut last = [0; 8];
-        file.read_exact(&mut last)?;
-        Ok(last)
-    };
-    last().is_ok_and(|last| last == END)
 }
 
 /// The files of `inputs`, in order of their names within a folder, each once.
@@ -352,69 +396,6 @@ fn named(files: Vec<PathBuf>) -> Vec<(String, PathBuf)> {
     };
     let names: Vec<String> = files.iter().map(|path| path.as_path()).map(name).collect();
     names.into_iter().zip(files).collect()
-}
-
-/// The pictures that are in `out`, finished or not. Pictures that look otherwise are an error.
-fn done(out: &Path, look: &Value) -> Result<HashMap<String, Drawn>, FileError> {
-    let refuse = |then: &Value| match first_difference(then, look, "") {
-        Some(difference) => {
-            let reason = format!("holds pictures of other settings ({difference}); choose another --out");
-            Err(FileError::whole(out, reason))
-        }
-        None => Ok(()),
-    };
-    let mut done = HashMap::new();
-    let manifest = out.join("manifest.json");
-    if manifest.exists() {
-        let manifest: Manifest = read_json(&manifest)?;
-        if manifest.stage != STAGE {
-            let reason =
-                format!("holds the output of `{}`, not of `{STAGE}`; choose another --out", manifest.stage);
-            return Err(FileError::whole(out, reason));
-        }
-        refuse(&manifest.key)?;
-    }
-    for name in [PICTURES, UNFINISHED] {
-        let path = out.join(name);
-        let Ok(file) = File::open(&path) else { continue };
-        for line in BufReader::new(file).lines() {
-            let line = line.map_err(|e| FileError::reading(&path, e))?;
-            // A line that a kill cut off is a picture that is drawn again.
-            let Ok(value) = serde_json::from_str::<Value>(&line) else { continue };
-            if let Some(then) = value.get("look") {
-                refuse(then)?;
-            } else if let Ok(picture) = serde_json::from_value::<Drawn>(value) {
-                done.insert(picture.picture.clone(), picture);
-            }
-        }
-    }
-    Ok(done)
-}
-
-/// `unfinished.jsonl`, a line for each picture as it is drawn; the first says how they look.
-struct Log {
-    path: PathBuf,
-    file: File,
-}
-
-impl Log {
-    fn open(out: &Path, look: &Value) -> Result<Self, FileError> {
-        let path = out.join(UNFINISHED);
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        let mut log = Self { file: file.map_err(|e| FileError::io(&path, "write", e))?, path };
-        // After a line that was cut off the next begins on its own.
-        log.line(&format!("\n{}\n", json!({ "look": look })))?;
-        Ok(log)
-    }
-    fn add(&mut self, picture: &Drawn) -> Result<(), FileError> {
-        self.line(&format!("{}\n", json!(picture)))
-    }
-    fn line(&mut self, line: &str) -> Result<(), FileError> {
-        self.file.write_all(line.as_bytes()).map_err(|e| FileError::io(&self.path, "write", e))
-    }
-    fn remove(self) -> Result<(), FileError> {
-        fs::remove_file(&self.path).map_err(|e| FileError::io(&self.path, "remove", e))
-    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@
 
 mod colours;
 mod discs;
+pub mod legend;
 pub mod series;
 #[cfg(test)]
 mod tests;
@@ -177,6 +178,14 @@ impl Canvas {
 
     /// Cells that have the gene, with its level on the scale, those with most of it last.
     fn positives(&self, tissue: &Tissue, gene: usize) -> Vec<(usize, f32)> {
+        let cells = self.values(tissue, gene);
+        let Some(top) = Self::top(&cells) else { return Vec::new() };
+        let top = f64::from(top).ln_1p();
+        cells.into_iter().map(|(value, cell)| (cell as usize, scale(value, top))).collect()
+    }
+
+    /// Cells that have the gene and how much of it, the least first.
+    fn values(&self, tissue: &Tissue, gene: usize) -> Vec<(f32, u32)> {
         let known = self.places.len();
         let mut cells: Vec<(f32, u32)> = tissue
             .expression
@@ -185,10 +194,13 @@ impl Canvas {
             .map(|(cell, value)| (value, cell))
             .collect();
         cells.par_sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let top = (cells.len() as f64 * TOP).ceil() as usize;
-        let Some(&(cap, _)) = cells.get(top.saturating_sub(1)) else { return Vec::new() };
-        let top = f64::from(cap).ln_1p();
-        cells.into_iter().map(|(value, cell)| (cell as usize, scale(value, top))).collect()
+        cells
+    }
+
+    /// The value at the end of the colour scale, of those that [`Canvas::values`] gave.
+    fn top(values: &[(f32, u32)]) -> Option<f32> {
+        let top = (values.len() as f64 * TOP).ceil() as usize;
+        values.get(top.saturating_sub(1)).map(|(value, _)| *value)
     }
 
     fn disc(&self, cell: usize, colour: [u8; 3]) -> Disc {

@@ -7,6 +7,8 @@ use flate2::{Compression, write::GzEncoder};
 
 use super::*;
 
+mod alphafold;
+
 fn of(text: &str) -> Result<(Structure, Notes), String> {
     read_bytes(Path::new("x.pdb"), text.as_bytes(), &ReadOptions::default()).map_err(|e| e.to_string())
 }

@@ -74,13 +74,8 @@ fn markers_of_a_laboratory_are_found_asked_about_and_graded() {
     assert_eq!(found["types"].as_array().unwrap().len(), 12);
     let table = fs::read_to_string(path.join("markers.csv")).unwrap();
     assert_eq!(table.lines().count() as u64, 1 + recovery["found"].as_u64().unwrap());
-    // A second run tells the same without doing it again; numbers read back may differ in their last digit.
-    let again = json(&succeed(path, &find));
-    assert_eq!(again["recovery"]["found"], recovery["found"]);
-    for (then, now) in found["types"].as_array().unwrap().iter().zip(again["types"].as_array().unwrap()) {
-        assert_eq!((&then["cell_type"], &then["markers"]), (&now["cell_type"], &now["markers"]));
-        assert_eq!(then["first"][0]["symbol"], now["first"][0]["symbol"]);
-    }
+    // A second run tells the same without doing it again, to the last digit.
+    assert_eq!(json(&succeed(path, &find)), found);
     assert_eq!(fs::read_to_string(path.join("markers.csv")).unwrap(), table);
 
     let made = [

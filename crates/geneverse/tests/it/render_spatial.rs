@@ -30,6 +30,15 @@ fn one_picture_or_a_folder_of_them() {
     succeed(folder.path(), &with(&["--gene", "KDR", "--cell-type", "Endothelial", "--out", "kdr.png"]));
     assert!(fs::read(at("kdr.png")).unwrap().starts_with(b"\x89PNG"));
 
+    // A legend is a strip below, and another picture than what is trained on.
+    let one = ["--gene", "KDR", "--cell-type", "Endothelial", "--legend", "--out", "legend.png"];
+    succeed(folder.path(), &with(&one));
+    let sides = |name: &str| {
+        let bytes = fs::read(at(name)).unwrap();
+        [16, 20].map(|from| u32::from_be_bytes(bytes[from..from + 4].try_into().unwrap()))
+    };
+    assert_eq!((sides("kdr.png"), sides("legend.png")), ([64, 64], [64, 122]));
+
     let all = with(&["--gene", "KDR,CD3E", "--out", "pictures", "--json"]);
     let report = json(&succeed(folder.path(), &all));
     assert_eq!((report["pictures"].as_u64(), report["cells"].as_u64()), (Some(4), Some(200)));
@@ -41,6 +50,8 @@ fn one_picture_or_a_folder_of_them() {
 
     let error = fail(folder.path(), &with(&["--gene", "KDR", "--out", "pictures"]));
     assert!(error.contains("finished earlier with other inputs"), "{error}");
+    let error = fail(folder.path(), &with(&["--gene", "KDR,CD3E", "--legend", "--out", "pictures"]));
+    assert!(error.contains("(legend: then null, now true)"), "{error}");
     let error = fail(folder.path(), &with(&["--gene", "KDR,VWF", "--out", "more"]));
     assert!(error.contains("counts.csv: has no gene VWF") && error.contains("--skip-missing"), "{error}");
     let error = fail(folder.path(), &["render", "spatial", "counts.csv", "--gene", "KDR", "--out", "more"]);

@@ -32,6 +32,30 @@ pub struct PictureLeakage {
     pub same_group: Option<Finding>,
 }
 
+impl PictureLeakage {
+    /// What was compared, by the word for it (`subject` is the word for what a question is about), and what was found;
+    /// nothing where it is not known.
+    pub fn findings<'a>(&'a self, subject: &'a str) -> [(&'a str, Option<&'a Finding>); 5] {
+        let Self {
+            from: _,
+            into: _,
+            examples: _,
+            same_subject,
+            same_picture,
+            same_text,
+            same_cluster,
+            same_group,
+        } = self;
+        [
+            (subject, Some(same_subject)),
+            ("picture", Some(same_picture)),
+            ("text", Some(same_text)),
+            ("cluster", same_cluster.as_ref()),
+            ("HGNC group", same_group.as_ref()),
+        ]
+    }
+}
+
 /// Measures what of later splits is in earlier ones. `by_answer` compares answers, else questions: the one of them that is
 /// not the same in all examples.
 pub(super) fn measure(out: &Path, parts: &[Part], by_answer: bool) -> Result<Vec<PictureLeakage>, FileError> {
@@ -98,36 +122,18 @@ pub(super) fn measure(out: &Path, parts: &[Part], by_answer: bool) -> Result<Vec
 
 /// The card's table of what is in two splits.
 pub(in crate::dataset) fn leakage_table(card: &mut String, leakage: &[PictureLeakage], subject: &str) {
-    if leakage.is_empty() {
-        return;
-    }
+    let Some(first) = leakage.first() else { return };
+    let heads = first.findings(subject).map(|(what, _)| format!("same {what} |")).join(" ");
     let _ = write!(
         card,
         "\n## Leakage\n\nExamples of a split of which an earlier one has something. Every number above 0 makes a score look \
-         better than it is.\n\n| of | in | same {subject} | same picture | same text | same cluster | same HGNC group |\n\
-         |---|---|---:|---:|---:|---:|---:|\n"
+         better than it is.\n\n| of | in | {heads}\n|---|---|---:|---:|---:|---:|---:|\n"
     );
-    for PictureLeakage {
-        from,
-        into,
-        examples,
-        same_subject,
-        same_picture,
-        same_text,
-        same_cluster,
-        same_group,
-    } in leakage
-    {
-        let cell = |finding: &Finding| format!("{} ({:.1} %)", finding.count, 100.0 * finding.share);
-        let known = |finding: &Option<Finding>| finding.as_ref().map_or("not known".to_owned(), cell);
-        let _ = writeln!(
-            card,
-            "| {into} ({examples}) | {from} | {} | {} | {} | {} | {} |",
-            cell(same_subject),
-            cell(same_picture),
-            cell(same_text),
-            known(same_cluster),
-            known(same_group)
-        );
+    for found in leakage {
+        let PictureLeakage { from, into, examples, .. } = found;
+        let cell = |finding: &Finding| format!("{} ({:.1} %) |", finding.count, 100.0 * finding.share);
+        let known = |(_, finding): (&str, Option<&Finding>)| finding.map_or("not known |".to_owned(), cell);
+        let cells = found.findings(subject).map(known).join(" ");
+        let _ = writeln!(card, "| {into} ({examples}) | {from} | {cells}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicUsize;
 
+use super::record::{STAMPS, UNFINISHED};
 use super::*;
 use crate::progress::Silent;
 
@@ -80,7 +81,7 @@ fn a_folder_is_drawn_and_what_is_not_is_listed() {
     ]);
     let report = place.run(&["in"], &small()).unwrap();
     assert_eq!((report.pictures, report.drawn, report.skipped, report.stopped), (2, 2, 1, false));
-    let expected = ["a.png", "b.png", "manifest.json", "pictures.jsonl", "skipped.jsonl"];
+    let expected = ["a.png", "b.png", "manifest.json", "pictures.jsonl", "skipped.jsonl", "stamps.json"];
     assert_eq!(place.listing(), expected);
     let lines = String::from_utf8(place.bytes(PICTURES)).unwrap();
     let drawn: Vec<Drawn> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -115,6 +116,64 @@ fn more_files_are_added_and_nothing_is_drawn_over() {
     let error = place.run(&["other"], &small()).unwrap_err().to_string();
     assert!(error.contains("a.png: was drawn of") && error.contains("choose another --out"), "{error}");
     assert_eq!(place.bytes("a.png"), first);
+}
+
+/// Sets a file's times back, so that they are believed; the time of its entry stays.
+fn settle(path: &Path) {
+    let file = fs::File::options().write(true).open(path).unwrap();
+    let then = file.metadata().unwrap().modified().unwrap() - std::time::Duration::from_secs(60);
+    file.set_modified(then).unwrap();
+}
+
+#[test]
+fn a_structure_that_changed_is_drawn_again_whatever_its_size_and_time() {
+    let place = Place::new(&[("in/a.pdb", pdb(6, 0.1)), ("in/b.pdb", pdb(6, 0.2))]);
+    place.run(&["in"], &small()).unwrap();
+    let first = place.bytes("a.png");
+    // As many bytes, and the time of the file before.
+    settle(&place.path("in/a.pdb"));
+    let time = fs::metadata(place.path("in/a.pdb")).unwrap().modified().unwrap();
+    fs::write(place.path("in/a.pdb"), pdb(6, 0.3)).unwrap();
+    fs::File::options().write(true).open(place.path("in/a.pdb")).unwrap().set_modified(time).unwrap();
+    let report = place.run(&["in"], &small()).unwrap();
+    assert_eq!((report.pictures, report.drawn), (2, 1));
+    assert!(place.bytes("a.png") != first);
+    // A structure that is none any more has no picture any more.
+    fs::write(place.path("in/a.pdb"), "nothing").unwrap();
+    let report = place.run(&["in"], &small()).unwrap();
+    assert_eq!((report.pictures, report.drawn, report.skipped), (1, 0, 1));
+    assert!(!place.path("out/a.png").exists());
+    // And is drawn where it is one again.
+    fs::write(place.path("in/a.pdb"), pdb(6, 0.1)).unwrap();
+    assert_eq!(place.run(&["in"], &small()).unwrap().drawn, 1);
+    assert!(place.bytes("a.png") == first);
+}
+
+#[test]
+fn an_unchanged_structure_is_known_without_being_read() {
+    let place = Place::new(&[("in/a.pdb", pdb(6, 0.1)), ("in/b.pdb", pdb(6, 0.2))]);
+    // What was written a moment ago has no stamp: a change within the same tick would not be seen.
+    place.run(&["in"], &small()).unwrap();
+    assert_eq!(String::from_utf8(place.bytes(STAMPS)).unwrap(), "{}\n");
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    place.run(&["in"], &small()).unwrap();
+    let stamps: BTreeMap<String, String> = serde_json::from_slice(&place.bytes(STAMPS)).unwrap();
+    assert_eq!(stamps.keys().collect::<Vec<_>>(), ["a.png", "b.png"]);
+    let size = fs::metadata(place.path("in/a.pdb")).unwrap().len();
+    assert!(stamps["a.png"].starts_with(&format!("{size} ")), "{stamps:?}");
+
+    // That the file is not read is seen where the record names other contents, which a reading would find out.
+    let lines = String::from_utf8(place.bytes(PICTURES)).unwrap();
+    let hash = |text: &str| serde_json::from_str::<Drawn>(text).unwrap().sha256;
+    let (hash_of_a, none) = (hash(lines.lines().next().unwrap()), "0".repeat(64));
+    fs::write(place.path("out/pictures.jsonl"), lines.replace(&hash_of_a, &none)).unwrap();
+    assert_eq!(place.run(&["in"], &small()).unwrap().drawn, 0);
+    // A new time is a reason to read.
+    settle(&place.path("in/a.pdb"));
+    assert_eq!(place.run(&["in"], &small()).unwrap().drawn, 1);
+    // So is a picture that is not whole.
+    fs::write(place.path("out/b.png"), b"half").unwrap();
+    assert_eq!(place.run(&["in"], &small()).unwrap().drawn, 1);
 }
 
 #[test]

@@ -10,7 +10,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::legend::AddLegend;
 use super::{Canvas, Settings};
+use crate::picture::Picture;
 use crate::progress::Progress;
 use crate::stage::{FileError, Found, finish, hash_file, look, read_json, write_json, write_lines};
 use crate::tissue::{FileReading, Inputs, Tissue, read};
@@ -44,6 +46,8 @@ pub struct Series<'a> {
     pub cell_types: &'a [String],
     /// What a picture looks like.
     pub settings: Settings,
+    /// Puts a legend to each picture, for people.
+    pub legend: Option<AddLegend>,
     /// The folder to write, or a `.png` where there is one picture.
     pub out: &'a Path,
     /// Draw the others where the tissue has not all of the genes.
@@ -99,7 +103,7 @@ pub fn render_series(
     progress: &dyn Progress,
     stop: &dyn Fn() -> bool,
 ) -> Result<SeriesReport, FileError> {
-    let Series { inputs, genes, cell_types, settings, out, skip_missing } = series;
+    let Series { inputs, genes, cell_types, settings, legend, out, skip_missing } = series;
     let begun = Instant::now();
     let (tissue, readings) = read(inputs)?;
     let seconds_reading = begun.elapsed().as_secs_f64();
@@ -113,13 +117,20 @@ pub fn render_series(
         genes.iter().flat_map(|gene| types.iter().map(|cell_type| (*gene, *cell_type))).collect();
     report.pictures = pairs.len();
     let canvas = Canvas::new(&tissue, settings);
+    let draw = |gene: usize, cell_type: usize| -> Picture {
+        let picture = canvas.draw(&tissue, gene, cell_type);
+        match legend {
+            Some(add) => add(picture, &canvas.legend(&tissue, gene, cell_type)),
+            None => picture,
+        }
+    };
     let is_picture = out.extension().is_some_and(|end| end.eq_ignore_ascii_case("png"));
     if is_picture {
         let [(gene, cell_type)] = pairs[..] else {
             let reason = format!("one file for {} pictures; name a folder by --out", pairs.len());
             return Err(FileError::whole(out, reason));
         };
-        canvas.draw(&tissue, gene, cell_type).write_png(out)?;
+        draw(gene, cell_type).write_png(out)?;
         report.seconds_drawing = begun.elapsed().as_secs_f64();
         return Ok(report);
     }
@@ -153,7 +164,7 @@ pub fn render_series(
                 // Files are renamed into their place, so one that is there is whole.
                 let there = same && path.is_file();
                 if !there {
-                    canvas.draw(&tissue, gene, cell_type).write_png(&path)?;
+                    draw(gene, cell_type).write_png(&path)?;
                 }
                 Ok(there)
             })
@@ -294,7 +305,7 @@ fn file_name(name: &str) -> String {
 
 /// What the pictures depend on.
 fn key(series: &Series<'_>, readings: &[FileReading], drawn: &[Drawn]) -> Result<Value, FileError> {
-    let Series { inputs, genes: _, cell_types: _, settings, out: _, skip_missing: _ } = series;
+    let Series { inputs, genes: _, cell_types: _, settings, legend, out: _, skip_missing: _ } = series;
     let mut hashes = BTreeMap::new();
     let mut files: Vec<PathBuf> = readings.iter().map(|reading| reading.file.clone()).collect();
     // A matrix in Matrix Market's form has its names in files beside it.
@@ -317,7 +328,7 @@ fn key(series: &Series<'_>, readings: &[FileReading], drawn: &[Drawn]) -> Result
     let Settings { size, layout, dark } = settings;
     let pairs: Vec<[&str; 2]> =
         drawn.iter().map(|drawn| [drawn.gene.as_str(), drawn.cell_type.as_str()]).collect();
-    Ok(json!({
+    let mut key = json!({
         "inputs": hashes,
         "type_column": inputs.type_column,
         "genome": inputs.genome,
@@ -325,5 +336,10 @@ fn key(series: &Series<'_>, readings: &[FileReading], drawn: &[Drawn]) -> Result
         "size": size,
         "layout": layout,
         "dark": dark,
-    }))
+    });
+    // Only where there is one, so that folders made before there were legends are still known.
+    if legend.is_some() {
+        key["legend"] = true.into();
+    }
+    Ok(key)
 }

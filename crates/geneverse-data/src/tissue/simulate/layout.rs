@@ -180,7 +180,7 @@ impl Ground {
     }
 
     fn at(&self, place: [f64; 2]) -> Place<'_> {
-        for disc in &self.discs {
+        for disc in self.discs.iter().filter(|disc| farther_than(disc.centre, place) <= disc.radius) {
             let from_centre = distance(disc.centre, place);
             if from_centre <= disc.radius {
                 let rim = match disc.kind {
@@ -194,9 +194,16 @@ impl Ground {
         if place[1] > self.muscle_at(place[0]) {
             return Place::Muscle;
         }
-        let nearest =
-            self.niches.iter().min_by(|a, b| distance(a.centre, place).total_cmp(&distance(b.centre, place)));
-        if nearest.is_some_and(|niche| niche.fat) { Place::Fat } else { Place::Stroma }
+        let (mut nearest, mut fat) = (f64::INFINITY, false);
+        for niche in &self.niches {
+            if farther_than(niche.centre, place) < nearest {
+                let away = distance(niche.centre, place);
+                if away < nearest {
+                    (nearest, fat) = (away, niche.fat);
+                }
+            }
+        }
+        if fat { Place::Fat } else { Place::Stroma }
     }
 
     /// A type from what a place is made of; `draw` is uniform in [0, 1).
@@ -238,6 +245,11 @@ impl Ground {
         }
         FIBROBLAST as u32
     }
+}
+
+/// At most the distance of two points, found without a root: most structures of a tissue are far from a cell.
+fn farther_than(a: [f64; 2], b: [f64; 2]) -> f64 {
+    (a[0] - b[0]).abs().max((a[1] - b[1]).abs())
 }
 
 fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {

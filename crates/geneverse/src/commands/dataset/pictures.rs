@@ -129,24 +129,11 @@ pub(crate) fn accept(example: &Example) -> Result<(), String> {
 /// What of a split is in an earlier one, a line each.
 pub(super) fn leakage_text(leakage: &[PictureLeakage], subject: &str) -> String {
     let mut text = String::new();
-    for PictureLeakage {
-        from,
-        into,
-        examples,
-        same_subject,
-        same_picture,
-        same_text,
-        same_cluster,
-        same_group,
-    } in leakage
-    {
-        let mut parts = vec![
-            format!("{} by {subject}", same_subject.count),
-            format!("{} by picture", same_picture.count),
-            format!("{} by text", same_text.count),
-        ];
-        parts.extend(same_cluster.iter().map(|found| format!("{} by cluster", found.count)));
-        parts.extend(same_group.iter().map(|found| format!("{} by HGNC group", found.count)));
+    for found in leakage {
+        let PictureLeakage { from, into, examples, .. } = found;
+        let known = found.findings(subject).into_iter().filter_map(|(what, finding)| Some((what, finding?)));
+        let parts: Vec<String> =
+            known.map(|(what, finding)| format!("{} by {what}", finding.count)).collect();
         let _ = writeln!(text, "  of {examples} examples of {into} in {from}: {}", parts.join(", "));
     }
     text

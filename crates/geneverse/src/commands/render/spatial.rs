@@ -9,6 +9,7 @@ use geneverse_data::render::tissue::Settings;
 use geneverse_data::render::tissue::series::{Series, SeriesReport, WantedGene, render_series};
 use geneverse_data::store::GeneStore;
 use geneverse_data::tissue::Inputs;
+use geneverse_eval::figure::legend;
 
 use crate::commands::dataset::symbol_list;
 use crate::commands::tissue::LayoutArg;
@@ -23,7 +24,7 @@ cell type, GENE__TYPE.png, pictures.jsonl with what each shows, and manifest.jso
 With a .png for --out one picture is written, and nothing else.
 
 Examples:
-  geneverse render spatial outs/ --cell-types types.csv --gene KDR --cell-type Endothelial --out kdr.png
+  geneverse render spatial outs/ --cell-types types.csv --gene KDR --cell-type Endothelial --legend --out kdr.png
   geneverse render spatial section.h5ad --gene panel.txt --skip-missing --size 224 --out pictures")]
 pub(crate) struct SpatialArgs {
     /// Counts of genes in cells: a Xenium or 10x folder, .h5, .h5ad, or a table
@@ -65,6 +66,9 @@ pub(crate) struct SpatialArgs {
     /// Draw on black
     #[arg(long)]
     dark: bool,
+    /// Add a strip below that says which colour is how much, for people; pictures for training have no text
+    #[arg(long)]
+    legend: bool,
 }
 
 pub(crate) fn run(args: SpatialArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
@@ -82,6 +86,7 @@ pub(crate) fn run(args: SpatialArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
         size,
         layout,
         dark,
+        legend,
     } = args;
     let genes = wanted_genes(symbol_list(&gene)?, db.as_deref())?;
     let series = Series {
@@ -89,6 +94,7 @@ pub(crate) fn run(args: SpatialArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
         genes: &genes,
         cell_types: &cell_type,
         settings: Settings { size: size.into(), layout: layout.into(), dark },
+        legend: legend.then_some(legend::below),
         out: &out,
         skip_missing,
     };

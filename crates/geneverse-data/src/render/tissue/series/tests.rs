@@ -44,6 +44,7 @@ impl Case {
             genes: &self.genes,
             cell_types: &[],
             settings: Settings { size, ..Settings::default() },
+            legend: None,
             out: &self.folder.path().join(out),
             skip_missing: false,
         };
@@ -117,6 +118,7 @@ fn one_picture_can_be_one_file() {
         genes: &case.genes,
         cell_types: &["t_CELL".to_owned()],
         settings: Settings::default(),
+        legend: None,
         out: &case.folder.path().join("a.png"),
         skip_missing: false,
     };
@@ -146,6 +148,7 @@ fn a_gene_may_go_by_another_name_and_one_that_is_not_there_is_told() {
         genes: &case.genes,
         cell_types: types,
         settings: Settings::default(),
+        legend: None,
         out: &out,
         skip_missing: true,
     };
