@@ -14,6 +14,12 @@ use crate::stage::{FileError, atomic_write};
 
 pub use read::{LARGEST_SIDE, MOST_PIXELS};
 
+/// Whether a path ends as files of pictures do: a person who names a folder so means something else.
+pub(crate) fn is_named_like_one(path: &Path) -> bool {
+    const ENDINGS: [&str; 9] = ["png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff", "svg", "pdf"];
+    path.extension().is_some_and(|end| ENDINGS.iter().any(|known| end.eq_ignore_ascii_case(known)))
+}
+
 /// What a pixel holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Channels {

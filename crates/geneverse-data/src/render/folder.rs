@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::record::{Log, Recorded, is_whole, known, write_stamps};
-use crate::picture::Picture;
+use crate::picture::{Picture, is_named_like_one};
 use crate::progress::Progress;
 use crate::render::protein::{Settings, draw_from};
 use crate::stage::{FileError, finish, hash_bytes, open, write_lines};
@@ -116,6 +116,11 @@ pub fn render_folder(
     progress: &dyn Progress,
 ) -> Result<FolderReport, FileError> {
     let Folder { inputs, out, settings, reading } = *folder;
+    if is_named_like_one(out) && !out.is_dir() {
+        let reason =
+            "is to be a folder, in which each picture has its structure's name; name it without an ending";
+        return Err(FileError::whole(out, reason));
+    }
     let named = named(files(inputs)?);
     let look = json!({"settings": settings, "reading": format!("{reading:?}")});
     let mut known = known(out, &look)?;

@@ -250,6 +250,13 @@ fn inputs_that_are_not_there_and_folders_without_structures() {
     let expected =
         "holds no structure, expected files ending in .pdb, .ent, .cif, .mmcif, .pdb1, plain or .gz";
     assert!(error("in").ends_with(expected), "{}", error("in"));
+    let (out, inputs) = (place.path("a.png"), [place.path("in/readme.txt")]);
+    let (settings, reading) = (small(), ReadOptions::default());
+    let folder = Folder { inputs: &inputs, out: &out, settings: &settings, reading: &reading };
+    let refused = render_folder(&folder, &|| false, &Silent).unwrap_err().to_string();
+    assert!(refused.ends_with(
+        "is to be a folder, in which each picture has its structure's name; name it without an ending"
+    ));
     // The same file twice is one picture.
     fs::write(place.path("in/a.pdb"), pdb(5, 0.1)).unwrap();
     assert_eq!(place.run(&["in", "in/a.pdb"], &small()).unwrap().pictures, 1);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::legend::AddLegend;
 use super::{Canvas, Settings};
-use crate::picture::Picture;
+use crate::picture::{Picture, is_named_like_one};
 use crate::progress::Progress;
 use crate::stage::{FileError, Found, finish, hash_file, look, read_json, write_json, write_lines};
 use crate::tissue::{FileReading, Inputs, Tissue, read};
@@ -104,6 +104,11 @@ pub fn render_series(
     stop: &dyn Fn() -> bool,
 ) -> Result<SeriesReport, FileError> {
     let Series { inputs, genes, cell_types, settings, legend, out, skip_missing } = series;
+    let is_picture = out.extension().is_some_and(|end| end.eq_ignore_ascii_case("png"));
+    if !is_picture && is_named_like_one(out) {
+        let reason = "pictures are written as PNG; name a file ending in .png for one, or a folder";
+        return Err(FileError::whole(out, reason));
+    }
     let begun = Instant::now();
     let (tissue, readings) = read(inputs)?;
     let seconds_reading = begun.elapsed().as_secs_f64();
@@ -124,7 +129,6 @@ pub fn render_series(
             None => picture,
         }
     };
-    let is_picture = out.extension().is_some_and(|end| end.eq_ignore_ascii_case("png"));
     if is_picture {
         let [(gene, cell_type)] = pairs[..] else {
             let reason = format!("one file for {} pictures; name a folder by --out", pairs.len());

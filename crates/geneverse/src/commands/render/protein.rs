@@ -133,7 +133,9 @@ fn text(report: &FolderReport) -> String {
         text.push_str("  stopped; the same command goes on\n");
     }
     if *skipped > 0 {
-        let _ = writeln!(text, "  {skipped} files have no picture (skipped.jsonl):");
+        // The list is written when all is done.
+        let listed = if *stopped { "" } else { " (skipped.jsonl)" };
+        let _ = writeln!(text, "  {skipped} files have no picture{listed}:");
         for file in reasons {
             let _ = writeln!(text, "    {}", file.reason);
         }

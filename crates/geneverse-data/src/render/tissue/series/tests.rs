@@ -113,6 +113,9 @@ fn one_picture_can_be_one_file() {
     let case = Case::new(&["G3"]);
     let error = case.run("a.png", 32, &|| false).unwrap_err().to_string();
     assert!(error.ends_with("a.png: one file for 2 pictures; name a folder by --out"), "{error}");
+    let error = case.run("a.JPG", 32, &|| false).unwrap_err().to_string();
+    let expected = "a.JPG: pictures are written as PNG; name a file ending in .png for one, or a folder";
+    assert!(error.ends_with(expected) && !case.folder.path().join("a.JPG").exists(), "{error}");
     let series = Series {
         inputs: &case.inputs,
         genes: &case.genes,
