@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Evaluate(commands::evaluate::EvaluateArgs),
     /// GeneTuring's and GeneHop's questions to any answerer, scored as published
     Benchmark(Box<commands::benchmark::BenchmarkArgs>),
+    /// A table or a sweep: many rows, one report beside the published figures
+    Experiment(commands::experiment::ExperimentArgs),
     /// Runs beside each other, texts as vectors and clusters, enriched GO terms, figures
     #[command(subcommand)]
     Analyze(commands::analyze::Command),
