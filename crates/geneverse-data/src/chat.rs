@@ -9,8 +9,11 @@ mod address;
 pub(crate) mod endpoint;
 pub(crate) mod reply;
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -18,6 +21,7 @@ pub use address::{Address, Key};
 pub use reply::{ChatAnswer, Usage};
 
 use crate::http::{HttpError, Settings};
+use crate::stage::FileError;
 use endpoint::{Endpoint, READINGS, Service, fault};
 use reply::Fault;
 
@@ -45,6 +49,36 @@ pub enum Part {
         /// The words.
         text: String,
     },
+    /// A picture.
+    ImageUrl {
+        /// Where it is.
+        image_url: ImageUrl,
+    },
+}
+
+/// Where a picture is: in the address itself (`data:image/png;base64,…`), so that the endpoint need not fetch it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageUrl {
+    /// The address.
+    pub url: String,
+}
+
+impl ImageUrl {
+    /// A picture's file as an address that holds it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is neither PNG, JPEG, WebP nor GIF, which are what endpoints take.
+    pub fn of_file(path: &Path) -> Result<Self, FileError> {
+        let bytes = std::fs::read(path).map_err(|e| FileError::io(path, "read", e))?;
+        let kind = match bytes.as_slice() {
+            [0x89, b'P', b'N', b'G', ..] => "png",
+            [0xff, 0xd8, 0xff, ..] => "jpeg",
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "webp",
+            [b'G', b'I', b'F', b'8', ..] => "gif",
+            _ => return Err(FileError::whole(path, "found no picture, expected PNG, JPEG, WebP or GIF")),
+        };
+        Ok(Self { url: format!("data:image/{kind};base64,{}", BASE64_STANDARD.encode(bytes)) })
+    }
 }
 
 /// A message of a conversation.
@@ -67,9 +101,19 @@ impl Message {
         Self::text(Role::User, text)
     }
 
+    /// A text from the person, about pictures, which come first.
+    pub fn user_about(pictures: Vec<ImageUrl>, text: impl Into<String>) -> Self {
+        let shown = pictures.into_iter().map(|image_url| Part::ImageUrl { image_url });
+        Self { role: Role::User, parts: shown.chain([Part::Text { text: text.into() }]).collect() }
+    }
+
     /// What is said, for a person to read.
     pub fn words(&self) -> String {
-        self.parts.iter().map(|Part::Text { text }| text.as_str()).collect()
+        let words = self.parts.iter().filter_map(|part| match part {
+            Part::Text { text } => Some(text.as_str()),
+            Part::ImageUrl { .. } => None,
+        });
+        words.collect()
     }
 
     fn text(role: Role, text: impl Into<String>) -> Self {
@@ -301,8 +345,13 @@ fn body(request: &ChatRequest, dialect: Dialect) -> Value {
     let mut messages: Vec<Value> = messages.iter().map(Message::body).collect();
     if dialect.no_system && messages.len() > 1 && messages[0]["role"] == "system" {
         let system = messages.remove(0);
-        let both = [&system["content"], &messages[0]["content"]].map(|c| c.as_str().unwrap_or_default());
-        messages[0]["content"] = both.join("\n\n").into();
+        match &mut messages[0]["content"] {
+            Value::Array(parts) => parts.insert(0, json!({"type": "text", "text": system["content"]})),
+            content => {
+                let both = [&system["content"], &*content].map(|c| c.as_str().unwrap_or_default());
+                *content = both.join("\n\n").into();
+            }
+        }
     }
     let mut body = json!({"model": model, "messages": messages, "stream": false});
     let limit = if dialect.completion_tokens { "max_completion_tokens" } else { "max_tokens" };

@@ -1,6 +1,7 @@
 //! Answers to numbers. No tensors, no network.
 
 pub mod agreement;
+pub mod benchmark;
 pub mod claims;
 pub mod clusters;
 pub mod compare;
@@ -29,6 +30,7 @@ pub mod prose;
 pub mod protein;
 pub mod report;
 pub mod retrieval;
+pub mod retriever;
 pub mod scores;
 pub mod screen;
 pub mod sparse;

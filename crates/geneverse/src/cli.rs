@@ -44,11 +44,8 @@ pub(crate) enum Command {
     /// Make a small base model from text
     #[command(after_help = "Example:\n  geneverse pretrain recipes/nano.toml --out runs/nano")]
     Pretrain(commands::train::TrainArgs),
-    /// Answer questions with a model, greedily
-    #[command(
-        after_help = "Example:\n  geneverse generate --model runs/nano/model --adapter runs/lora/adapter \\\n    --prompts dataset/test.json --out answers.jsonl"
-    )]
-    Generate(commands::generate::GenerateArgs),
+    /// Answer questions with a model, here or behind an endpoint, with records or functions at hand or not
+    Generate(Box<commands::generate::GenerateArgs>),
     /// What an adapter is, and a whole model or another copy made of it
     #[command(subcommand)]
     Adapter(commands::adapter::Command),
@@ -59,6 +56,10 @@ pub(crate) enum Command {
     Postprocess(commands::postprocess::PostprocessArgs),
     /// Grade answers: truth, form, BLEU, ROUGE, identifiers
     Evaluate(commands::evaluate::EvaluateArgs),
+    /// GeneTuring's and GeneHop's questions to any answerer, scored as published
+    Benchmark(Box<commands::benchmark::BenchmarkArgs>),
+    /// A table or a sweep: many rows, one report beside the published figures
+    Experiment(commands::experiment::ExperimentArgs),
     /// Runs beside each other, texts as vectors and clusters, enriched GO terms, figures
     #[command(subcommand)]
     Analyze(commands::analyze::Command),

@@ -1,6 +1,6 @@
 //! What all commands that ask an endpoint have in common: how they are told to, the key, and how long they try.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use clap::Args;
 use geneverse_data::chat::{Address, ChatClient, Key};
 use geneverse_data::http::{RateLimit, Settings};
 use geneverse_data::progress::Progress;
+use geneverse_data::stage::hash_bytes;
 use geneverse_data::synthesize::{Limits, Prices};
 
 use crate::stop;
@@ -21,7 +22,7 @@ const ATTEMPTS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How an endpoint that writes answers is asked, and what that may cost.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct AskArgs {
     /// How many questions may be under way at once
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=512))]
@@ -55,6 +56,23 @@ pub(crate) struct AskArgs {
     pub(crate) skip_failed: bool,
 }
 
+impl Default for AskArgs {
+    fn default() -> Self {
+        Self {
+            concurrency: 4,
+            requests_per_minute: None,
+            max_tokens_total: None,
+            max_cost: None,
+            price_in: None,
+            price_out: None,
+            cache: None,
+            api_key_env: None,
+            timeout: 600,
+            skip_failed: false,
+        }
+    }
+}
+
 impl AskArgs {
     /// What may be spent.
     pub(crate) fn limits(&self) -> Limits {
@@ -73,6 +91,15 @@ impl AskArgs {
         let settings = settings(Duration::from_secs(self.timeout), self.requests_per_minute);
         Ok(ChatClient::new(settings, address, key)?)
     }
+}
+
+/// A file of answers of its own for each model and `what` else they depend on, in the folder asked for or one of this name
+/// beside `out`.
+pub(crate) fn cache_file(args: &AskArgs, out: &Path, usual: &str, model: &str, what: &str) -> PathBuf {
+    let folder = args.cache.clone().unwrap_or_else(|| out.with_file_name(usual));
+    let shown: String =
+        model.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
+    folder.join(format!("{}-{}.jsonl", shown.trim_matches('-'), &hash_bytes(what.as_bytes())[..12]))
 }
 
 /// The address that `--endpoint` gave.

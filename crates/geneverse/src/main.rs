@@ -1,5 +1,6 @@
 //! The `geneverse` program: arguments in, exit status out.
 
+mod answer;
 mod bundled;
 mod cli;
 mod commands;

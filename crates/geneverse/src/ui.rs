@@ -13,6 +13,8 @@ use serde::Serialize;
 pub(crate) struct Ui {
     json: bool,
     quiet: bool,
+    /// Whether results are printed; those of an experiment's commands are not.
+    results: bool,
     colour: bool,
     bar: RefCell<Option<Piece>>,
 }
@@ -39,7 +41,13 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 impl Ui {
     pub(crate) fn new(json: bool, quiet: bool) -> Self {
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { json, quiet, colour, bar: RefCell::new(None) }
+        Self { json, quiet, results: true, colour, bar: RefCell::new(None) }
+    }
+
+    /// The same, but for results, which stay in the files that commands write.
+    pub(crate) fn without_results(&self) -> Self {
+        let Self { json, quiet, results: _, colour, bar: _ } = *self;
+        Self { json, quiet, results: false, colour, bar: RefCell::new(None) }
     }
 
     /// Whether results are wanted as JSON.
@@ -49,6 +57,9 @@ impl Ui {
 
     /// Prints a result: the JSON of `value` with `--json`, else `text`.
     pub(crate) fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if !self.results {
+            return Ok(());
+        }
         let shown = if self.json { serde_json::to_string_pretty(value)? } else { text() };
         let mut out = std::io::stdout().lock();
         match writeln!(out, "{}", shown.trim_end()) {

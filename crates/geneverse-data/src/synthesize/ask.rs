@@ -39,6 +39,8 @@ pub struct Asked {
     pub failed: usize,
     /// Why the last of them got none.
     pub last_failure: String,
+    /// Each of them: its place among the questions, and why.
+    pub failures: Vec<(usize, String)>,
     /// Tokens paid for, those of earlier runs included.
     pub usage: Usage,
     /// What they cost in US dollars, where prices are known.
@@ -47,16 +49,20 @@ pub struct Asked {
     pub stopped: bool,
 }
 
+/// So many questions may fail before the first answer: one that the server refuses is not the end of the others.
+const NOTHING_YET: usize = 2;
+
 /// How often it is looked whether to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Asks what the cache does not have.
+/// Asks what the cache does not have. `what` is done, in the words of the progress: "asking the judge".
 pub fn ask_all(
     client: &ChatClient,
     queries: &[Query],
     cache: &Path,
     concurrency: usize,
     limits: Limits,
+    what: &str,
     progress: &dyn Progress,
 ) -> Result<Asked, SynthesisError> {
     let longest =
@@ -72,7 +78,7 @@ pub fn ask_all(
     let open = desk.take_cached();
     if !open.is_empty() {
         desk.cache.lock()?;
-        progress.start("asking the judge", Some(queries.len() as u64), "answers");
+        progress.start(what, Some(queries.len() as u64), "answers");
         let served = serve(&mut desk, client, &open, concurrency, progress);
         progress.finish();
         served?;
@@ -223,9 +229,9 @@ impl Desk<'_> {
                             self.asked.stopped = true;
                             return Ok(());
                         }
-                        Err(error) => self.fail(error, met)?,
+                        Err(error) => self.fail(place, error)?,
                     }
-                    met = true;
+                    met |= self.asked.cached + self.asked.asked > 0;
                     progress.set((self.asked.cached + self.asked.asked + self.asked.failed) as u64);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -234,18 +240,25 @@ impl Desk<'_> {
         }
     }
 
-    /// A question without an answer: the end where the server is not there, else counted.
-    fn fail(&mut self, error: ChatError, met: bool) -> Result<(), SynthesisError> {
+    /// A question without an answer is counted; the end where the server is not there, or says no to one after another.
+    fn fail(&mut self, place: usize, error: ChatError) -> Result<(), SynthesisError> {
         let of_question =
             matches!(error, ChatError::Refused { .. } | ChatError::Unreadable { .. } | ChatError::Http(_));
-        if !of_question || !(met || self.asked.cached > 0) {
+        if !of_question {
             return Err(error.into());
         }
         self.asked.failed += 1;
         self.failed_in_a_row += 1;
         self.asked.last_failure = error.to_string();
-        if self.failed_in_a_row >= run::ROW {
-            return Err(SynthesisError::Down { row: run::ROW, last: error.to_string() });
+        self.asked.failures.push((place, error.to_string()));
+        let answered = self.asked.cached + self.asked.asked > 0;
+        // A server that has answered nothing yet need not be asked as often to know that it is not there.
+        let most = if answered { run::ROW } else { NOTHING_YET };
+        if self.failed_in_a_row >= most {
+            return match answered {
+                true => Err(SynthesisError::Down { row: most, last: error.to_string() }),
+                false => Err(error.into()),
+            };
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
-//! `dataset genes`, `dataset proteins`, `dataset markers`, `dataset text`, `dataset synthesize` and `dataset inspect`: what a model learns from.
+//! `dataset genes`, `dataset proteins`, `dataset markers`, `dataset text`, `dataset synthesize`, `dataset context` and
+//! `dataset inspect`: what a model learns from.
 
+mod context;
 mod inspect;
 mod markers;
 mod pictures;
@@ -31,6 +33,8 @@ pub(crate) enum Command {
     Proteins(Box<proteins::ProteinsArgs>),
     /// Pictures and questions of the marker task, from a tissue and a table of known markers
     Markers(Box<markers::MarkersArgs>),
+    /// A dataset whose questions come with records that were looked up
+    Context(context::ContextArgs),
     /// Lengths, kinds, duplicates and odd answers of any instruction data, and what of one set is in another
     Inspect(InspectArgs),
     /// Plain text about genes, to pretrain a small base model on
@@ -167,6 +171,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Proteins(args) => proteins::run(&args, ui),
         Command::Markers(args) => markers::run(&args, ui),
         Command::Inspect(args) => inspect::run(args, ui),
+        Command::Context(args) => context::run(args, ui),
         Command::Text(args) => run_text(args, ui),
         Command::Synthesize(args) => super::synthesize::run(args, ui),
     }

@@ -9,13 +9,13 @@ use clap::Args;
 use geneverse_data::answers;
 use geneverse_data::chat::Sampling;
 use geneverse_data::progress::Progress;
-use geneverse_data::stage::{Found, finish, hash_bytes, hash_file, look, read_json, write_json};
+use geneverse_data::stage::{Found, finish, hash_file, look, read_json, write_json};
 use geneverse_data::synthesize::{Query, ask_all};
 use geneverse_eval::judge::{Agreement, Judgements, RUBRIC, judgements, question, rubric_hash};
 use geneverse_eval::scores::Scores;
 use serde_json::json;
 
-use crate::endpoint::{AskArgs, address};
+use crate::endpoint::{AskArgs, address, cache_file};
 use crate::stop;
 use crate::ui::Ui;
 
@@ -101,9 +101,9 @@ pub(crate) fn run(args: JudgeArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
         .collect();
     let client = ask.client(address, ui)?;
     stop::listen();
-    let cache =
-        cache_path(ask.cache.clone(), &out, &model, &json!([model, rubric_hash(), sampling]).to_string());
-    let asked = ask_all(&client, &queries, &cache, ask.at_once(), ask.limits(), ui)?;
+    let what = json!([model, rubric_hash(), sampling]).to_string();
+    let cache = cache_file(&ask, &out, "judge-cache", &model, &what);
+    let asked = ask_all(&client, &queries, &cache, ask.at_once(), ask.limits(), "asking the judge", ui)?;
     let there = asked.cached + asked.asked;
     if asked.stopped {
         ui.note(&format!(
@@ -130,14 +130,6 @@ pub(crate) fn run(args: JudgeArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
     finish(&out, STAGE, stage_key, facts)?;
     ui.result(&judged, || text(&out, &judged))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A file of its own for each judge, rubric and way to draw.
-fn cache_path(folder: Option<PathBuf>, out: &Path, model: &str, what: &str) -> PathBuf {
-    let folder = folder.unwrap_or_else(|| out.with_file_name("judge-cache"));
-    let shown: String =
-        model.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
-    folder.join(format!("{}-{}.jsonl", shown.trim_matches('-'), &hash_bytes(what.as_bytes())[..12]))
 }
 
 fn text(out: &Path, judged: &Judgements) -> String {

@@ -5,9 +5,11 @@
 
 pub(crate) mod adapter;
 pub(crate) mod analyze;
+pub(crate) mod benchmark;
 pub(crate) mod continuations;
 pub(crate) mod dataset;
 pub(crate) mod evaluate;
+pub(crate) mod experiment;
 pub(crate) mod fetch;
 pub(crate) mod generate;
 pub(crate) mod genes;
@@ -42,6 +44,8 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Adapter(command) => adapter::run(command, ui),
         Command::Inspect(command) => inspect::run(command, ui),
         Command::Postprocess(args) => postprocess::run(&args, ui),
+        Command::Benchmark(args) => benchmark::run(&args, ui),
+        Command::Experiment(args) => experiment::run(&args, ui),
         Command::Evaluate(args) => evaluate::run(&args, ui),
         Command::Analyze(command) => analyze::run(command, ui),
         Command::Judge(args) => judge::run(args, ui),

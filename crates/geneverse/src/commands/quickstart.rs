@@ -28,6 +28,7 @@ use geneverse_model::recipe::Recipe;
 use geneverse_model::run::peak_rss_mib;
 use serde::Serialize;
 
+use crate::answer::AnswerArgs;
 use crate::bundled;
 use crate::commands::generate::{self, GenerateArgs};
 use crate::commands::postprocess::read_index;
@@ -157,18 +158,18 @@ fn genes(args: &QuickstartArgs, ui: &Ui) -> Result<ExitCode> {
     for (run, adapter) in [("base", None), ("finetuned", Some(trained.result.clone()))] {
         for ((split, _), prompts) in SPLITS.iter().zip(&questions) {
             let ask = GenerateArgs {
-                model: model.display().to_string(),
-                adapter: adapter.clone(),
+                by: AnswerArgs {
+                    model: Some(model.display().to_string()),
+                    adapter: adapter.clone(),
+                    prompt: Some("plain".into()),
+                    max_new_tokens: 768,
+                    name: Some(run.to_owned()),
+                    ..AnswerArgs::default()
+                },
                 prompts: prompts.clone(),
                 out: out.join(run).join(format!("answers.{split}.jsonl")),
-                prompt: Some("plain".into()),
-                max_new_tokens: 768,
-                repetition_penalty: None,
-                no_repeat_ngram_size: None,
                 stream: false,
-                batch: 32,
                 limit: None,
-                name: Some(run.to_owned()),
             };
             if !generate::answer_all(&ask, ui)?.finished {
                 return interrupted(ui);

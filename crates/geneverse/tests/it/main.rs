@@ -5,9 +5,11 @@
 mod analyze;
 mod analyze_clusters;
 mod analyze_embed;
+mod answers;
 mod bad_input;
 mod compare;
 mod dataset;
+mod experiment;
 mod fetch;
 mod inspect;
 mod judge;

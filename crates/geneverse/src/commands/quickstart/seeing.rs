@@ -38,6 +38,7 @@ use serde_json::json;
 
 use super::questions::{Others, SPLITS, questions, training_file};
 use super::{QuickstartArgs, interrupted, wrapped};
+use crate::answer::AnswerArgs;
 use crate::bundled;
 use crate::commands::dataset::{accept, structure_files};
 use crate::commands::generate::{self, GenerateArgs};
@@ -122,19 +123,19 @@ pub(super) fn run(args: &QuickstartArgs, seeing: Seeing, ui: &Ui) -> Result<Exit
         for (run, model) in [("before", &llava), ("finetuned", &trained.result)] {
             let file = |kind: &str, end: &str| out.join(run).join(format!("{kind}.{split}{end}"));
             let ask = GenerateArgs {
-                model: model.display().to_string(),
-                adapter: None,
+                by: AnswerArgs {
+                    model: Some(model.display().to_string()),
+                    prompt: Some("plain".into()),
+                    max_new_tokens: 48,
+                    // An answer repeats the question's words.
+                    no_repeat_ngram_size: Some(0),
+                    name: Some(run.to_owned()),
+                    ..AnswerArgs::default()
+                },
                 prompts: prompts.clone(),
                 out: file("answers", ".jsonl"),
-                prompt: Some("plain".into()),
-                max_new_tokens: 48,
-                repetition_penalty: None,
-                // An answer repeats the question's words.
-                no_repeat_ngram_size: Some(0),
                 stream: false,
-                batch: 32,
                 limit: None,
-                name: Some(run.to_owned()),
             };
             if !generate::answer_all(&ask, ui)?.finished {
                 return interrupted(ui);

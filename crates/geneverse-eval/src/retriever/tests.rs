@@ -1,0 +1,125 @@
+use geneverse_data::gene::{GeneKind, GeneRecord, GeneSymbol, HgncId, Summary};
+use proptest::prelude::*;
+
+use super::*;
+
+fn record(symbol: &str, name: &str, aliases: &[&str], summary: &str) -> GeneRecord {
+    let mut record = GeneRecord::new(GeneSymbol::parse(symbol).unwrap(), name, GeneKind::ProteinCoding);
+    record.aliases = aliases.iter().map(|alias| (*alias).to_owned()).collect();
+    record.summary = Some(Summary { text: summary.to_owned(), source: "test".to_owned() });
+    record
+}
+
+fn retriever(chunk: usize) -> Retriever {
+    let mut gli1 = record(
+        "GLI1",
+        "GLI family zinc finger 1",
+        &["GLI"],
+        "A transcription factor that hedgehog signaling activates. It regulates stem cells.",
+    );
+    gli1.hgnc_id = Some(HgncId(4317));
+    let records = [
+        gli1,
+        record(
+            "GLI2",
+            "GLI family zinc finger 2",
+            &["THP1"],
+            "A transcription factor of the hedgehog pathway.",
+        ),
+        record("CASP10", "caspase 10", &["MCH4", "SHARED"], "A protease that starts apoptosis."),
+        record(
+            "KDR",
+            "kinase insert domain receptor",
+            &["VEGFR2", "SHARED"],
+            "A receptor of growth factors.",
+        ),
+    ];
+    let encoder = |texts: &[&str]| -> Result<Box<dyn Encoder>, String> { Ok(Box::new(Latent::new(texts))) };
+    Retriever::new(records.into_iter().collect(), chunk, encoder).unwrap()
+}
+
+fn symbols<'a>(found: &[Found<'a>]) -> Vec<&'a str> {
+    found.iter().map(|found| found.passage.symbol.as_str()).collect()
+}
+
+#[test]
+fn genes_are_found_by_symbol_alias_and_identifier_before_those_that_are_alike() {
+    let retriever = retriever(512);
+    let find = |question: &str, k| symbols(&retriever.find(question, Recipe::Symbol, k).unwrap());
+    assert_eq!(find("Please summarize the major function of gene: GLI2.", 2), ["GLI2", "GLI1"]);
+    assert_eq!(find("What does VEGFR2 do?", 1), ["KDR"]);
+    assert_eq!(find("What is HGNC:4317?", 1), ["GLI1"]);
+    assert_eq!(find("What does SHARED do?", 2), ["CASP10", "KDR"], "an alias of two genes is both");
+    assert_eq!(find("What starts apoptosis?", 1), ["CASP10"], "no gene is named");
+    let own = |question: &str| symbols(&retriever.find(question, Recipe::Own, 5).unwrap());
+    assert_eq!(own("Is GLI1 like KDR's product?"), ["GLI1", "KDR"]);
+    assert!(own("Is this a gene?").is_empty());
+    assert!(find("GLI1", 0).is_empty());
+}
+
+#[test]
+fn ranks_are_fused_and_ties_go_to_the_earlier() {
+    let places: Vec<usize> = fuse(&[vec![3, 1, 2], vec![1, 3]]).into_iter().map(|(place, _)| place).collect();
+    assert_eq!(places, [1, 3, 2]);
+    let one = fuse(&[vec![7]]);
+    assert!((one[0].1 - 1.0 / 61.0).abs() < 1e-12);
+}
+
+#[test]
+fn the_baseline_asks_in_llama_indexs_words_and_ours_in_the_tasks() {
+    let retriever = retriever(512);
+    let example = Example { instruction: "What does GLI1 do?".to_owned(), ..Example::default() };
+    let found = retriever.find(&example.instruction, Recipe::Own, 1).unwrap();
+    let asked = ask(&example, &found, Recipe::Baseline, 512);
+    let text = &retriever.passages()[0].text;
+    assert!(
+        text.starts_with("GLI1 (GLI family zinc finger 1)\nAlso known as: GLI\nKind: protein-coding gene\n")
+    );
+    assert_eq!(
+        asked.instruction,
+        format!(
+            "Context information is below.\n---------------------\n{text}\n---------------------\nGiven the context \
+             information and not prior knowledge, answer the query.\nQuery: What does GLI1 do?\nAnswer: "
+        )
+    );
+    let both = retriever.find("GLI1 or GLI2?", Recipe::Symbol, 2).unwrap();
+    let asked = ask(&example, &both, Recipe::Symbol, 512);
+    assert_eq!(asked.instruction, example.instruction);
+    assert_eq!(asked.input.matches("hedgehog").count(), 2);
+    let short = ask(&example, &both, Recipe::Symbol, 20);
+    assert!(tokens(&short.input) <= 20 && short.input.starts_with("GLI1"), "{}", short.input);
+    assert_eq!(ask(&example, &[], Recipe::Symbol, 512), example);
+}
+
+#[test]
+fn a_long_record_becomes_chunks_that_overlap_and_only_the_first_says_whose_it_is() {
+    let retriever = retriever(24);
+    let own: Vec<&Passage> = retriever.passages().iter().filter(|p| p.symbol == "GLI1").collect();
+    assert!(own.len() > 1);
+    assert!(own[0].text.contains("GLI1") && !own[1].text.contains("GLI1 ("), "{own:?}");
+    assert_eq!(own.iter().map(|p| p.piece).collect::<Vec<_>>(), (0..own.len()).collect::<Vec<_>>());
+}
+
+proptest! {
+    #[test]
+    fn chunks_hold_every_sentence_and_keep_their_length(
+        words in proptest::collection::vec("[a-zé]{1,12}[.;]?", 0..80), chunk in 1_usize..60,
+    ) {
+        let mut record = record("GLI1", "a name", &[], &words.join(" "));
+        record.kind = GeneKind::Other;
+        let text = document(&record);
+        let passages = passages(&record, chunk);
+        for piece in &passages {
+            prop_assert!(text.contains(&piece.text));
+            let one = !piece.text.contains('\n') && !piece.text.contains(". ") && !piece.text.contains("; ");
+            prop_assert!(one || tokens(&piece.text) <= chunk, "{:?}", piece.text);
+        }
+        for word in &words {
+            prop_assert!(passages.iter().any(|p| p.text.contains(word.as_str())));
+        }
+        for most in [0, 5, 1000] {
+            let short = passage::cut(&text, most);
+            prop_assert!(text.starts_with(short) && tokens(short) <= most);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `experiment`: rows that run, share a run, lack something, fail and go on.
+
+use std::fs;
+use std::path::Path;
+
+use super::server::{Answer, Server};
+use super::{fail, geneverse, json, root, succeed};
+
+const FILE: &str = r#"
+title = "A small table"
+paper_correlation = { bleu = 0.76 }
+
+[bundled]
+prepare = [
+    "genes import --records {out}/records.jsonl --out {out}/genes.db",
+    "dataset genes --db {out}/genes.db --out {out}/dataset --hold-out GLI1,CASP10 --validation-size 5",
+]
+db = "{out}/genes.db"
+data = "{out}/dataset"
+questions = "{out}/dataset/test.json"
+recipe = "{recipes}/tiny.toml"
+answer = "--prompt plain --max-new-tokens 8"
+
+[[row]]
+name = "One-7B"
+base = "one-7b"
+gib = 13.5
+paper = { structural = 0.05 }
+
+[[row]]
+name = "Two-7B"
+base = "two-7b"
+
+[[row]]
+name = "RAG"
+base = "one-7b"
+answer = "--retrieve baseline"
+
+[[row]]
+name = "remote"
+endpoint = "http://localhost:9/v1"
+model = "gpt"
+key = "NO_SUCH_KEY"
+
+[[row]]
+name = "database"
+grounded = true
+
+[[row]]
+name = "broken"
+steps = ["evaluate {out}/nothing.jsonl --out {out}/nothing.json"]
+
+[[row]]
+name = "clusters"
+steps = ["analyze clusters --texts {out}/texts.records.tsv --db {out}/genes.db --labels kind --out {out}/clusters"]
+measures = { "Modularity" = "{out}/clusters/metrics.json#/modularity" }
+"#;
+
+fn folder(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = folder.path().join("recipes/tables");
+    fs::create_dir_all(&tables).unwrap();
+    fs::write(tables.join("small.toml"), text).unwrap();
+    fs::copy(root().join("recipes/tiny.toml"), folder.path().join("recipes/tiny.toml")).unwrap();
+    folder
+}
+
+fn report(path: &Path) -> serde_json::Value {
+    json(&fs::read_to_string(path.join("out/report.json")).unwrap())
+}
+
+#[test]
+fn rows_are_checked_run_and_told_beside_the_papers_figures() {
+    let folder = folder(FILE);
+    let path = folder.path();
+    let base = ["experiment", "recipes/tables/small.toml", "--out", "out"];
+    let full = geneverse(path, &[&base[..], &["--dry-run"]].concat()).output().unwrap();
+    let said = String::from_utf8_lossy(&full.stderr).into_owned();
+    assert!(!full.status.success() && said.contains("row \"One-7B\": the file says no questions for this scale"), "{said}");
+
+    let bundled = [&base[..], &["--scale", "bundled"]].concat();
+    let dry = geneverse(path, &[&bundled[..], &["--dry-run"]].concat()).output().unwrap();
+    let said = String::from_utf8_lossy(&dry.stderr).into_owned();
+    assert!(dry.status.success() && said.contains("EVERY BASE MODEL IS THE BUNDLED ONE"), "{said}");
+    assert!(said.contains("the run of One-7B") && said.contains("variable NO_SUCH_KEY"), "{said}");
+    assert!(!path.join("out").exists(), "nothing was run");
+
+    let output = geneverse(path, &bundled).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "a row failed: {said}");
+    let told = report(path);
+    let row = |name: &str| {
+        let rows = told["rows"].as_array().unwrap();
+        rows.iter().find(|row| row["name"] == name).unwrap().clone()
+    };
+    assert_eq!(row("One-7B")["measured"]["n"], 2);
+    assert_eq!(row("Two-7B")["measured"], row("One-7B")["measured"]);
+    assert!(row("RAG")["measured"]["lookup"]["found"].is_number());
+    assert!(row("database")["measured"]["values"]["factual"].as_f64().unwrap() > 0.4);
+    assert!(row("broken")["failure"].as_str().unwrap().contains("nothing.jsonl"));
+    assert!(row("clusters")["measured"]["values"]["Modularity"].as_f64().unwrap() > 0.1);
+    assert!(row("remote")["measured"].is_null());
+    let page = fs::read_to_string(path.join("out/report.html")).unwrap();
+    assert!(page.contains("EVERY BASE MODEL HERE IS THE BUNDLED ONE") && page.contains("paper 0.05"));
+    assert!(page.contains("geneverse generate --prompts") && !page.contains("<script"));
+    assert!(path.join("out/figures/table.svg").exists());
+
+    // Again, nothing is run anew; a server in the place of what has no key is asked.
+    let server = Server::new(|_, _| {
+        Answer::new(200, r#"{"choices":[{"message":{"content":"GLI1 is a gene."},"finish_reason":"stop"}]}"#)
+    });
+    let address = server.url("/v1");
+    let _ = geneverse(path, &[&bundled[..], &["--only", "remote", "--endpoint", &address]].concat()).output().unwrap();
+    assert_eq!(server.seen().len(), 2);
+    let told = report(path);
+    assert_eq!(told["rows"][3]["measured"]["n"], 2);
+    assert_eq!(told["rows"][0]["measured"]["n"], 2, "what was run before is told again");
+    let error = fail(path, &[&bundled[..], &["--only", "nobody"]].concat());
+    assert!(error.starts_with("--only nobody: no row of recipes/tables/small.toml has it in its name"), "{error}");
+}
+
+#[test]
+fn a_step_that_is_no_command_is_told_before_anything_runs() {
+    let folder = folder("title = 'x'\n[[row]]\nname = 'a'\nsteps = ['evaluate --nonsense']\n");
+    let error = fail(folder.path(), &["experiment", "recipes/tables/small.toml", "--out", "out"]);
+    assert!(error.starts_with("row \"a\": evaluate --nonsense: unexpected argument '--nonsense' found"), "{error}");
+    succeed(folder.path(), &["experiment", "--help"]);
+}
