@@ -4,18 +4,19 @@
 //! `base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight` (rank, inputs), `…lora_B.weight` (outputs, rank)
 //! and with DoRA `…lora_magnitude_vector` (outputs).
 
+mod beside;
 mod files;
 mod projector;
 mod tower;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use geneverse_data::stage::{FileError, read_json, write_json};
 use serde_json::{Map, Value, json};
 
 use crate::arch::decoder::Decoder;
-use crate::checkpoint::{Entry, read_tensors, write_tensors};
+use crate::checkpoint::{Entry, Read, read_tensors, write_tensors};
 use crate::config::ModelConfig;
 use crate::config::fields::Fields;
 use crate::error::{ModelError, Result};
@@ -25,6 +26,7 @@ use crate::ops::lora::{Adapted, Layout, Update};
 use crate::ops::slots::LayerShape;
 use crate::weights::Precision;
 
+pub use beside::Adapter;
 pub use files::{Description, MapUpdate, Names, describe, export};
 pub use tower::OfTower;
 
@@ -418,35 +420,14 @@ impl Decoder {
 
     /// Puts an adapter's numbers into the one that is trained.
     pub fn load_adapter(mut self, folder: &Path) -> Result<Self> {
-        let path = folder.join("adapter_model.safetensors");
-        if !path.exists() && folder.join("adapter_model.bin").exists() {
-            let reason = "only adapter_model.bin is here; load it in PEFT and save_pretrained to convert it";
-            return Err(ModelError::tensors(folder, reason));
-        }
-        let mut tensors = read_tensors(&path)?;
-        let config = self.config().clone();
+        let (path, mut tensors) = read_matrices(folder)?;
         for number in 0..self.layers.len() {
             let layer = &self.layers[number];
             let (Trained::Lora(layout), Some(parameter)) = (layer.trained.clone(), layer.parameter) else {
                 continue;
             };
-            for Matrix { key, dims, place } in layout.maps().flat_map(|map| matrices(&config, number, map)) {
-                // Before transformers 4.52 the decoder of a LLaVA was a model of its own.
-                let older = key.replace("model.language_model.layers", "language_model.model.layers");
-                let oldest = key.replace("model.language_model.layers", "model.layers");
-                let names = [key.clone(), format!("{key}.weight"), older, oldest];
-                let found = names.iter().find_map(|name| tensors.remove(name));
-                let Some((found, numbers)) = found else {
-                    let reason = format!("{key} is missing; the adapter cannot be applied whole");
-                    return Err(ModelError::tensors(&path, reason));
-                };
-                if found != dims {
-                    let reason =
-                        format!("{key} has shape {found:?}, expected {dims:?}: made for another base model");
-                    return Err(ModelError::tensors(&path, reason));
-                }
-                self.parameters_mut()[parameter].numbers[place].copy_from_slice(&numbers);
-            }
+            let numbers = take_layer(&layout, self.config(), number, &mut tensors, &path)?;
+            self.parameters_mut()[parameter].numbers = numbers;
         }
         projector::load(&mut self, folder, &mut tensors)?;
         // Where the tower is not trained it is read by itself, with what an adapter has for it.
@@ -456,13 +437,58 @@ impl Decoder {
         if let Some(sight) = sight {
             tower::load(&sight.tower, parameters, &of_tower, &path)?;
         }
-        match tensors.keys().next() {
-            None => Ok(self),
-            Some(surplus) => {
-                let count = tensors.len();
-                let reason = format!("{surplus} has no place in this base model ({count} such tensors)");
-                Err(ModelError::tensors(&path, reason))
-            }
+        refuse_surplus(&tensors, &path)?;
+        Ok(self)
+    }
+}
+
+/// The tensors of an adapter's folder, and the file that they are from.
+fn read_matrices(folder: &Path) -> Result<(PathBuf, BTreeMap<String, Read>)> {
+    let path = folder.join("adapter_model.safetensors");
+    if !path.exists() && folder.join("adapter_model.bin").exists() {
+        let reason = "only adapter_model.bin is here; load it in PEFT and save_pretrained to convert it";
+        return Err(ModelError::tensors(folder, reason));
+    }
+    let tensors = read_tensors(&path)?;
+    Ok((path, tensors))
+}
+
+/// The flat vector of a layer's adapter, its matrices taken out of `tensors`.
+fn take_layer(
+    layout: &Layout,
+    config: &ModelConfig,
+    number: usize,
+    tensors: &mut BTreeMap<String, Read>,
+    path: &Path,
+) -> Result<Vec<f32>> {
+    let mut flat = vec![0.0; layout.len];
+    for Matrix { key, dims, place } in layout.maps().flat_map(|map| matrices(config, number, map)) {
+        // Before transformers 4.52 the decoder of a LLaVA was a model of its own.
+        let older = key.replace("model.language_model.layers", "language_model.model.layers");
+        let oldest = key.replace("model.language_model.layers", "model.layers");
+        let names = [key.clone(), format!("{key}.weight"), older, oldest];
+        let found = names.iter().find_map(|name| tensors.remove(name));
+        let Some((found, numbers)) = found else {
+            let reason = format!("{key} is missing; the adapter cannot be applied whole");
+            return Err(ModelError::tensors(path, reason));
+        };
+        if found != dims {
+            let reason = format!("{key} has shape {found:?}, expected {dims:?}: made for another base model");
+            return Err(ModelError::tensors(path, reason));
+        }
+        flat[place].copy_from_slice(&numbers);
+    }
+    Ok(flat)
+}
+
+/// Refuses an adapter of which something is left.
+fn refuse_surplus(tensors: &BTreeMap<String, Read>, path: &Path) -> Result<()> {
+    match tensors.keys().next() {
+        None => Ok(()),
+        Some(surplus) => {
+            let count = tensors.len();
+            let reason = format!("{surplus} has no place in this base model ({count} such tensors)");
+            Err(ModelError::tensors(path, reason))
         }
     }
 }

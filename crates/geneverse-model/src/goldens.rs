@@ -25,7 +25,7 @@ use crate::train::tests::quiet;
 use crate::train::{Run, train};
 use candle_core::{Device, Tensor};
 
-fn golden(name: &str) -> PathBuf {
+pub(crate) fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)
 }
 

@@ -1,8 +1,9 @@
 //! The finetuning engine: checkpoints in, adapters and answers out. The only crate that names candle.
 //!
 //! [`arch::decoder::Decoder`] is a model; [`batch`] turns examples into packs of tokens; [`train`] is the one
-//! training loop; [`generate`] answers prompts; [`embed`] makes vectors of texts; [`merge`] makes one checkpoint of a
-//! model and its adapter; [`pictures`] are what a LLaVA sees. `ops` holds the fused operations and their reference.
+//! training loop; [`generate`] answers prompts, [`serving`] those that come at any time; [`embed`] makes vectors of texts;
+//! [`merge`] makes one checkpoint of a model and its adapter; [`pictures`] are what a LLaVA sees. `ops` holds the fused
+//! operations and their reference.
 
 pub mod adapter;
 pub mod arch;
@@ -21,6 +22,7 @@ pub mod pictures;
 pub mod recipe;
 mod rng;
 pub mod run;
+pub mod serving;
 pub mod tokens;
 pub mod train;
 mod weights;

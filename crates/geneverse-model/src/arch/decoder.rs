@@ -12,6 +12,7 @@ use crate::batch::Pack;
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
 use crate::families::Top;
+use crate::ops::beside::Beside;
 use crate::ops::buffer;
 use crate::ops::cross_entropy::{Gradients, Head};
 use crate::ops::experts::Experts;
@@ -409,11 +410,22 @@ impl Decoder {
         mask: Option<u64>,
         work: impl FnOnce(&Layer<'_>) -> R,
     ) -> R {
+        self.with_layer_beside(number, mask, &[], work)
+    }
+
+    /// The same with adapters beside the layer, each on rows of its own.
+    pub(crate) fn with_layer_beside<R>(
+        &self,
+        number: usize,
+        mask: Option<u64>,
+        beside: &[Beside<'_>],
+        work: impl FnOnce(&Layer<'_>) -> R,
+    ) -> R {
         let DecoderLayer { shape, trained, .. } = &self.layers[number];
         let mut weights = self.weights(number);
         weights.experts = self.experts.get(number).and_then(Option::as_ref);
         let mask = mask.map(|pass| layer_mask(pass, number));
-        work(&Layer { shape, weights: &weights, trained, flat: self.flat(number), mask })
+        work(&Layer { shape, weights: &weights, trained, flat: self.flat(number), mask, beside })
     }
 
     /// Hidden states of a pack after the last norm: (n, hidden).

@@ -31,7 +31,7 @@ impl DecoderLayer {
 
 impl Decoder {
     /// Refuses what has layers of which only the forward pass is here.
-    fn check_trainable(&self) -> Result<()> {
+    pub(crate) fn check_trainable(&self) -> Result<()> {
         if self.experts.iter().flatten().next().is_none() {
             return Ok(());
         }

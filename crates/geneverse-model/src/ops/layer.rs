@@ -19,6 +19,7 @@ use rayon::prelude::*;
 
 use super::activation::Between;
 use super::attention::{self, Attended, Tree};
+use super::beside::Beside;
 use super::buffer;
 use super::lora::{Adaptation, Layout, Low};
 use super::matmul::{Into, Threads, product, rows, transposed};
@@ -69,6 +70,8 @@ pub(crate) struct Layer<'a> {
     pub(crate) flat: &'a [f32],
     /// Names this layer's dropout masks in this pass; `None` outside of training.
     pub(crate) mask: Option<u64>,
+    /// Adapters that nothing is trained of, each on rows of its own; for the forward pass only.
+    pub(crate) beside: &'a [Beside<'a>],
 }
 
 impl Layer<'_> {
@@ -93,7 +96,7 @@ impl Layer<'_> {
     fn adaptation(&self, group: Group) -> Option<Adaptation<'_>> {
         let Trained::Lora(layout) = self.trained else { return None };
         let mask = self.mask.filter(|_| layout.dropout > 0.0).map(|key| key.wrapping_add(group as u64));
-        Some(Adaptation { layout, group, mask, flat: self.flat, weights: self.weights })
+        Some(Adaptation { layout, group, mask, flat: self.flat, weights: self.weights, norms: &[] })
     }
 
     /// A group's maps of `x` (n, inputs), side by side: (n, outputs).
@@ -107,6 +110,9 @@ impl Layer<'_> {
             product(shape, 1.0, rows(x, inputs), map.forward(), place, stride, Into::Fresh, Threads::All);
         }
         let low = self.adaptation(group).map_or_else(Low::default, |a| a.forward(x, &mut y, stride));
+        for beside in self.beside {
+            beside.forward(group, self.weights, (x, inputs), (&mut y, stride));
+        }
         for slot in group.slots() {
             let bias = slot.bias().map_or(&[][..], |bias| self.weights.vector(bias));
             if !bias.is_empty() {

@@ -110,6 +110,15 @@ impl Layout {
         self.groups.iter().flat_map(|group| &group.maps)
     }
 
+    /// The norms of a group's maps where they have magnitudes, and nothing where they have none: see [`Adaptation::norms`].
+    pub(crate) fn norms(&self, group: Group, flat: &[f32], weights: &Weights<'_>) -> Vec<Vec<f32>> {
+        let maps = &self.groups[group as usize].maps;
+        match maps.iter().any(|map| map.magnitude.is_some()) {
+            true => maps.iter().map(|map| map.norms(flat, weights)).collect(),
+            false => Vec::new(),
+        }
+    }
+
     pub(crate) fn adapts(&self, group: Group) -> bool {
         !self.groups[group as usize].maps.is_empty()
     }
@@ -207,6 +216,8 @@ pub(crate) struct Adaptation<'a> {
     pub(crate) mask: Option<u64>,
     pub(crate) flat: &'a [f32],
     pub(crate) weights: &'a Weights<'a>,
+    /// With DoRA ‖W + s·B·A‖ of the group's maps, where nothing changes them; empty where they are to be computed.
+    pub(crate) norms: &'a [Vec<f32>],
 }
 
 impl Adaptation<'_> {
@@ -230,13 +241,14 @@ impl Adaptation<'_> {
         let a = transposed(&self.flat[first.a.start..], *inputs);
         product((n, *width, *inputs), 1.0, x, a, &mut low, *width, Into::Fresh, all);
         let (mut at, mut sums) = (0, Vec::new());
-        for map in maps {
+        for (number, map) in maps.iter().enumerate() {
             let b = transposed(&self.flat[map.b.clone()], map.rank);
             let (shape, place) = ((n, map.outputs, map.rank), &mut y[map.column..]);
             product(shape, map.scale, rows(&low[at..], *width), b, place, stride, Into::Added, all);
             at += map.rank;
             if let Some(magnitude) = &map.magnitude {
-                let norms = map.norms(self.flat, self.weights);
+                let known = self.norms.get(number).cloned();
+                let norms = known.unwrap_or_else(|| map.norms(self.flat, self.weights));
                 let mut sum = buffer(n * map.outputs);
                 for (y, sum) in y.chunks_exact_mut(stride).zip(sum.chunks_exact_mut(map.outputs)) {
                     let y = &mut y[map.column..map.column + map.outputs];

@@ -8,6 +8,7 @@
 pub(crate) mod activation;
 pub(crate) mod attend_all;
 pub(crate) mod attention;
+pub(crate) mod beside;
 pub(crate) mod cross_entropy;
 pub(crate) mod experts;
 pub(crate) mod few_rows;

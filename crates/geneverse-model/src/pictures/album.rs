@@ -115,6 +115,31 @@ impl Album {
         Ok(Some(Self { places, grids, features: store.finish()? }))
     }
 
+    /// Looks at pictures that are no files, each with the name by which it is asked for.
+    pub fn of(eyes: &Eyes, pictures: Vec<(PathBuf, Picture)>) -> Result<Self> {
+        let mut store = Store::open(None, eyes.width())?;
+        let mut places = HashMap::new();
+        for (name, picture) in pictures {
+            for glance in eyes.glances(vec![picture])? {
+                let grid = Grid { first: store.rows, down: glance.down, across: glance.across };
+                store.push("", &glance.features, (glance.down, glance.across))?;
+                places.insert(name.clone(), grid);
+            }
+        }
+        let grids = Arc::new(store.lines.iter().map(|line| line.known().1).collect());
+        Ok(Self { places, grids, features: store.finish()? })
+    }
+
+    /// One without a picture.
+    pub fn empty() -> Self {
+        Self { places: HashMap::new(), grids: Arc::default(), features: Numbers::new(Vec::new()) }
+    }
+
+    /// Tokens of all its pictures.
+    pub fn tokens(&self) -> usize {
+        self.grids.last().map_or(0, |grid| grid.first + grid.down * grid.across)
+    }
+
     /// The tokens that are a picture; `None` for a file that was not looked at.
     pub fn ids(&self, path: &Path) -> Option<Range<u32>> {
         let Grid { first, down, across } = *self.places.get(path)?;

@@ -1,0 +1,153 @@
+//! The two passes through the model that answers are made of: one reads prompts, one takes every answer a token further.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::cache::{Cache, attend_cached};
+use super::{AnswerConfig, Slot};
+use crate::adapter::Adapter;
+use crate::arch::decoder::Decoder;
+use crate::batch::{Pack, Packing, Sequence, places};
+use crate::error::Result;
+use crate::ops::attention::{self, Heads};
+use crate::ops::beside::Beside;
+use crate::ops::buffer;
+use crate::ops::layer::Lay;
+use crate::ops::math::max;
+
+/// A prompt that is to be answered, `of` whom it is.
+pub(crate) struct Asked<'a, T> {
+    pub(crate) of: T,
+    pub(crate) ids: &'a [u32],
+    pub(crate) config: Arc<AnswerConfig>,
+}
+
+/// A model at work, and the adapters that answers may ask for.
+pub(crate) struct Passes<'a> {
+    pub(crate) model: &'a Decoder,
+    pub(crate) adapters: &'a [Adapter],
+}
+
+/// An adapter and the rows of a pass that it works on.
+type Part = (usize, Range<usize>);
+
+impl Passes<'_> {
+    /// Reads prompts into new slots, each with the first token of its answer. What the prompts begin with alike is
+    /// read once, so all of them are asked of the same adapter.
+    pub(crate) fn read<T: Send + Sync>(
+        &self,
+        prompts: Vec<Asked<'_, T>>,
+        adapter: Option<usize>,
+    ) -> Result<Vec<Slot<T>>> {
+        let config = self.model.config();
+        let width = config.num_key_value_heads * config.head_dim;
+        let sequences: Vec<Sequence> = prompts
+            .iter()
+            .map(|asked| Sequence { ids: asked.ids.to_vec(), labels: vec![None; asked.ids.len()] })
+            .collect();
+        // An expert takes so many tokens of a sequence: what sequences share would not be one's own.
+        let experts = config.vision.as_ref().is_some_and(|vision| vision.experts.is_some());
+        let packing = if experts { Packing::Apart } else { Packing::Shared };
+        let pack = Pack::new(&sequences, config, packing);
+        let slot = |Asked { of, ids, config: how }: Asked<'_, T>| {
+            let room = ids.len() + how.max_new_tokens;
+            let layers = (0..config.num_hidden_layers).map(|_| Cache::new(width, room)).collect();
+            let position = places(ids, config).map_or(ids.len() as u32, |(_, next)| next);
+            Slot::new(of, ids, position, (how, adapter), layers)
+        };
+        let mut slots: Vec<Slot<T>> = prompts.into_iter().map(slot).collect();
+        let parts: Vec<Part> = adapter.map(|adapter| (adapter, 0..pack.len())).into_iter().collect();
+        let x = self.forward((&pack.ids, &pack.positions), &pack.lay, &parts, |layer, heads, qkv| {
+            for (slot, rows) in slots.iter_mut().zip(&pack.of_sequences) {
+                for rows in rows {
+                    slot.layers[layer].append(&qkv[rows.start * heads.row()..rows.end * heads.row()], heads);
+                }
+            }
+            let n = qkv.len() / heads.row();
+            let (mut mixed, mut log_sums) = (buffer(n * heads.out()), buffer(n * heads.query));
+            attention::forward(qkv, &pack.lay.trees, heads, &mut mixed, &mut log_sums);
+            mixed
+        })?;
+        let hidden = config.hidden_size;
+        // The last token lies in the prefix where a prompt has nothing of its own.
+        let ends =
+            pack.of_sequences.iter().map(|[prefix, own]| if own.is_empty() { prefix.end } else { own.end });
+        let last: Vec<f32> = ends.flat_map(|end| &x[(end - 1) * hidden..end * hidden]).copied().collect();
+        let chosen = self.choose(&last, &slots);
+        slots.iter_mut().zip(chosen).for_each(|(slot, next)| slot.take(next));
+        Ok(slots)
+    }
+
+    /// Gives every slot its next token. Slots of one adapter that lie side by side share its products.
+    pub(crate) fn step<T: Send + Sync>(&self, slots: &mut [Slot<T>]) -> Result<()> {
+        let ids: Vec<u32> = slots.iter().map(|slot| slot.next).collect();
+        let positions: Vec<u32> = slots.iter().map(|slot| slot.position).collect();
+        let lay = Lay::new(Vec::new(), &positions, self.model.config());
+        let x = self.forward((&ids, &positions), &lay, &parts(slots), |layer, heads, qkv| {
+            for (slot, row) in slots.iter_mut().zip(qkv.chunks_exact(heads.row())) {
+                slot.layers[layer].append(row, heads);
+            }
+            let caches: Vec<&Cache> = slots.iter().map(|slot| &slot.layers[layer]).collect();
+            attend_cached(qkv, &caches, heads)
+        })?;
+        slots.iter_mut().for_each(Slot::advance);
+        let chosen = self.choose(&x, slots);
+        slots.iter_mut().zip(chosen).for_each(|(slot, next)| slot.take(next));
+        Ok(())
+    }
+
+    /// Hidden states after the last layer: (n, hidden).
+    fn forward(
+        &self,
+        (ids, positions): (&[u32], &[u32]),
+        lay: &Lay,
+        parts: &[Part],
+        mut attend: impl FnMut(usize, Heads, &[f32]) -> Vec<f32>,
+    ) -> Result<Vec<f32>> {
+        let mut x = self.model.embed(ids, positions)?;
+        for number in 0..self.model.layers.len() {
+            let of_part = |(adapter, rows): &Part| self.adapters[*adapter].beside(number, rows.clone());
+            let beside: Vec<Beside<'_>> = parts.iter().filter_map(of_part).collect();
+            x = self.model.with_layer_beside(number, None, &beside, |layer| {
+                let heads = layer.shape.heads;
+                layer.forward(&x, lay, |qkv| (attend(number, heads, qkv), Vec::new())).0
+            });
+        }
+        Ok(x)
+    }
+
+    /// The next token of each slot by its row of `x`, after penalties and guard.
+    fn choose<T: Send + Sync>(&self, x: &[f32], slots: &[Slot<T>]) -> Vec<u32> {
+        let vocabulary = self.model.config().vocab_size;
+        let mut h = buffer(x.len());
+        self.model.final_norm().forward(x, &mut h);
+        let mut logits = self.model.head().map_or_else(Vec::new, |head| head.logits(&h));
+        let best = |(row, slot): (&mut [f32], &Slot<T>)| {
+            let AnswerConfig { repetition_penalty: penalty, no_repeat_ngram_size, choice, .. } =
+                &*slot.config;
+            for id in &slot.seen {
+                let logit = &mut row[*id as usize];
+                *logit = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
+            }
+            for id in slot.repeating(*no_repeat_ngram_size) {
+                row[id as usize] = f32::NEG_INFINITY;
+            }
+            choice.of(row, max(row), slot.said())
+        };
+        logits.par_chunks_exact_mut(vocabulary).zip(slots).map(best).collect()
+    }
+}
+
+/// The rows of a step that each adapter works on.
+fn parts<T>(slots: &[Slot<T>]) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for (row, adapter) in slots.iter().enumerate().filter_map(|(row, slot)| Some((row, slot.adapter?))) {
+        match parts.last_mut() {
+            Some((last, rows)) if *last == adapter && rows.end == row => rows.end += 1,
+            _ => parts.push((adapter, row..row + 1)),
+        }
+    }
+    parts
+}

@@ -1,0 +1,120 @@
+//! An answer under way.
+
+use std::sync::Arc;
+
+use super::AnswerConfig;
+use super::cache::Cache;
+use crate::arch::projector::PICTURE;
+
+/// An answer under way, `of` whom it is for.
+pub(crate) struct Slot<T> {
+    pub(crate) of: T,
+    pub(super) config: Arc<AnswerConfig>,
+    /// Which of the adapters it is made by; none is the model as it is.
+    pub(crate) adapter: Option<usize>,
+    /// Where the next token stands: as far as there are tokens, or less far after pictures that take less room.
+    pub(super) position: u32,
+    /// The token that comes next into the model.
+    pub(super) next: u32,
+    /// Whether `next` has been told.
+    told: bool,
+    /// The question's tokens and the answer's, without `next`.
+    pub(super) history: Vec<u32>,
+    /// Each of them once, where they are penalised.
+    pub(super) seen: Vec<u32>,
+    /// How many of them are the question's.
+    asked: usize,
+    pub(super) layers: Vec<Cache>,
+}
+
+/// What a pass has brought an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turn {
+    /// Its next token, once.
+    pub(crate) token: Option<u32>,
+    /// Where it is finished, whether it ended by itself.
+    pub(crate) end: Option<bool>,
+}
+
+impl<T> Slot<T> {
+    /// An answer to `ids` that has no token yet; its first will stand at `position`.
+    pub(super) fn new(
+        of: T,
+        ids: &[u32],
+        position: u32,
+        (config, adapter): (Arc<AnswerConfig>, Option<usize>),
+        layers: Vec<Cache>,
+    ) -> Self {
+        let history = ids.to_vec();
+        let mut seen = if config.penalises() { history.clone() } else { Vec::new() };
+        // Rows of pictures are never said.
+        seen.retain(|id| *id < PICTURE);
+        seen.sort_unstable();
+        seen.dedup();
+        Self {
+            of,
+            config,
+            adapter,
+            position,
+            next: 0,
+            told: false,
+            asked: history.len(),
+            history,
+            seen,
+            layers,
+        }
+    }
+
+    /// The same for somebody else.
+    pub(crate) fn made_for<U>(self, of: U) -> Slot<U> {
+        let Self { of: _, config, adapter, position, next, told, history, seen, asked, layers } = self;
+        Slot { of, config, adapter, position, next, told, history, seen, asked, layers }
+    }
+
+    /// Tokens that have come so far, `next` not among them.
+    pub(super) fn said(&self) -> usize {
+        self.history.len() - self.asked
+    }
+
+    /// Takes `next` for said, once the model has read it.
+    pub(super) fn advance(&mut self) {
+        self.history.push(self.next);
+        if self.config.penalises() && !self.seen.contains(&self.next) {
+            self.seen.push(self.next);
+        }
+        self.position += 1;
+    }
+
+    /// Takes the token that was chosen.
+    pub(super) fn take(&mut self, next: u32) {
+        (self.next, self.told) = (next, false);
+    }
+
+    /// What the last pass has brought.
+    pub(crate) fn turn(&mut self) -> Turn {
+        let stopped = self.config.stop_ids.contains(&self.next);
+        let told = std::mem::replace(&mut self.told, true);
+        let token = (!stopped && !told).then_some(self.next);
+        let end = (stopped || self.said() + 1 >= self.config.max_new_tokens).then_some(stopped);
+        Turn { token, end }
+    }
+
+    /// The tokens of a finished answer.
+    pub(crate) fn answer(mut self, stopped: bool) -> Vec<u32> {
+        let mut ids = self.history.split_off(self.asked);
+        if !stopped {
+            ids.push(self.next);
+        }
+        ids
+    }
+
+    /// Tokens that would complete a run of `length` tokens that has been before.
+    pub(super) fn repeating(&self, length: usize) -> Vec<u32> {
+        let Some(start) = (self.history.len() + 1).checked_sub(length).filter(|_| length > 0) else {
+            return Vec::new();
+        };
+        let last = &self.history[start..];
+        let runs = self.history.windows(length).filter(|run| run.starts_with(last));
+        runs.map(|run| run[length - 1]).filter(|id| *id < PICTURE).collect()
+    }
+}

@@ -1,0 +1,104 @@
+//! The engine's thread: passes over whatever is asked.
+
+use super::queue::{Next, Order, Shared};
+use super::{Limits, Told};
+use crate::adapter::Adapter;
+use crate::arch::decoder::Decoder;
+use crate::generate::{Asked, Passes, Slot, Turn};
+use crate::ops::in_pool;
+use crate::pictures::Album;
+
+/// Answers until there is nothing more to come.
+pub(super) fn work(mut model: Decoder, adapters: &[Adapter], limits: Limits, shared: &Shared) {
+    let mut running: Vec<Slot<Order>> = Vec::new();
+    loop {
+        let bytes = running.iter().map(|slot| slot.of.bytes).sum();
+        let Next::Read(orders) = shared.next((running.len(), bytes), &limits) else { return };
+        if !orders.is_empty() {
+            let mut fresh = read(&mut model, adapters, orders, shared);
+            tell(&mut fresh, shared);
+            running.extend(fresh);
+            // Answers of one adapter lie side by side; among them, those that were begun first.
+            running.sort_by_key(|slot| slot.adapter);
+        }
+        let before = running.len();
+        running.retain(|slot| !slot.of.is_left());
+        shared.count(|figures| figures.cancelled += (before - running.len()) as u64);
+        if !running.is_empty() {
+            let passes = Passes { model: &model, adapters };
+            match in_pool(|| passes.step(&mut running)) {
+                Ok(()) => tell(&mut running, shared),
+                Err(e) => fail(running.drain(..).map(|slot| slot.of), &e.to_string(), shared),
+            }
+            shared.count(|figures| figures.steps += 1);
+        }
+        let bytes = running.iter().map(|slot| slot.of.bytes).sum();
+        shared.count(|figures| (figures.running, figures.cache_bytes) = (running.len(), bytes));
+    }
+}
+
+/// Begins answers; those that cannot be begun are told so.
+fn read(
+    model: &mut Decoder,
+    adapters: &[Adapter],
+    mut orders: Vec<Order>,
+    shared: &Shared,
+) -> Vec<Slot<Order>> {
+    let pictures: Option<Album> = orders.iter_mut().find_map(|order| order.pictures.take());
+    if let Some(pictures) = &pictures {
+        model.show(pictures);
+    }
+    let adapter = orders.first().and_then(|order| order.adapter);
+    let ids: Vec<Vec<u32>> = orders.iter_mut().map(|order| std::mem::take(&mut order.ids)).collect();
+    let asked = |(order, ids): (&Order, _)| Asked { of: (), ids, config: order.config.clone() };
+    let asked: Vec<Asked<'_, ()>> = orders.iter().zip(ids.iter().map(Vec::as_slice)).map(asked).collect();
+    let passes = Passes { model, adapters };
+    let slots = in_pool(|| passes.read(asked, adapter));
+    if pictures.is_some() {
+        // What has been read is in the caches.
+        model.show(&Album::empty());
+    }
+    match slots {
+        Ok(slots) => {
+            let tokens = ids.iter().map(Vec::len).sum::<usize>() as u64;
+            shared.count(|figures| figures.prompt_tokens += tokens);
+            slots.into_iter().zip(orders).map(|(slot, of)| slot.made_for(of)).collect()
+        }
+        Err(e) => {
+            fail(orders.into_iter(), &e.to_string(), shared);
+            Vec::new()
+        }
+    }
+}
+
+/// Tells what a pass has brought, and takes those out that are finished or that nobody listens to.
+fn tell(slots: &mut Vec<Slot<Order>>, shared: &Shared) {
+    let (mut tokens, mut finished, mut cancelled) = (0, 0, 0);
+    slots.retain_mut(|slot| {
+        let Turn { token, end } = slot.turn();
+        let told = token.map(Told::Token).into_iter().chain(end.map(|stopped| Told::Done { stopped }));
+        let heard = told.map(|told| slot.of.tell.send(told)).all(|sent| sent.is_ok());
+        tokens += u64::from(token.is_some());
+        match (heard, end) {
+            (false, _) => cancelled += 1,
+            (true, Some(_)) => finished += 1,
+            (true, None) => {}
+        }
+        heard && end.is_none()
+    });
+    shared.count(|figures| {
+        figures.answer_tokens += tokens;
+        figures.finished += finished;
+        figures.cancelled += cancelled;
+    });
+}
+
+fn fail(orders: impl Iterator<Item = Order>, why: &str, shared: &Shared) {
+    let mut failed = 0;
+    for order in orders {
+        failed += 1;
+        // Whoever has left does not hear it.
+        let _ = order.tell.send(Told::Failed(why.to_owned()));
+    }
+    shared.count(|figures| figures.failed += failed);
+}
