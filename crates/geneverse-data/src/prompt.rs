@@ -3,9 +3,12 @@
 //! A model finetuned under one template and asked under another answers far worse, so a template has a
 //! [hash](Template::hash), which is stored with an adapter and compared when it is loaded.
 
+mod conversation;
+
 use serde::{Deserialize, Serialize};
 
 use crate::stage::hash_bytes;
+pub use conversation::Turn;
 
 /// How an instruction and its input become the text that a model continues.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

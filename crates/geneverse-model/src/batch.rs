@@ -124,7 +124,18 @@ pub fn encode_prompt(
     seen: Option<Seen<'_>>,
 ) -> Result<Vec<u32>> {
     let text = template.render(&asked(example), &example.input);
-    let mut ids = prompt(example, &text, tokenizer, config, seen)?;
+    encode_rendered(example, &text, tokenizer, config, seen)
+}
+
+/// The same of a prompt that is rendered already, with a place for each of the pictures that `example` names.
+pub fn encode_rendered(
+    example: &Example,
+    text: &str,
+    tokenizer: &Tokenizer,
+    config: &ModelConfig,
+    seen: Option<Seen<'_>>,
+) -> Result<Vec<u32>> {
+    let mut ids = prompt(example, text, tokenizer, config, seen)?;
     if config.bos_token_id.is_some() && ids.first() != config.bos_token_id.as_ref() {
         ids.splice(0..0, config.bos_token_id);
     }

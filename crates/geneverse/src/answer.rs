@@ -6,7 +6,7 @@
 
 pub(crate) mod eutils;
 mod grounded;
-mod local;
+pub(crate) mod local;
 pub(crate) mod part;
 mod remote;
 mod retrieving;

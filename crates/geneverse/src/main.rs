@@ -8,6 +8,7 @@ mod config;
 mod endpoint;
 mod inputs;
 mod pictures;
+mod serve;
 mod stop;
 mod ui;
 

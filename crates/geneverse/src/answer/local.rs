@@ -57,12 +57,8 @@ pub(super) fn way<'a>(
 ) -> Result<Way<'a>> {
     let folder = model_folder(model)?;
     let config = ModelConfig::read(&folder)?;
-    let usual = match &config.vision {
-        None => Template::Alpaca,
-        Some(vision) if vision.any_size.is_some() => Template::Qwen,
-        Some(_) => Template::VicunaV1,
-    };
-    let template = template(args, &folder, usual)?;
+    let folders: Vec<&Path> = args.adapter.iter().map(PathBuf::as_path).chain([folder.as_path()]).collect();
+    let template = template(args.prompt.as_deref(), &folders, usual_template(&config))?;
     let settings = GenerationSettings::read(&folder, &config)?;
     let repetition_penalty = args.repetition_penalty.unwrap_or(settings.repetition_penalty);
     let no_repeat_ngram_size = args.no_repeat_ngram_size.unwrap_or(settings.no_repeat_ngram_size);
@@ -232,13 +228,12 @@ impl Stream {
     }
 }
 
-/// The template that is asked for, else the one that the adapter or the model was trained with, else the `usual` one of the
-/// model.
-fn template(args: &AnswerArgs, folder: &Path, usual: Template) -> Result<Template> {
-    let remembered =
-        args.adapter.iter().map(PathBuf::as_path).chain([folder]).find(|f| f.join(ASKING).exists());
+/// The template that is asked for, else the one that the first of `folders` (an adapter's, the model's) with one was trained
+/// with, else the `usual` one of the model.
+pub(crate) fn template(asked: Option<&str>, folders: &[&Path], usual: Template) -> Result<Template> {
+    let remembered = folders.iter().find(|folder| folder.join(ASKING).exists());
     let remembered: Option<Asking> = remembered.map(|f| read_json(&f.join(ASKING))).transpose()?;
-    if let Some(name) = &args.prompt {
+    if let Some(name) = asked {
         return serde_json::from_value(json!(name)).with_context(|| {
             let known = Template::ALL.map(Template::name).join(", ");
             format!("--prompt {name}: expected one of {known}")
@@ -252,5 +247,14 @@ fn template(args: &AnswerArgs, folder: &Path, usual: Template) -> Result<Templat
         ),
         Some(asking) => Ok(asking.prompt),
         None => Ok(usual),
+    }
+}
+
+/// The template of a model that says nothing of one.
+pub(crate) fn usual_template(config: &ModelConfig) -> Template {
+    match &config.vision {
+        None => Template::Alpaca,
+        Some(vision) if vision.any_size.is_some() => Template::Qwen,
+        Some(_) => Template::VicunaV1,
     }
 }

@@ -23,6 +23,7 @@ pub(crate) mod preflight;
 pub(crate) mod quickstart;
 pub(crate) mod render;
 pub(crate) mod report;
+pub(crate) mod serve;
 pub(crate) mod synthesize;
 pub(crate) mod tissue;
 pub(crate) mod train;
@@ -52,5 +53,6 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Render(command) => render::run(command, ui),
         Command::Lab(command) => lab::run(command, ui),
         Command::Report(args) => report::run(args, ui),
+        Command::Serve(args) => serve::run(&args, ui),
     }
 }
