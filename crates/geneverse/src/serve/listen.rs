@@ -123,7 +123,12 @@ fn converse(
             Err(Unread::Refused(status, why)) => {
                 let refused = ApiError::new(status, why).response();
                 app.metrics.count(NOWHERE, status, Duration::ZERO);
-                let _ = log.send(line(&Exchange::default(), status, Duration::ZERO, true));
+                let _ = log.send(line(
+                    &Exchange { route: NOWHERE, ..Exchange::default() },
+                    status,
+                    Duration::ZERO,
+                    true,
+                ));
                 http::write(&mut writer, &Request::default(), refused)?;
                 return linger(stream);
             }

@@ -85,7 +85,8 @@ impl App {
     /// Refuses who may not ask.
     fn admit(&self, request: &Request) -> Result<(), ApiError> {
         // A browser says for which page it asks.
-        let origin = request.header("origin").map(|origin| origin.split_once("://").map_or(origin, |(_, host)| host));
+        let origin =
+            request.header("origin").map(|origin| origin.split_once("://").map_or(origin, |(_, host)| host));
         if self.local && ![request.header("host"), origin].into_iter().flatten().all(is_local) {
             let message = "this server answers its own machine only; start it with --host for others";
             return Err(ApiError::new(403, message).coded("foreign_host"));
