@@ -17,7 +17,7 @@ use geneverse_data::gene::{EnsemblId, EntrezId, GeneRecord, HgncId, OmimId, Unip
 use serde::{Deserialize, Serialize};
 
 /// Who gives an identifier out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Authority {
     /// HUGO Gene Nomenclature Committee.

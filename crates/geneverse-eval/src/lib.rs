@@ -2,6 +2,7 @@
 
 pub mod agreement;
 pub mod benchmark;
+pub mod checked;
 pub mod claims;
 pub mod clusters;
 pub mod compare;
