@@ -112,7 +112,8 @@ fn unknown(question: &str, index: &GeneIndex, genes: &[&GeneRecord]) -> Vec<Stri
         }
         let of_id = ids.iter().any(|mention| question[mention.span.clone()].contains(word));
         let known = genes.iter().any(|gene| gene.symbol.as_str() == word);
-        if !of_id && !known && index.resolve(word) == Resolved::Unknown && !unknown.iter().any(|w| w == word) {
+        if !of_id && !known && index.resolve(word) == Resolved::Unknown && !unknown.iter().any(|w| w == word)
+        {
             unknown.push(word.to_owned());
         }
     }
@@ -136,10 +137,8 @@ mod tests {
                 ..record
             }
         };
-        let genes = [
-            gene("GLI1", "GLI family zinc finger 1", 4317, 2735),
-            gene("CASP10", "caspase 10", 1500, 843),
-        ];
+        let genes =
+            [gene("GLI1", "GLI family zinc finger 1", 4317, 2735), gene("CASP10", "caspase 10", 1500, 843)];
         GeneGrader::new(genes.into_iter().collect())
     }
 

@@ -68,6 +68,8 @@ pub(crate) enum Command {
     /// Data of our own, of which the truth is known
     #[command(subcommand)]
     Lab(commands::lab::Command),
+    /// Talk with a model, its answers held against the database
+    Chat(commands::chat::ChatArgs),
     /// A model behind OpenAI's API, adapters beside it, and genes of the database
     Serve(Box<commands::serve::ServeArgs>),
     /// Tables, curves and every answer as one HTML page

@@ -2,6 +2,7 @@
 
 mod answer;
 mod bundled;
+mod chat;
 mod cli;
 mod commands;
 mod config;

@@ -27,6 +27,11 @@ pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
 
+/// Forgets that a stop was asked for: what it was for has stopped.
+pub(crate) fn forget() {
+    ASKED.store(false, Ordering::SeqCst);
+}
+
 /// The exit status of an interrupted program.
 pub(crate) fn exit() -> ExitCode {
     ExitCode::from(INTERRUPTED)

@@ -69,6 +69,13 @@ impl Ui {
         }
     }
 
+    /// A piece of a result, as it comes.
+    pub(crate) fn tell(&self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        // A reader that has seen enough is no failure.
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
     /// A piece of running text, as it comes.
     pub(crate) fn say(&self, text: &str) {
         eprint!("{text}");

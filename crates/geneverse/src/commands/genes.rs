@@ -233,7 +233,8 @@ fn article(noun: &str) -> &'static str {
     if noun.starts_with('a') { "an" } else { "a" }
 }
 
-fn candidates_text(symbol: &str, candidates: &[Candidate]) -> String {
+/// The genes that a text may name.
+pub(crate) fn candidates_text(symbol: &str, candidates: &[Candidate]) -> String {
     let mut text = format!("{symbol} names {} genes; ask for one of them:\n", candidates.len());
     for Candidate { symbol, name, role } in candidates {
         let _ = writeln!(text, "  {:<12} {name} ({})", symbol.as_str(), role.words());
@@ -241,7 +242,8 @@ fn candidates_text(symbol: &str, candidates: &[Candidate]) -> String {
     text
 }
 
-fn record_text(record: &GeneRecord, remark: Option<&str>) -> String {
+/// A record, for people to read.
+pub(crate) fn record_text(record: &GeneRecord, remark: Option<&str>) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: String| {
         if !value.is_empty() {

@@ -6,6 +6,7 @@
 pub(crate) mod adapter;
 pub(crate) mod analyze;
 pub(crate) mod benchmark;
+pub(crate) mod chat;
 pub(crate) mod continuations;
 pub(crate) mod dataset;
 pub(crate) mod evaluate;
@@ -53,6 +54,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Render(command) => render::run(command, ui),
         Command::Lab(command) => lab::run(command, ui),
         Command::Report(args) => report::run(args, ui),
+        Command::Chat(args) => chat::run(&args, ui),
         Command::Serve(args) => serve::run(&args, ui),
     }
 }

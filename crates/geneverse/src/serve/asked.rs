@@ -192,6 +192,12 @@ struct ImageUrl {
 }
 
 impl Conversation {
+    /// A question after what was said before, with pictures before it.
+    pub(crate) fn new(turns: Vec<Turn>, question: String, pictures: Vec<Picture>) -> Self {
+        let places = format!("{PLACEHOLDER}\n").repeat(pictures.len());
+        Self { system: String::new(), turns, question: places + &plain(&question), pictures }
+    }
+
     /// The messages of a chat. They begin with what the system says, if it says anything; then a person and the assistant
     /// speak in turn, and the last word is the person's.
     pub(crate) fn of(map: &Map<String, Value>) -> Result<Self, ApiError> {

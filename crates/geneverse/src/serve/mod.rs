@@ -36,11 +36,13 @@ use geneverse_data::store::GeneStore;
 use geneverse_model::embed::Embedder;
 use serde_json::{Value, json};
 
+pub(crate) use asked::Conversation;
 use error::ApiError;
 pub(crate) use http::Sizes;
 use http::{Request, Response};
 use metrics::Metrics;
-pub(crate) use models::Models;
+pub(crate) use models::{Models, Prompt};
+pub(crate) use speech::{Speech, Stops};
 
 /// All that answers are made of.
 pub(crate) struct App {
