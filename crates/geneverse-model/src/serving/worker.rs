@@ -10,6 +10,7 @@ use crate::pictures::Album;
 
 /// Answers until there is nothing more to come.
 pub(super) fn work(mut model: Decoder, adapters: &[Adapter], limits: Limits, shared: &Shared) {
+    let _ending = Ending(shared);
     let mut running: Vec<Slot<Order>> = Vec::new();
     loop {
         let bytes = running.iter().map(|slot| slot.of.bytes).sum();
@@ -34,6 +35,15 @@ pub(super) fn work(mut model: Decoder, adapters: &[Adapter], limits: Limits, sha
         }
         let bytes = running.iter().map(|slot| slot.of.bytes).sum();
         shared.count(|figures| (figures.running, figures.cache_bytes) = (running.len(), bytes));
+    }
+}
+
+/// However the thread ends, by a fault too: those who still wait hear that nothing comes.
+struct Ending<'a>(&'a Shared);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.halt();
     }
 }
 

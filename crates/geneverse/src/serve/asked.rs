@@ -195,6 +195,8 @@ impl Conversation {
     /// A question after what was said before, with pictures before it.
     pub(crate) fn new(turns: Vec<Turn>, question: String, pictures: Vec<Picture>) -> Self {
         let places = format!("{PLACEHOLDER}\n").repeat(pictures.len());
+        let turn = |Turn { question, answer }| Turn { question: plain(&question), answer: plain(&answer) };
+        let turns = turns.into_iter().map(turn).collect();
         Self { system: String::new(), turns, question: places + &plain(&question), pictures }
     }
 

@@ -53,7 +53,10 @@ impl Models {
         let config = model.config().clone();
         let settings = GenerationSettings::read(folder, &config)?;
         let eyes = config.vision.is_some().then(|| Eyes::read(folder, &config)).transpose()?;
-        let of_folder = || folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let of_folder = || {
+            let whole = folder.canonicalize().unwrap_or_default();
+            whole.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+        };
         let mut names = vec![name.map_or_else(of_folder, str::to_owned)];
         let mut templates = vec![template(prompt, &[folder], usual_template(&config))?];
         let mut read = Vec::new();
