@@ -12,15 +12,14 @@ use geneverse_data::dataset::{genes, markers, proteins};
 use geneverse_data::picture::Picture;
 use geneverse_data::prompt::Turn;
 use geneverse_data::render::protein::{self, Settings};
-use geneverse_data::store::{GeneStore, Resolution};
+use geneverse_data::store::Resolution;
 use geneverse_data::structure;
 use geneverse_eval::checked::check;
-use geneverse_eval::facts::GeneGrader;
 use geneverse_model::generate::{AnswerConfig, Choice};
 use geneverse_model::serving::{Request, Told};
 
 use crate::commands::genes::{candidates_text, record_text};
-use crate::serve::{Conversation, Models, Prompt, Speech, Stops};
+use crate::serve::{Conversation, Known, Models, Prompt, Speech, Stops, unpoisoned};
 pub(crate) use line::Line;
 pub(crate) use transcript::{Entry, Transcript};
 
@@ -33,12 +32,6 @@ pub(crate) struct Chat {
     /// Whether the model hears what was said before.
     remembers: bool,
     transcript: Transcript,
-}
-
-/// The database in both its forms.
-pub(crate) struct Known {
-    pub(crate) store: GeneStore,
-    pub(crate) grader: GeneGrader,
 }
 
 /// What became of a line.
@@ -111,7 +104,8 @@ impl Chat {
         let Some(Known { store, .. }) = &self.known else {
             return self.ask(genes::instruction(symbol), Vec::new(), say, stopped);
         };
-        let (record, remark) = match store.resolve(symbol)? {
+        let resolved = unpoisoned(store.lock()).resolve(symbol)?;
+        let (record, remark) = match resolved {
             Resolution::Approved(record) => (record, None),
             Resolution::ByAlias { record, alias, role } => {
                 let remark = format!("{alias} is {} of {}", role.words(), record.symbol);
@@ -176,23 +170,20 @@ impl Chat {
         let request = Request { ids, pictures, adapter: models.adapter(which), config };
         let answering =
             models.engine.ask(request).context("the conversation cannot go on; /clear begins anew")?;
-        let (mut speech, mut text) = (Speech::new(Stops::default(), false), String::new());
+        let mut speech = Speech::new(Stops::default(), false);
         while !stopped() {
             let new = match answering.next() {
                 Some(Told::Token(id)) => speech.push(id, &models.tokenizer)?.0,
                 Some(Told::Done { .. }) => {
-                    let rest = speech.rest(&models.tokenizer)?;
-                    say(&rest);
-                    text += &rest;
+                    say(&speech.rest(&models.tokenizer)?);
                     break;
                 }
                 Some(Told::Failed(why)) => bail!(why),
                 None => bail!("the engine has ended; start the program anew"),
             };
             say(&new);
-            text += &new;
         }
-        Ok(text.trim_end().to_owned())
+        Ok(speech.whole(&models.tokenizer)?)
     }
 }
 

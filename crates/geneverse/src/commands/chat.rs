@@ -9,14 +9,11 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use geneverse_data::progress::Progress;
-use geneverse_data::store::GeneStore;
-use geneverse_eval::facts::GeneGrader;
 use geneverse_model::serving::Limits;
 
-use crate::chat::{Chat, Known, Line, Reply};
-use crate::commands::postprocess::read_index;
+use crate::chat::{Chat, Line, Reply};
 use crate::config::model_folder;
-use crate::serve::Models;
+use crate::serve::{Known, Models};
 use crate::stop;
 use crate::ui::Ui;
 
@@ -56,10 +53,7 @@ const CACHE: usize = 64 << 30;
 pub(crate) fn run(args: &ChatArgs, ui: &Ui) -> Result<ExitCode> {
     let ChatArgs { model, adapter, db, prompt, max_new_tokens, remember } = args;
     let folder = model_folder(model)?;
-    let known = match db {
-        None => None,
-        Some(db) => Some(Known { store: GeneStore::open(db)?, grader: GeneGrader::new(read_index(db)?) }),
-    };
+    let known = db.as_deref().map(Known::read).transpose()?;
     let adapters: Vec<(String, PathBuf)> =
         adapter.iter().map(|folder| ("adapter".to_owned(), folder.clone())).collect();
     let limits = Limits { running: 1, waiting: 1, cache_bytes: CACHE };

@@ -11,14 +11,13 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use geneverse_data::progress::Progress;
 use geneverse_data::stage::hash_bytes;
-use geneverse_data::store::GeneStore;
 use geneverse_model::embed::Embedder;
 use geneverse_model::serving::Limits;
 use serde_json::json;
 
 use crate::config::model_folder;
 use crate::serve::listen::{Reach, listen};
-use crate::serve::{App, Models, Sizes};
+use crate::serve::{App, Known, Models, Sizes};
 use crate::stop;
 use crate::ui::Ui;
 
@@ -57,7 +56,8 @@ pub(crate) struct ServeArgs {
     /// A model for /v1/embeddings
     #[arg(long, value_name = "DIR")]
     embedder: Option<PathBuf>,
-    /// The gene database, as made by `genes import`, for /genes
+    /// The gene database, as made by `genes import`: for /genes, and to hold answers against where a request says
+    /// "geneverse": {"check": true}
     #[arg(long, value_name = "FILE")]
     db: Option<PathBuf>,
     /// The address to listen at
@@ -131,7 +131,7 @@ pub(crate) fn run(args: &ServeArgs, ui: &Ui) -> Result<ExitCode> {
         waiting: *queue as usize,
         cache_bytes: cache.saturating_mul(1 << 20),
     };
-    let db = db.as_deref().map(GeneStore::open).transpose()?.map(Mutex::new);
+    let known = db.as_deref().map(Known::read).transpose()?;
     let read = |folder: &PathBuf| -> Result<_> {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok((name, Mutex::new(Embedder::read(folder, None, None)?)))
@@ -142,7 +142,7 @@ pub(crate) fn run(args: &ServeArgs, ui: &Ui) -> Result<ExitCode> {
     let names = models.names.clone();
     let app = Arc::new(App {
         models,
-        db,
+        known,
         embedder,
         keys,
         local: host.is_loopback(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use geneverse_eval::checked::{Checked, check};
 use geneverse_model::serving::Figures;
 use serde_json::{Map, Value, json};
 
@@ -23,7 +24,10 @@ enum Form {
 
 /// What all parts of an answer say of it.
 struct Frame {
+    app: Arc<App>,
     form: Form,
+    /// The question, where the answer is held against the database.
+    check: Option<String>,
     id: String,
     created: u64,
     model: String,
@@ -40,10 +44,24 @@ pub(crate) fn chat(
     let manner = Manner::of(&map)?;
     let which = app.models.find(manner.model.as_deref())?;
     let frame = Frame::new(app, Form::Chat, which, exchange);
-    let prompt = app.models.prompt(which, Conversation::of(&map)?)?;
+    let conversation = Conversation::of(&map)?;
+    let check = checks(app, &map)?.then(|| conversation.question.clone());
+    let prompt = app.models.prompt(which, conversation)?;
     let hearing = Hearing::ask(app, which, prompt, (&manner, false), exchange.tokens.clone())?;
     exchange.prompt_tokens = hearing.prompt_tokens;
-    answer(vec![hearing], frame, &manner, hung_up)
+    answer(vec![hearing], Frame { check, ..frame }, &manner, hung_up)
+}
+
+/// Whether the answer is to be held against the database: `"geneverse": {"check": true}`.
+fn checks(app: &App, map: &Map<String, Value>) -> Result<bool, ApiError> {
+    let Some(ours) = map.get("geneverse").filter(|ours| !ours.is_null()) else { return Ok(false) };
+    match ours.get("check").and_then(Value::as_bool) {
+        Some(true) if app.known.is_none() => {
+            Err(ApiError::field("geneverse", "this server has no database to check by; start it with --db"))
+        }
+        Some(check) => Ok(check),
+        None => Err(ApiError::field("geneverse", "geneverse is expected to be {\"check\": true}")),
+    }
 }
 
 /// Goes on with texts as they stand.
@@ -98,17 +116,24 @@ fn answer(
         return Ok(Response { status: 200, headers: Vec::new(), body: Body::Events(Box::new(stream)) });
     }
     let mut choices = Vec::new();
-    let (mut prompt, mut said) = (0, 0);
+    let (mut prompt, mut said, mut checked) = (0, 0, None);
     for (index, hearing) in hearings.iter_mut().enumerate() {
-        let Some(Whole { text, finish }) = hearing.whole(hung_up)? else {
+        let Some(Whole { mut text, finish }) = hearing.whole(hung_up)? else {
             return Err(ApiError::new(408, "nobody listens any more"));
         };
+        checked = frame.checked(&text);
+        if let Some(Checked { text: repaired, .. }) = &checked {
+            text.clone_from(repaired);
+        }
         prompt += hearing.prompt_tokens;
         said += hearing.tokens();
         choices.push(frame.choice(index, &text, finish));
     }
     let mut whole = frame.value(false, json!(choices));
     whole["usage"] = usage(prompt, said);
+    if let Some(checked) = checked {
+        whole["geneverse"] = json!(checked);
+    }
     Ok(Response::json(200, &whole))
 }
 
@@ -117,13 +142,20 @@ fn usage(prompt: usize, answer: usize) -> Value {
 }
 
 impl Frame {
-    fn new(app: &App, form: Form, which: usize, exchange: &mut Exchange) -> Self {
+    fn new(app: &Arc<App>, form: Form, which: usize, exchange: &mut Exchange) -> Self {
         let model = app.models.names[which].clone();
         exchange.model = Some(model.clone());
         let Figures { asked, .. } = app.models.engine.figures();
         let kind = if form == Form::Chat { "chatcmpl" } else { "cmpl" };
         let number = app.next_number();
-        Self { form, id: format!("{kind}-{asked}-{number}"), created: super::now(), model }
+        let id = format!("{kind}-{asked}-{number}");
+        Self { app: app.clone(), form, check: None, id, created: super::now(), model }
+    }
+
+    /// What the database says to an answer.
+    fn checked(&self, answer: &str) -> Option<Checked> {
+        let (question, known) = (self.check.as_ref()?, self.app.known.as_ref()?);
+        Some(check(question, answer, &known.grader))
     }
 
     fn value(&self, part: bool, choices: Value) -> Value {
@@ -174,6 +206,7 @@ struct Stream {
 enum Next {
     Begin,
     Piece,
+    Checked,
     Usage,
     Done,
     Nothing,
@@ -196,7 +229,7 @@ impl Iterator for Stream {
                 // A comment: whoever has left is noticed by it.
                 Ok(Piece::Waiting) => ": waiting\n\n".to_owned(),
                 Ok(Piece::End(rest, finish)) => {
-                    self.next = if self.usage { Next::Usage } else { Next::Done };
+                    self.next = Next::Checked;
                     let rest = rest.trim_end();
                     let last = (!rest.is_empty()).then(|| self.frame.part(json!({"content": rest}), None));
                     last.unwrap_or_default() + &self.frame.part(json!({}), Some(finish))
@@ -206,8 +239,20 @@ impl Iterator for Stream {
                     event(&e.value())
                 }
             }),
+            Next::Checked => {
+                self.next = Next::Usage;
+                let checked = self.hearing.text().ok().and_then(|text| self.frame.checked(&text));
+                Some(checked.map_or_else(String::new, |checked| {
+                    let mut value = self.frame.value(true, json!([]));
+                    value["geneverse"] = json!(checked);
+                    event(&value)
+                }))
+            }
             Next::Usage => {
                 self.next = Next::Done;
+                if !self.usage {
+                    return Some(String::new());
+                }
                 let mut value = self.frame.value(true, json!([]));
                 value["usage"] = usage(self.hearing.prompt_tokens, self.hearing.tokens());
                 Some(event(&value))

@@ -9,10 +9,10 @@ use super::{App, unpoisoned};
 
 /// The record of the gene that a symbol, an alias or an identifier names; several are listed, not guessed.
 pub(crate) fn show(app: &App, name: &str) -> Result<Response, ApiError> {
-    let Some(db) = &app.db else {
+    let Some(known) = &app.known else {
         return Err(ApiError::new(404, "this server has no database; start it with --db"));
     };
-    let resolved = unpoisoned(db.lock()).resolve(name);
+    let resolved = unpoisoned(known.store.lock()).resolve(name);
     Ok(match resolved.map_err(|e| ApiError::new(500, e.to_string()))? {
         Resolution::Approved(record) => {
             Response::json(200, &json!({"query": name, "found": "approved", "record": record}))

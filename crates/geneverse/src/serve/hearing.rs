@@ -70,6 +70,12 @@ impl Hearing {
         self.speech.tokens()
     }
 
+    /// The answer so far.
+    pub(crate) fn text(&self) -> Result<String, ApiError> {
+        let text = self.speech.whole(&self.app.models.tokenizer);
+        text.map_err(|e| ApiError::new(500, e.to_string()))
+    }
+
     /// Waits for what comes next, for a short while.
     pub(crate) fn next(&mut self) -> Result<Piece, ApiError> {
         let over = || ApiError::new(500, "the answer has ended already");
@@ -106,15 +112,10 @@ impl Hearing {
 
     /// The whole answer; nothing where whoever asked `hung_up`.
     pub(crate) fn whole(&mut self, hung_up: &dyn Fn() -> bool) -> Result<Option<Whole>, ApiError> {
-        let mut text = String::new();
         loop {
             match self.next()? {
-                Piece::Text(new) => text += &new,
-                Piece::Waiting => {}
-                Piece::End(rest, finish) => {
-                    let text = (text + &rest).trim_end().to_owned();
-                    return Ok(Some(Whole { text, finish }));
-                }
+                Piece::Text(_) | Piece::Waiting => {}
+                Piece::End(_, finish) => return Ok(Some(Whole { text: self.text()?, finish })),
             }
             if hung_up() {
                 return Ok(None);

@@ -28,15 +28,18 @@ mod speech;
 mod tests;
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use geneverse_data::stage::hash_bytes;
 use geneverse_data::store::GeneStore;
+use geneverse_eval::facts::GeneGrader;
 use geneverse_model::embed::Embedder;
 use serde_json::{Value, json};
 
+use crate::commands::postprocess::read_index;
 pub(crate) use asked::Conversation;
 use error::ApiError;
 pub(crate) use http::Sizes;
@@ -48,7 +51,7 @@ pub(crate) use speech::{Speech, Stops};
 /// All that answers are made of.
 pub(crate) struct App {
     pub(crate) models: Models,
-    pub(crate) db: Option<Mutex<GeneStore>>,
+    pub(crate) known: Option<Known>,
     /// Makes vectors, by its name.
     pub(crate) embedder: Option<(String, Mutex<Embedder>)>,
     /// Hashes of the keys that may ask; anybody may where there is none.
@@ -64,6 +67,19 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// Requests so far, for their names.
     pub(crate) number: AtomicU64,
+}
+
+/// The database, to look genes up in and to hold answers against.
+pub(crate) struct Known {
+    pub(crate) store: Mutex<GeneStore>,
+    pub(crate) grader: GeneGrader,
+}
+
+impl Known {
+    /// Reads all of a database.
+    pub(crate) fn read(db: &Path) -> anyhow::Result<Self> {
+        Ok(Self { store: Mutex::new(GeneStore::open(db)?), grader: GeneGrader::new(read_index(db)?) })
+    }
 }
 
 /// What is known of a request and its answer, for the log.
@@ -210,6 +226,6 @@ fn now() -> u64 {
 }
 
 /// What a lock holds, though a thread panicked with it: nothing here is left half changed.
-fn unpoisoned<T>(locked: Result<T, PoisonError<T>>) -> T {
+pub(crate) fn unpoisoned<T>(locked: Result<T, PoisonError<T>>) -> T {
     locked.unwrap_or_else(PoisonError::into_inner)
 }

@@ -31,7 +31,7 @@ fn app(change: impl FnOnce(&mut App)) -> Arc<App> {
     let limits = Limits { running: 4, waiting: 8, cache_bytes: 1 << 28 };
     let mut app = App {
         models: Models::read(folder(), Some("nano"), &[], Some("plain"), limits).unwrap(),
-        db: None,
+        known: None,
         embedder: None,
         keys: Vec::new(),
         local: true,

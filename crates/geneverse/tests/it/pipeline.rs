@@ -153,7 +153,7 @@ fn the_quickstart_runs_offline_and_finds_itself_done() {
 #[test]
 fn help_is_complete_and_has_an_example() {
     let folder = tempfile::tempdir().unwrap();
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 19] = [
         &[],
         &["quickstart"],
         &["genes", "fetch"],
@@ -171,6 +171,8 @@ fn help_is_complete_and_has_an_example() {
         &["evaluate"],
         &["inspect", "perplexity"],
         &["report"],
+        &["serve"],
+        &["chat"],
     ];
     for command in commands {
         let help = succeed(folder.path(), &[command, &["--help"]].concat());
