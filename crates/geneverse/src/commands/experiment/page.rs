@@ -152,7 +152,7 @@ impl Plan {
         }
         let _ = write!(text, "{:<36}", "");
         columns.iter().for_each(|(_, title)| _ = write!(text, " {title:>16}"));
-        text.push_str("\n");
+        text.push('\n');
         for row in &self.rows {
             let _ = write!(text, "{:<36}", row.name);
             if let Some(why) = left_out(row) {
