@@ -258,7 +258,7 @@ fn page(plan: &Plan, figures: &[String]) -> String {
         }
         out.push_str("</tr>\n");
     }
-    out.push_str("</tbody></table>\n<p><small>All from 0 to 1, higher is better. Below a score: the interval that holds 95 % of 1,000 \
+    out.push_str("</tbody></table>\n<p><small>Scores are from 0 to 1, higher is better. Below one: the interval that holds 95 % of 1,000 \
         bootstrap samples of the questions, and the paper's figure where one is known from a source.</small></p>\n");
     for line in correlations(plan) {
         let _ = writeln!(out, "<p>{}</p>", escape(&line));

@@ -67,6 +67,9 @@ pub(super) struct Planned {
     /// What it may take, in seconds and in GiB.
     pub(super) estimated_seconds: f64,
     pub(super) estimated_gib: f64,
+    /// Of which training takes so many.
+    #[serde(skip)]
+    training_seconds: f64,
     pub(super) paper: BTreeMap<String, f64>,
     pub(super) series: Option<String>,
     pub(super) x: Option<f64>,
@@ -169,6 +172,11 @@ pub(super) fn resolve(experiment: &Experiment, settings: &Settings) -> Result<Pl
             resolve_row(&row, common, settings).with_context(|| format!("row {:?}", row.name))?;
         for command in &planned.commands {
             parse(command).with_context(|| format!("row {:?}: {}", row.name, command.join(" ")))?;
+        }
+        // A training that rows share is done once.
+        let trained = planned.trained.as_ref();
+        if trained.is_some() && rows.iter().any(|other| other.trained.as_ref() == trained) {
+            planned.estimated_seconds -= planned.training_seconds;
         }
         let same = rows.iter().find(|other| {
             !planned.commands.is_empty() && other.commands == planned.commands && other.missing.is_empty()
@@ -275,6 +283,7 @@ fn resolve_row(row: &Row, common: &Common, settings: &Settings) -> Result<Planne
         } else {
             0.0
         };
+        planned.training_seconds = trained / PER_SECOND;
         planned.estimated_seconds = (trained + 4.0 * parameters * QUESTIONS * TOKENS * longer) / PER_SECOND;
         let bytes = if trains && full_model { 16.0 } else { 2.2 };
         planned.estimated_gib = 0.3 + bytes * parameters / f64::from(1 << 30);
