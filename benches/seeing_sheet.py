@@ -27,7 +27,9 @@ def picked(run: Path, split: str, right: int, wrong: int) -> list[tuple[Path, st
     for line in file.read_text().splitlines() if file.exists() else []:
         row = json.loads(line)
         good = row["answer"] == row["reference"]
-        found[good].append((run / row["image"], row["answer"], good))
+        # As the folder was named when the program ran, or absolute.
+        places = [Path(row["image"]), run.parent / row["image"], run / row["image"]]
+        found[good].append((next(place for place in places if place.exists()), row["answer"], good))
     return found[True][:right] + found[False][:wrong]
 
 
