@@ -46,7 +46,7 @@ fn symbols<'a>(found: &[Found<'a>]) -> Vec<&'a str> {
 fn genes_are_found_by_symbol_alias_and_identifier_before_those_that_are_alike() {
     let retriever = retriever(512);
     let find = |question: &str, k| symbols(&retriever.find(question, Recipe::Symbol, k).unwrap());
-    assert_eq!(find("Please summarize the major function of gene: GLI2.", 2), ["GLI2", "GLI1"]);
+    assert_eq!(find("How does GLI2 act in hedgehog signaling?", 2), ["GLI2", "GLI1"]);
     assert_eq!(find("What does VEGFR2 do?", 1), ["KDR"]);
     assert_eq!(find("What is HGNC:4317?", 1), ["GLI1"]);
     assert_eq!(find("What does SHARED do?", 2), ["CASP10", "KDR"], "an alias of two genes is both");

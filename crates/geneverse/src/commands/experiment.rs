@@ -83,11 +83,14 @@ pub(crate) fn run(args: &ExperimentArgs, ui: &Ui) -> Result<ExitCode> {
     let stem = file.file_stem().unwrap_or_default();
     let out = out.clone().unwrap_or_else(|| Path::new("experiments").join(stem));
     let (models, endpoint) = (models.clone(), endpoint.clone());
-    let recipes = file.parent().and_then(Path::parent).map_or_else(|| PathBuf::from("recipes"), Path::to_owned);
+    let recipes =
+        file.parent().and_then(Path::parent).map_or_else(|| PathBuf::from("recipes"), Path::to_owned);
     let recipes = if recipes.as_os_str().is_empty() { PathBuf::from(".") } else { recipes };
     let settings = Settings { out: out.clone(), scale: *scale, models, endpoint, limit: *limit, recipes };
     let mut plan = plan::resolve(&experiment, &settings)?;
-    if let Some(unknown) = only.iter().find(|part| !plan.rows.iter().any(|row| row.name.contains(part.as_str()))) {
+    if let Some(unknown) =
+        only.iter().find(|part| !plan.rows.iter().any(|row| row.name.contains(part.as_str())))
+    {
         bail!("--only {unknown}: no row of {} has it in its name", file.display());
     }
     let wanted = |name: &str| only.is_empty() || only.iter().any(|part| name.contains(part.as_str()));
@@ -96,7 +99,9 @@ pub(crate) fn run(args: &ExperimentArgs, ui: &Ui) -> Result<ExitCode> {
         ui.result(&plan, || "nothing was run".to_owned())?;
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(row) = plan.rows.iter().find(|row| wanted(&row.name) && row.missing.is_empty() && row.too_large(available())) {
+    if let Some(row) =
+        plan.rows.iter().find(|row| wanted(&row.name) && row.missing.is_empty() && row.too_large(available()))
+    {
         ui.note(&format!("warning: {} may need more memory than there is", row.name));
     }
     stop::listen();

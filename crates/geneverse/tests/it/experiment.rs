@@ -76,7 +76,10 @@ fn rows_are_checked_run_and_told_beside_the_papers_figures() {
     let base = ["experiment", "recipes/tables/small.toml", "--out", "out"];
     let full = geneverse(path, &[&base[..], &["--dry-run"]].concat()).output().unwrap();
     let said = String::from_utf8_lossy(&full.stderr).into_owned();
-    assert!(!full.status.success() && said.contains("row \"One-7B\": the file says no questions for this scale"), "{said}");
+    assert!(
+        !full.status.success() && said.contains("row \"One-7B\": the file says no questions for this scale"),
+        "{said}"
+    );
 
     let bundled = [&base[..], &["--scale", "bundled"]].concat();
     let dry = geneverse(path, &[&bundled[..], &["--dry-run"]].concat()).output().unwrap();
@@ -110,19 +113,27 @@ fn rows_are_checked_run_and_told_beside_the_papers_figures() {
         Answer::new(200, r#"{"choices":[{"message":{"content":"GLI1 is a gene."},"finish_reason":"stop"}]}"#)
     });
     let address = server.url("/v1");
-    let _ = geneverse(path, &[&bundled[..], &["--only", "remote", "--endpoint", &address]].concat()).output().unwrap();
+    let _ = geneverse(path, &[&bundled[..], &["--only", "remote", "--endpoint", &address]].concat())
+        .output()
+        .unwrap();
     assert_eq!(server.seen().len(), 2);
     let told = report(path);
     assert_eq!(told["rows"][3]["measured"]["n"], 2);
     assert_eq!(told["rows"][0]["measured"]["n"], 2, "what was run before is told again");
     let error = fail(path, &[&bundled[..], &["--only", "nobody"]].concat());
-    assert!(error.starts_with("--only nobody: no row of recipes/tables/small.toml has it in its name"), "{error}");
+    assert!(
+        error.starts_with("--only nobody: no row of recipes/tables/small.toml has it in its name"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_step_that_is_no_command_is_told_before_anything_runs() {
     let folder = folder("title = 'x'\n[[row]]\nname = 'a'\nsteps = ['evaluate --nonsense']\n");
     let error = fail(folder.path(), &["experiment", "recipes/tables/small.toml", "--out", "out"]);
-    assert!(error.starts_with("row \"a\": evaluate --nonsense: unexpected argument '--nonsense' found"), "{error}");
+    assert!(
+        error.starts_with("row \"a\": evaluate --nonsense: unexpected argument '--nonsense' found"),
+        "{error}"
+    );
     succeed(folder.path(), &["experiment", "--help"]);
 }

@@ -131,7 +131,7 @@ fn write(dataset: &Path, out: &Path, files: &[&str], lookup: &Lookup, seed: u64,
 fn count(id: &str, most: usize, seed: u64) -> usize {
     let hash = hash_bytes(format!("{seed}\0{id}").as_bytes());
     let drawn = u64::from_str_radix(&hash[..12], 16).unwrap_or_default();
-    if drawn % BARE == 0 { 0 } else { 1 + (drawn / BARE) as usize % most.max(1) }
+    if drawn.is_multiple_of(BARE) { 0 } else { 1 + (drawn / BARE) as usize % most.max(1) }
 }
 
 #[cfg(test)]

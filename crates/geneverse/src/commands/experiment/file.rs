@@ -102,7 +102,8 @@ pub(super) struct Row {
 impl Experiment {
     /// Reads and checks a file.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
         Self::parse(&text).with_context(|| path.display().to_string())
     }
 
@@ -173,7 +174,10 @@ mod tests {
         let error = |text: &str| format!("{:#}", Experiment::parse(text).unwrap_err());
         assert!(error("title = 'x'\nrow = []").contains("found no [[row]]"));
         assert!(error("title = 'x'\n[[row]]\nname = 'a'\nbases = 'b'").contains("unknown field `bases`"));
-        assert!(error("title = 'x'\n[[row]]\nname = 'a'").contains("exactly one of base, endpoint, grounded and steps"));
+        assert!(
+            error("title = 'x'\n[[row]]\nname = 'a'")
+                .contains("exactly one of base, endpoint, grounded and steps")
+        );
         let twice = "title = 'x'\n[[row]]\nname = 'a'\nbase = 'b'\n[[row]]\nname = 'a'\nbase = 'b'";
         assert!(error(twice).contains("found two rows \"a\""));
         let half = "title = 'x'\n[[row]]\nname = 'a'\nendpoint = 'http://x'";
@@ -183,7 +187,8 @@ mod tests {
     #[test]
     fn every_bundled_file_is_read_and_its_commands_are_commands() {
         let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes/tables");
-        let mut files: Vec<_> = std::fs::read_dir(tables).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(tables).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         assert!(files.len() >= 9, "{files:?}");
         for path in files {

@@ -60,10 +60,14 @@ impl Planned {
             let Scores { n, factual, structural, average, bleu, rouge1, intervals, .. } = scores;
             measured.n = n;
             let values = [factual, structural, average, bleu, rouge1];
-            measured.values.extend(SCORES.iter().zip(values).map(|((name, _), value)| ((*name).to_owned(), value)));
+            measured
+                .values
+                .extend(SCORES.iter().zip(values).map(|((name, _), value)| ((*name).to_owned(), value)));
             if let Some(i) = intervals {
                 let all = [i.factual, i.structural, i.average, i.bleu, i.rouge1];
-                measured.intervals.extend(SCORES.iter().zip(all).map(|((name, _), i)| ((*name).to_owned(), i)));
+                measured
+                    .intervals
+                    .extend(SCORES.iter().zip(all).map(|((name, _), i)| ((*name).to_owned(), i)));
             }
             let answers = Path::new(path).with_file_name("answers.jsonl");
             measured.lookup = looked_up(&answers);
@@ -107,7 +111,8 @@ fn looked_up(answers: &Path) -> Option<LookedUp> {
         return None;
     }
     let share = |is: &dyn Fn(&Line, &str) -> bool| {
-        let hits = lines.iter().filter(|line| subjects.get(&line.id).is_some_and(|subject| is(line, subject)));
+        let hits =
+            lines.iter().filter(|line| subjects.get(&line.id).is_some_and(|subject| is(line, subject)));
         hits.count() as f64 / lines.len() as f64
     };
     let first = |line: &Line| line.sources.first().map_or(String::new(), |found| found.symbol.clone());
@@ -141,7 +146,11 @@ mod tests {
                 r#"{{"id":"{id}","task":"gene","subject":"{subject}","prompt":"","answer":"","reference":"","model":"m"}}"#
             )
         };
-        std::fs::write(&answers, [answer("1", "RPS27AP8"), answer("2", "GLI1"), answer("3", "KDR")].join("\n")).unwrap();
+        std::fs::write(
+            &answers,
+            [answer("1", "RPS27AP8"), answer("2", "GLI1"), answer("3", "KDR")].join("\n"),
+        )
+        .unwrap();
         let trace = "{\"id\":\"1\",\"prompt_tokens\":100,\"sources\":[{\"symbol\":\"RPS4XP1\"},{\"symbol\":\"RPS27AP8\"}]}\n\
                      {\"id\":\"2\",\"prompt_tokens\":200,\"sources\":[{\"symbol\":\"GLI1\"}]}\n\
                      {\"id\":\"3\",\"prompt_tokens\":300,\"sources\":[{\"symbol\":\"EGFR\"}]}\n";

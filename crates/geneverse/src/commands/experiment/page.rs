@@ -85,7 +85,9 @@ fn drawn(plan: &Plan) -> Vec<(String, Figure)> {
                 }
             }
             all.iter_mut().for_each(|series| series.readings.sort_by(|a, b| a.x.total_cmp(&b.x)));
-            if all.iter().any(|series| series.readings.len() > 1) && matches!(name.as_str(), "factual" | "structural" | "average") {
+            if all.iter().any(|series| series.readings.len() > 1)
+                && matches!(name.as_str(), "factual" | "structural" | "average")
+            {
                 let heading = format!("{title} against {setting}");
                 figures.push((name.clone(), sweep(&heading, setting, title, Kind::Linear, &all)));
             }
@@ -109,7 +111,9 @@ fn drawn(plan: &Plan) -> Vec<(String, Figure)> {
             rows_are: "Row".to_owned(),
             columns: columns.iter().map(|(_, title)| title.clone()).collect(),
             rows,
-            note: format!("{loud}Below a score stands the interval that holds 95 % of 1,000 bootstrap samples of the questions."),
+            note: format!(
+                "{loud}Below a score stands the interval that holds 95 % of 1,000 bootstrap samples of the questions."
+            ),
         };
         figures.push(("table".to_owned(), scores(&table)));
     }
@@ -124,7 +128,8 @@ fn correlations(plan: &Plan) -> Vec<String> {
         let pairs: Vec<(f64, f64)> =
             rows.iter().filter_map(|row| Some((value(row, name)?, value(row, "average")?))).collect();
         let (first, second): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
-        let paper = plan.paper_correlation.get(name).map_or(String::new(), |r| format!("; the paper has {r:.2}"));
+        let paper =
+            plan.paper_correlation.get(name).map_or(String::new(), |r| format!("; the paper has {r:.2}"));
         if let Ok(found) = pearson(&first, &second) {
             let [low, high] = fisher_interval(found.r, first.len());
             told.push(format!(
@@ -147,7 +152,7 @@ impl Plan {
         }
         let _ = write!(text, "{:<36}", "");
         columns.iter().for_each(|(_, title)| _ = write!(text, " {title:>16}"));
-        text.push_str("\n");
+        text.push('\n');
         for row in &self.rows {
             let _ = write!(text, "{:<36}", row.name);
             if let Some(why) = left_out(row) {
@@ -163,7 +168,10 @@ impl Plan {
                 row.measured.as_ref().and_then(|m| m.lookup)
             {
                 let tokens = prompt_tokens.map_or(String::new(), |n| format!(", {n:.0} tokens asked"));
-                let _ = write!(text, "  own record {found:.2}, first {first:.2}, look-alike first {look_alike:.2}{tokens}");
+                let _ = write!(
+                    text,
+                    "  own record {found:.2}, first {first:.2}, look-alike first {look_alike:.2}{tokens}"
+                );
             }
             text.push('\n');
         }
@@ -214,19 +222,31 @@ fn page(plan: &Plan, figures: &[String]) -> String {
     }
     out.push_str("</tr></thead><tbody>\n");
     for row in &plan.rows {
-        let same = row.same_as.as_ref().map_or(String::new(), |other| format!("<small>the run of {}</small>", escape(other)));
+        let same = row
+            .same_as
+            .as_ref()
+            .map_or(String::new(), |other| format!("<small>the run of {}</small>", escape(other)));
         let _ = write!(out, "<tr><td>{}{same}</td>", escape(&row.name));
         if let Some(why) = left_out(row) {
-            let papers: Vec<String> = row.paper.iter().map(|(name, value)| format!("{name} {value:.2}")).collect();
-            let paper = if papers.is_empty() { String::new() } else { format!(" (paper: {})", papers.join(", ")) };
+            let papers: Vec<String> =
+                row.paper.iter().map(|(name, value)| format!("{name} {value:.2}")).collect();
+            let paper =
+                if papers.is_empty() { String::new() } else { format!(" (paper: {})", papers.join(", ")) };
             let span = columns.len() + usize::from(looked);
-            let _ = writeln!(out, "<td class=\"out\" colspan=\"{span}\">{}{}</td></tr>", escape(&why), escape(&paper));
+            let _ = writeln!(
+                out,
+                "<td class=\"out\" colspan=\"{span}\">{}{}</td></tr>",
+                escape(&why),
+                escape(&paper)
+            );
             continue;
         }
         for (name, _) in &columns {
             let ours = value(row, name).map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
-            let range = interval(row, name).map_or(String::new(), |(low, high)| format!("<small>{low:.3} to {high:.3}</small>"));
-            let paper = row.paper.get(name).map_or(String::new(), |value| format!("<small>paper {value:.2}</small>"));
+            let range = interval(row, name)
+                .map_or(String::new(), |(low, high)| format!("<small>{low:.3} to {high:.3}</small>"));
+            let paper =
+                row.paper.get(name).map_or(String::new(), |value| format!("<small>paper {value:.2}</small>"));
             let _ = write!(out, "<td>{ours}{range}{paper}</td>");
         }
         if looked {
@@ -238,7 +258,7 @@ fn page(plan: &Plan, figures: &[String]) -> String {
         }
         out.push_str("</tr>\n");
     }
-    out.push_str("</tbody></table>\n<p><small>All from 0 to 1, higher is better. Below a score: the interval that holds 95 % of 1,000 \
+    out.push_str("</tbody></table>\n<p><small>Scores are from 0 to 1, higher is better. Below one: the interval that holds 95 % of 1,000 \
         bootstrap samples of the questions, and the paper's figure where one is known from a source.</small></p>\n");
     for line in correlations(plan) {
         let _ = writeln!(out, "<p>{}</p>", escape(&line));
@@ -264,5 +284,9 @@ fn page(plan: &Plan, figures: &[String]) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }

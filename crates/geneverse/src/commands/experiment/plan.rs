@@ -67,6 +67,9 @@ pub(super) struct Planned {
     /// What it may take, in seconds and in GiB.
     pub(super) estimated_seconds: f64,
     pub(super) estimated_gib: f64,
+    /// Of which training takes so many.
+    #[serde(skip)]
+    training_seconds: f64,
     pub(super) paper: BTreeMap<String, f64>,
     pub(super) series: Option<String>,
     pub(super) x: Option<f64>,
@@ -98,8 +101,11 @@ fn bundled_model(out: &Path) -> PathBuf {
 pub(super) fn lay_out_bundled(out: &Path) -> Result<()> {
     bundled::write_model(&bundled_model(out))?;
     bundled::write_records(&out.join("records.jsonl"))?;
-    let records: Vec<GeneRecord> =
-        bundled::RECORDS.lines().map(serde_json::from_str).collect::<Result<_, _>>().context("the bundled records")?;
+    let records: Vec<GeneRecord> = bundled::RECORDS
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()
+        .context("the bundled records")?;
     let mut synthetic = Vec::new();
     let [mut of_records, mut of_summaries, mut of_both, mut annotations] = [(); 4].map(|()| String::new());
     let mut terms: BTreeMap<&str, &GoTerm> = BTreeMap::new();
@@ -162,9 +168,15 @@ pub(super) fn resolve(experiment: &Experiment, settings: &Settings) -> Result<Pl
     let mut rows: Vec<Planned> = Vec::new();
     for row in row {
         let row = if is_bundled { row.at_bundled_scale() } else { row.clone() };
-        let mut planned = resolve_row(&row, common, settings).with_context(|| format!("row {:?}", row.name))?;
+        let mut planned =
+            resolve_row(&row, common, settings).with_context(|| format!("row {:?}", row.name))?;
         for command in &planned.commands {
             parse(command).with_context(|| format!("row {:?}: {}", row.name, command.join(" ")))?;
+        }
+        // A training that rows share is done once.
+        let trained = planned.trained.as_ref();
+        if trained.is_some() && rows.iter().any(|other| other.trained.as_ref() == trained) {
+            planned.estimated_seconds -= planned.training_seconds;
         }
         let same = rows.iter().find(|other| {
             !planned.commands.is_empty() && other.commands == planned.commands && other.missing.is_empty()
@@ -191,7 +203,8 @@ fn words(command: &str, settings: &Settings) -> Vec<String> {
     let models = settings.models.display().to_string();
     let recipes = settings.recipes.display().to_string();
     let places = [("{out}", &out), ("{base}", &base), ("{models}", &models), ("{recipes}", &recipes)];
-    let fill = |word: &str| places.iter().fold(word.to_owned(), |word, (name, place)| word.replace(name, place));
+    let fill =
+        |word: &str| places.iter().fold(word.to_owned(), |word, (name, place)| word.replace(name, place));
     command.split_whitespace().map(fill).collect()
 }
 
@@ -216,7 +229,8 @@ fn resolve_row(row: &Row, common: &Common, settings: &Settings) -> Result<Planne
         planned.commands = row.steps.iter().map(|step| words(step, settings)).collect();
         needs_files(&mut planned);
         // What such steps take is not known; the quickstarts that see took six minutes on two cores.
-        let seeing = planned.commands.iter().any(|command| command.first().is_some_and(|c| c == "quickstart"));
+        let seeing =
+            planned.commands.iter().any(|command| command.first().is_some_and(|c| c == "quickstart"));
         planned.estimated_seconds = if seeing { 360.0 } else { 20.0 };
         planned.estimated_gib = 0.5;
         return Ok(planned);
@@ -237,9 +251,11 @@ fn resolve_row(row: &Row, common: &Common, settings: &Settings) -> Result<Planne
         }
         let folder = folder.display().to_string();
         answer.extend(["--model".to_owned(), folder.clone()]);
-        let full_model = row.set.iter().any(|set| matches!(set.trim(), "method.kind=full" | "method.kind=expand"));
+        let full_model =
+            row.set.iter().any(|set| matches!(set.trim(), "method.kind=full" | "method.kind=expand"));
         if trains {
-            let recipe = row.recipe.as_deref().or(common.recipe.as_deref()).context("the file says no recipe")?;
+            let recipe =
+                row.recipe.as_deref().or(common.recipe.as_deref()).context("the file says no recipe")?;
             let data = row.data.as_deref().or(common.data.as_deref()).context("the file says no data")?;
             let (recipe, data) = (one(recipe, settings), one(data, settings));
             let mut command = vec!["train".to_owned(), recipe];
@@ -262,7 +278,12 @@ fn resolve_row(row: &Row, common: &Common, settings: &Settings) -> Result<Planne
         let epochs = row.set.iter().find_map(|set| set.strip_prefix("optim.epochs=")?.parse::<f64>().ok());
         let passes = if full_model { 6.0 } else { 4.0 };
         let longer = if row.data.is_some() || row.answer.contains("--retrieve") { 2.0 } else { 1.0 };
-        let trained = if trains { passes * parameters * examples * epochs.unwrap_or(4.0) * TOKENS * longer } else { 0.0 };
+        let trained = if trains {
+            passes * parameters * examples * epochs.unwrap_or(4.0) * TOKENS * longer
+        } else {
+            0.0
+        };
+        planned.training_seconds = trained / PER_SECOND;
         planned.estimated_seconds = (trained + 4.0 * parameters * QUESTIONS * TOKENS * longer) / PER_SECOND;
         let bytes = if trains && full_model { 16.0 } else { 2.2 };
         planned.estimated_gib = 0.3 + bytes * parameters / f64::from(1 << 30);
@@ -296,7 +317,8 @@ fn resolve_row(row: &Row, common: &Common, settings: &Settings) -> Result<Planne
     if let Some(limit) = settings.limit {
         answer.extend(["--limit".to_owned(), limit.to_string()]);
     }
-    let mut generate = vec!["generate".to_owned(), "--prompts".to_owned(), questions, "--skip-failed".to_owned()];
+    let mut generate =
+        vec!["generate".to_owned(), "--prompts".to_owned(), questions, "--skip-failed".to_owned()];
     generate.extend(answer);
     let run = settings.out.join("runs").join(short(&generate));
     let place = |name: &str| run.join(name).display().to_string();
@@ -307,7 +329,9 @@ fn resolve_row(row: &Row, common: &Common, settings: &Settings) -> Result<Planne
     let mut evaluate = vec!["evaluate".to_owned()];
     if let Some(db) = &db {
         let clean = place("answers.clean.jsonl");
-        planned.commands.push(["postprocess", "--db", db, &graded, "--out", &clean].map(str::to_owned).to_vec());
+        planned
+            .commands
+            .push(["postprocess", "--db", db, &graded, "--out", &clean].map(str::to_owned).to_vec());
         graded = clean;
         evaluate.extend(["--db".to_owned(), db.clone()]);
     }
@@ -321,9 +345,19 @@ fn resolve_row(row: &Row, common: &Common, settings: &Settings) -> Result<Planne
 fn needs_files(planned: &mut Planned) {
     for command in &planned.commands {
         for pair in command.windows(2) {
-            let reads = matches!(pair[0].as_str(), "--synthetic" | "--go" | "--go-annotations" | "--tissue" | "--truth");
-            let made = planned.commands.iter().any(|other| other.iter().any(|word| word == "--out") && other.contains(&pair[1]));
-            if reads && !made && !Path::new(&pair[1]).exists() && !planned.missing.iter().any(|m| m.contains(&pair[1])) {
+            let reads = matches!(
+                pair[0].as_str(),
+                "--synthetic" | "--go" | "--go-annotations" | "--tissue" | "--truth"
+            );
+            let made = planned
+                .commands
+                .iter()
+                .any(|other| other.iter().any(|word| word == "--out") && other.contains(&pair[1]));
+            if reads
+                && !made
+                && !Path::new(&pair[1]).exists()
+                && !planned.missing.iter().any(|m| m.contains(&pair[1]))
+            {
                 planned.missing.push(format!("the file {}", pair[1]));
             }
         }
@@ -342,7 +376,11 @@ impl Plan {
             text.push_str("EVERY BASE MODEL IS THE BUNDLED ONE (6.9 M parameters): this tells nothing of the models named\n");
         }
         if let Some(bytes) = available {
-            let _ = writeln!(text, "memory at hand: {:.1} GiB; times are for two cores, and rough", bytes as f64 / f64::from(1 << 30));
+            let _ = writeln!(
+                text,
+                "memory at hand: {:.1} GiB; times are for two cores, and rough",
+                bytes as f64 / f64::from(1 << 30)
+            );
         }
         let mut total = 0.0;
         for row in &self.rows {
