@@ -210,7 +210,7 @@ fn a_closed_engine_answers_what_was_asked_before() {
 
 #[test]
 fn what_cannot_be_answered_is_refused_before_it_meets_others() {
-    let limits = Limits { cache_bytes: 1 << 16, ..LIMITS };
+    let limits = Limits { cache_bytes: 1 << 15, ..LIMITS };
     let engine = Engine::start(model(), Vec::new(), limits).unwrap();
     let refused = |request: Request| engine.ask(request).err().map(|refused| refused.to_string()).unwrap();
     let vocabulary = model().config().vocab_size;
@@ -238,18 +238,15 @@ fn what_cannot_be_answered_is_refused_before_it_meets_others() {
         refused(Request { config: penalty, ..request(&[1], None, 1) }),
         "repetition_penalty is 0, expected a number above 0; 1 is no penalty"
     );
-    let per_token = engine.bytes_per_token();
-    let fits = engine.room(1);
-    assert_eq!(fits, room.min((1 << 16) / per_token) - 1);
-    if fits + 1 < room {
-        assert_eq!(
-            refused(request(&[1], None, fits + 1)),
-            format!(
-                "the request takes {} bytes of keys and values, and all together may take 65536; ask for fewer tokens",
-                (fits + 2) * per_token
-            )
-        );
-    }
+    let (per_token, fits) = (engine.bytes_per_token(), engine.room(1));
+    assert_eq!(fits, (1 << 15) / per_token - 1);
+    assert_eq!(
+        refused(request(&[1], None, fits + 1)),
+        format!(
+            "the request takes {} bytes of keys and values, and all together may take 32768; ask for fewer tokens",
+            (fits + 2) * per_token
+        )
+    );
     assert!(engine.ask(request(&[1], None, fits)).is_ok());
     let none = Limits { running: 0, ..LIMITS };
     assert_eq!(
