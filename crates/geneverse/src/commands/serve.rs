@@ -27,6 +27,9 @@ const KEYS: &str = "GENEVERSE_API_KEYS";
 /// Bytes of a request's headers.
 const HEAD: usize = 16 << 10;
 
+/// All bodies under way together may be so many times as large as one.
+const BODIES: usize = 16;
+
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -84,7 +87,7 @@ pub(crate) struct ServeArgs {
     /// Longest time of an answer in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
-    /// Largest request in MiB
+    /// Largest request in MiB; all under way together may be sixteen times as large
     #[arg(long, value_name = "MIB", default_value_t = 32)]
     body: usize,
     /// Connections at once
@@ -149,14 +152,16 @@ pub(crate) fn run(args: &ServeArgs, ui: &Ui) -> Result<ExitCode> {
         usual_tokens: *max_new_tokens,
         most_tokens: *most_new_tokens,
         longest: Duration::from_secs(*timeout),
+        looking: Mutex::default(),
         metrics: Default::default(),
         number: AtomicU64::new(0),
     });
     let listener =
         TcpListener::bind((*host, *port)).with_context(|| format!("cannot listen at {host}:{port}"))?;
     let address = listener.local_addr()?;
-    let reach =
-        Reach { connections: *connections, sizes: Sizes { head: HEAD, body: body.saturating_mul(1 << 20) } };
+    let body = body.saturating_mul(1 << 20);
+    let sizes = Sizes { head: HEAD, body };
+    let reach = Reach { connections: *connections, sizes, bodies: body.saturating_mul(BODIES) };
     stop::listen();
     let said = json!({"address": format!("http://{address}/v1"), "models": names});
     ui.result(&said, || format!("http://{address}/v1 serves {}", names.join(", ")))?;

@@ -18,6 +18,9 @@ use super::error::ApiError;
 /// Pictures of a request at most.
 const PICTURES: usize = 8;
 
+/// Pixels of all its pictures at most: a hundred times what any tower sees.
+const PIXELS: usize = 32 << 20;
+
 /// A request's JSON object.
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     match serde_json::from_slice(body) {
@@ -253,6 +256,12 @@ impl Conversation {
                         return Err(ApiError::field("messages", message));
                     }
                     self.pictures.push(picture(&url, number)?);
+                    let pixels: usize = self.pictures.iter().map(|p| p.width * p.height).sum();
+                    if pixels > PIXELS {
+                        let message =
+                            format!("the pictures have {pixels} pixels together, expected at most {PIXELS}");
+                        return Err(ApiError::field("messages", message));
+                    }
                     shown += &format!("{PLACEHOLDER}\n");
                 }
                 Part::ImageUrl { .. } => {

@@ -10,7 +10,7 @@ use super::asked::{Conversation, Manner, OneOrMore, object};
 use super::error::ApiError;
 use super::hearing::{Hearing, Piece, Whole};
 use super::http::{Body, Response};
-use super::{App, Exchange};
+use super::{App, Exchange, unpoisoned};
 
 /// Prompts of one request at most.
 const PROMPTS: usize = 64;
@@ -44,9 +44,12 @@ pub(crate) fn chat(
     let manner = Manner::of(&map)?;
     let which = app.models.find(manner.model.as_deref())?;
     let frame = Frame::new(app, Form::Chat, which, exchange);
+    let shows = map.get("messages").is_some_and(|messages| messages.to_string().contains("image_url"));
+    let looking = shows.then(|| unpoisoned(app.looking.lock()));
     let conversation = Conversation::of(&map)?;
     let check = checks(app, &map)?.then(|| conversation.question.clone());
     let prompt = app.models.prompt(which, conversation)?;
+    drop(looking);
     let hearing = Hearing::ask(app, which, prompt, (&manner, false), exchange.tokens.clone())?;
     exchange.prompt_tokens = hearing.prompt_tokens;
     answer(vec![hearing], Frame { check, ..frame }, &manner, hung_up)

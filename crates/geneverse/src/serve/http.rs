@@ -59,13 +59,14 @@ pub(crate) enum Stage {
 }
 
 /// Reads the next request. `pending` holds what was read beyond the last one. `patient` is asked after every piece, and when
-/// the connection's own time is over, whether to go on; `proceed` tells the other side to send its body.
+/// the connection's own time is over, whether to go on; `body` hears of a body's length before it is read, and whether the
+/// other side waits to be told to send it.
 pub(crate) fn read(
     stream: &mut impl Read,
     pending: &mut Vec<u8>,
     sizes: Sizes,
     patient: &mut dyn FnMut(Stage) -> bool,
-    proceed: &mut dyn FnMut() -> io::Result<()>,
+    body: &mut dyn FnMut(usize, bool) -> Result<(), Unread>,
 ) -> Result<Request, Unread> {
     let (mut request, head) = loop {
         if let Some(found) = parse(pending)? {
@@ -85,10 +86,10 @@ pub(crate) fn read(
         let limit = sizes.body;
         return Err(Unread::Refused(413, format!("the body has {length} bytes, expected at most {limit}")));
     }
-    if request.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
-        && pending.len() < head + length
-    {
-        proceed().map_err(|_| Unread::Closed)?;
+    if length > 0 {
+        let expects =
+            request.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
+        body(length, expects && pending.len() < head + length)?;
     }
     while pending.len() < head + length {
         more(stream, pending, Stage::Underway, patient)?;
@@ -296,7 +297,7 @@ mod tests {
         }
         let (mut stream, mut pending, mut found) = (Drip(bytes), Vec::new(), Vec::new());
         loop {
-            match read(&mut stream, &mut pending, SIZES, &mut |_| true, &mut || Ok(())) {
+            match read(&mut stream, &mut pending, SIZES, &mut |_| true, &mut |_, _| Ok(())) {
                 Ok(request) => found.push(request),
                 Err(unread) => return (found, unread),
             }
@@ -367,7 +368,8 @@ mod tests {
                 stages.push(stage);
                 asked < 4
             };
-            let read = read(&mut Stuck(bytes.to_vec()), &mut Vec::new(), SIZES, &mut patient, &mut || Ok(()));
+            let read =
+                read(&mut Stuck(bytes.to_vec()), &mut Vec::new(), SIZES, &mut patient, &mut |_, _| Ok(()));
             (read.unwrap_err(), stages.last().copied())
         };
         assert_eq!(end(b""), (Unread::Closed, Some(Stage::Idle)));
@@ -376,15 +378,18 @@ mod tests {
     }
 
     #[test]
-    fn the_other_side_is_told_to_send_its_body() {
+    fn a_body_is_told_of_before_it_is_read() {
         let bytes = b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
-        let mut told = 0;
-        let mut proceed = || {
-            told += 1;
+        let mut told = Vec::new();
+        let mut body = |length, waits| {
+            told.push((length, waits));
             Ok(())
         };
-        let end = read(&mut &bytes[..], &mut Vec::new(), SIZES, &mut |_| true, &mut proceed);
-        assert_eq!((end, told), (Err(Unread::Closed), 1));
+        let end = read(&mut &bytes[..], &mut Vec::new(), SIZES, &mut |_| true, &mut body);
+        assert_eq!((end, told), (Err(Unread::Closed), vec![(2, true)]));
+        let refused = || Unread::Refused(503, "no".to_owned());
+        let end = read(&mut &bytes[..], &mut Vec::new(), SIZES, &mut |_| true, &mut |_, _| Err(refused()));
+        assert_eq!(end, Err(refused()));
     }
 
     fn written(request: &Request, response: Response) -> (String, bool) {

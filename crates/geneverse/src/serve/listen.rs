@@ -33,6 +33,35 @@ pub(crate) struct Reach {
     /// Connections at once; one more is answered with 503.
     pub(crate) connections: usize,
     pub(crate) sizes: Sizes,
+    /// Bytes of all bodies under way.
+    pub(crate) bodies: usize,
+}
+
+/// Numbers of something of which there is only so much.
+#[derive(Default)]
+struct Stock(AtomicUsize);
+
+/// A part of a stock, until it is dropped.
+struct Taken(Arc<Stock>, usize);
+
+impl Stock {
+    /// Takes so much, where that leaves the sum within `most`.
+    fn take(self: &Arc<Self>, count: usize, most: usize) -> Option<Taken> {
+        let before = self.0.fetch_add(count, Ordering::Relaxed);
+        // Given back by its drop, where it is too much.
+        let taken = Taken(self.clone(), count);
+        (before.saturating_add(count) <= most).then_some(taken)
+    }
+
+    fn taken(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(self.1, Ordering::Relaxed);
+    }
 }
 
 /// Takes connections on until `stop` is set, and waits for those under way. Lines of the log are sent to `log`.
@@ -44,7 +73,7 @@ pub(crate) fn listen(
     log: &Sender<String>,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    let open = Arc::new(AtomicUsize::new(0));
+    let (open, bodies) = (Arc::new(Stock::default()), Arc::new(Stock::default()));
     while !stop.load(Ordering::Relaxed) {
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
@@ -54,40 +83,23 @@ pub(crate) fn listen(
                 continue;
             }
         };
-        let place = Place::take(&open);
-        if open.load(Ordering::Relaxed) > reach.connections {
+        let Some(place) = open.take(1, reach.connections) else {
             turn_away(stream);
             continue;
-        }
-        let (app, stop, log) = (app.clone(), stop.clone(), log.clone());
+        };
+        let (app, stop, log, bodies) = (app.clone(), stop.clone(), log.clone(), bodies.clone());
         let work = move || {
             let _place = place;
             // What a connection comes to is in the log; its end by the other side is no error.
-            let _ = converse(&stream, &app, reach.sizes, &stop, &log);
+            let _ = converse(&stream, &app, (reach, &bodies), &stop, &log);
         };
         // Where no thread can be had the connection is closed.
         let _ = thread::Builder::new().name("connection".to_owned()).spawn(work);
     }
-    while open.load(Ordering::Relaxed) > 0 {
+    while open.taken() > 0 {
         thread::sleep(LOOK / 10);
     }
     Ok(())
-}
-
-/// A connection's place among those that are open.
-struct Place(Arc<AtomicUsize>);
-
-impl Place {
-    fn take(open: &Arc<AtomicUsize>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self(open.clone())
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 fn turn_away(mut stream: TcpStream) {
@@ -100,7 +112,7 @@ fn turn_away(mut stream: TcpStream) {
 fn converse(
     stream: &TcpStream,
     app: &Arc<App>,
-    sizes: Sizes,
+    (reach, bodies): (Reach, &Arc<Stock>),
     stop: &AtomicBool,
     log: &Sender<String>,
 ) -> io::Result<()> {
@@ -116,8 +128,22 @@ fn converse(
             Stage::Idle => waiting.elapsed() < IDLE && !stop.load(Ordering::Relaxed),
             Stage::Underway => coming.get_or_insert_with(Instant::now).elapsed() < COMING,
         };
-        let mut proceed = || (&mut &*stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
-        let request = match http::read(&mut reader, &mut pending, sizes, &mut patient, &mut proceed) {
+        // For as long as the request is answered.
+        let mut held: Option<Taken> = None;
+        let mut body = |length, waits| {
+            held = bodies.take(length, reach.bodies);
+            if held.is_none() {
+                let why = "the requests under way are as large as they may be together; ask again later";
+                return Err(Unread::Refused(503, why.to_owned()));
+            }
+            match waits {
+                true => {
+                    (&mut &*stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n").map_err(|_| Unread::Closed)
+                }
+                false => Ok(()),
+            }
+        };
+        let request = match http::read(&mut reader, &mut pending, reach.sizes, &mut patient, &mut body) {
             Ok(request) => request,
             Err(Unread::Closed) => return Ok(()),
             Err(Unread::Refused(status, why)) => {
@@ -144,6 +170,7 @@ fn converse(
         });
         let status = response.status;
         let written = http::write(&mut writer, &request, response);
+        drop(held);
         let time = begun.elapsed();
         app.metrics.count(exchange.route, status, time);
         let _ = log.send(line(&exchange, status, time, written.is_ok()));

@@ -64,6 +64,8 @@ pub(crate) struct App {
     pub(crate) most_tokens: usize,
     /// Longest time of an answer.
     pub(crate) longest: Duration,
+    /// Held by the one request whose pictures are unpacked and looked at: a picture is much larger than its file.
+    pub(crate) looking: Mutex<()>,
     pub(crate) metrics: Metrics,
     /// Requests so far, for their names.
     pub(crate) number: AtomicU64,

@@ -38,6 +38,7 @@ fn app(change: impl FnOnce(&mut App)) -> Arc<App> {
         usual_tokens: TOKENS,
         most_tokens: 64,
         longest: Duration::from_secs(600),
+        looking: Mutex::default(),
         metrics: Metrics::default(),
         number: AtomicU64::new(0),
     };
@@ -258,7 +259,7 @@ fn a_socket_serves_one_request_after_another_until_it_is_stopped() {
     let address = listener.local_addr().unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let (log, lines) = mpsc::channel();
-    let reach = Reach { connections: 4, sizes: Sizes { head: 1 << 14, body: 1 << 12 } };
+    let reach = Reach { connections: 4, sizes: Sizes { head: 1 << 14, body: 1 << 12 }, bodies: 1 << 14 };
     let server = {
         let (app, stop) = (app.clone(), stop.clone());
         std::thread::spawn(move || listen(&listener, &app, reach, &stop, &log))
