@@ -6,6 +6,7 @@ mod analyze;
 mod analyze_clusters;
 mod analyze_embed;
 mod answers;
+mod assistant;
 mod bad_input;
 mod compare;
 mod dataset;
