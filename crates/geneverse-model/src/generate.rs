@@ -22,7 +22,7 @@ pub(crate) use pass::{Asked, Passes};
 pub(crate) use slot::{Slot, Turn};
 
 /// Prompt tokens that are read in one pass.
-pub(crate) const PREFILL_TOKENS: usize = 2048;
+const PREFILL_TOKENS: usize = 2048;
 
 /// How answers are made.
 #[derive(Debug, Clone)]
@@ -135,7 +135,12 @@ pub fn generate(
                 break;
             }
             tokens += ids.len();
-            fresh.extend(waiting.next().map(|(of, ids)| Asked { of, ids, config: of_each.clone() }));
+            fresh.extend(waiting.next().map(|(of, ids)| Asked {
+                of,
+                ids,
+                later: 0,
+                config: of_each.clone(),
+            }));
         }
         if !fresh.is_empty() {
             slots.extend(in_pool(|| passes.read(fresh, None))?);

@@ -4,8 +4,8 @@
 //! ask ─► waiting, in their order ─► read (a pass over prompts) ─► under way ─► a token each in every step ─► told
 //! ```
 //!
-//! The model lives on a thread of its own. Between two steps of the answers under way it reads the prompts that have come,
-//! at most one pass of them, so that neither keeps the other waiting for long; an answer that ends makes room at once. The
+//! The model lives on a thread of its own. Between two steps of the answers under way it reads prompts that have come, or a
+//! piece of a long one, so that neither keeps the other waiting for long; an answer that ends makes room at once. The
 //! passes are those of [`crate::generate`]: a prompt gets the answer that it gets there, but where two tokens are as likely
 //! as rounding tells, for a sum of another shape is rounded otherwise.
 //!
@@ -46,7 +46,13 @@ pub struct Limits {
     pub waiting: usize,
     /// Bytes of keys and values of all answers under way.
     pub cache_bytes: usize,
+    /// Tokens of prompts that are read between two steps; a longer prompt is read in pieces. [`PIECE`] suits most machines.
+    pub piece: usize,
 }
+
+/// Prompt tokens read between two steps: enough for the products to be as fast as with more, and for those whose answers are
+/// under way no longer to wait than for a few steps.
+pub const PIECE: usize = 512;
 
 /// What is asked of the model.
 pub struct Request {
@@ -156,8 +162,8 @@ pub struct Answering {
 impl Engine {
     /// Starts an engine. `adapters` were read for this model.
     pub fn start(model: Decoder, adapters: Vec<Adapter>, limits: Limits) -> Result<Self> {
-        if limits.running == 0 || limits.waiting == 0 {
-            let reason = "an engine needs room for at least one answer under way and one request waiting";
+        if limits.running == 0 || limits.waiting == 0 || limits.piece == 0 {
+            let reason = "an engine needs room for at least one answer under way, one request waiting and one token read";
             return Err(ModelError::Run(reason.to_owned()));
         }
         let (config, count) = (model.config().clone(), adapters.len());

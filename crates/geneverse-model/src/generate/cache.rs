@@ -22,6 +22,11 @@ impl Cache {
         Self { keys: buffer(width * room), values: buffer(width * room), room, time: 0 }
     }
 
+    /// Tokens in it.
+    pub(crate) fn time(&self) -> usize {
+        self.time
+    }
+
     /// Takes the keys and values of rotated rows (n, row).
     pub(crate) fn append(&mut self, qkv: &[f32], heads: Heads) {
         let (dim, width) = (heads.dim, heads.key_value * heads.dim);
@@ -38,13 +43,13 @@ impl Cache {
     }
 }
 
-/// Attention of one new token per cache, which already holds its own key: (n, query heads · dim).
-pub(crate) fn attend_cached(qkv: &[f32], caches: &[&Cache], heads: Heads) -> Vec<f32> {
+/// Attention of new tokens, each to the first so many tokens of a cache, of which it is the last: (n, query heads · dim).
+pub(crate) fn attend_cached(qkv: &[f32], caches: &[(&Cache, usize)], heads: Heads) -> Vec<f32> {
     let (dim, group) = (heads.dim, heads.query / heads.key_value);
     let mut out = buffer(caches.len() * heads.out());
     out.par_chunks_exact_mut(group * dim).enumerate().for_each(|(task, out)| {
         let (row, key_head) = (task / heads.key_value, task % heads.key_value);
-        let Cache { keys, values, room, time } = caches[row];
+        let (Cache { keys, values, room, time: _ }, time) = caches[row];
         let earliest = heads.earliest(time - 1);
         let first = (key_head * room + earliest) * dim;
         let seen = time - earliest;

@@ -21,6 +21,8 @@ use crate::ops::math::max;
 pub(crate) struct Asked<'a, T> {
     pub(crate) of: T,
     pub(crate) ids: &'a [u32],
+    /// Tokens of the prompt that are read later.
+    pub(crate) later: usize,
     pub(crate) config: Arc<AnswerConfig>,
 }
 
@@ -51,8 +53,8 @@ impl Passes<'_> {
         let experts = config.vision.as_ref().is_some_and(|vision| vision.experts.is_some());
         let packing = if experts { Packing::Apart } else { Packing::Shared };
         let pack = Pack::new(&sequences, config, packing);
-        let slot = |Asked { of, ids, config: how }: Asked<'_, T>| {
-            let room = ids.len() + how.max_new_tokens;
+        let slot = |Asked { of, ids, later, config: how }: Asked<'_, T>| {
+            let room = ids.len() + later + how.max_new_tokens;
             let layers = (0..config.num_hidden_layers).map(|_| Cache::new(width, room)).collect();
             let position = places(ids, config).map_or(ids.len() as u32, |(_, next)| next);
             Slot::new(of, ids, position, (how, adapter), layers)
@@ -80,6 +82,27 @@ impl Passes<'_> {
         Ok(slots)
     }
 
+    /// Reads more of a slot's prompt, after which the token that it has follows all of that. Not for experts, who would take
+    /// other tokens of a piece than of the whole, and not for pictures.
+    pub(crate) fn extend<T: Send + Sync>(&self, slot: &mut Slot<T>, ids: &[u32]) -> Result<()> {
+        let (config, n) = (self.model.config(), ids.len());
+        let positions: Vec<u32> = (slot.position..).take(n).collect();
+        let lay = Lay::new(Vec::new(), &positions, config);
+        let part: Vec<Part> = slot.adapter.map(|adapter| (adapter, 0..n)).into_iter().collect();
+        let x = self.forward((ids, &positions), &lay, &part, |layer, heads, qkv| {
+            let cache = &mut slot.layers[layer];
+            let before = cache.time();
+            cache.append(qkv, heads);
+            let cache = &*cache;
+            let seen: Vec<(&Cache, usize)> = (1..=n).map(|new| (cache, before + new)).collect();
+            attend_cached(qkv, &seen, heads)
+        })?;
+        slot.lengthen(ids);
+        let chosen = self.choose(&x[(n - 1) * config.hidden_size..], std::slice::from_ref(slot));
+        chosen.into_iter().for_each(|next| slot.take(next));
+        Ok(())
+    }
+
     /// Gives every slot its next token. Slots of one adapter that lie side by side share its products.
     pub(crate) fn step<T: Send + Sync>(&self, slots: &mut [Slot<T>]) -> Result<()> {
         let ids: Vec<u32> = slots.iter().map(|slot| slot.next).collect();
@@ -89,7 +112,8 @@ impl Passes<'_> {
             for (slot, row) in slots.iter_mut().zip(qkv.chunks_exact(heads.row())) {
                 slot.layers[layer].append(row, heads);
             }
-            let caches: Vec<&Cache> = slots.iter().map(|slot| &slot.layers[layer]).collect();
+            let caches = slots.iter().map(|slot| &slot.layers[layer]);
+            let caches: Vec<(&Cache, usize)> = caches.map(|cache| (cache, cache.time())).collect();
             attend_cached(qkv, &caches, heads)
         })?;
         slots.iter_mut().for_each(Slot::advance);

@@ -71,6 +71,18 @@ impl<T> Slot<T> {
         Slot { of, config, adapter, position, next, told, history, seen, asked, layers }
     }
 
+    /// Takes more of the question, which has been read.
+    pub(super) fn lengthen(&mut self, ids: &[u32]) {
+        self.history.extend_from_slice(ids);
+        self.asked = self.history.len();
+        if self.config.penalises() {
+            self.seen.extend_from_slice(ids);
+            self.seen.sort_unstable();
+            self.seen.dedup();
+        }
+        self.position += ids.len() as u32;
+    }
+
     /// Tokens that have come so far, `next` not among them.
     pub(super) fn said(&self) -> usize {
         self.history.len() - self.asked

@@ -6,11 +6,12 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use super::{Figures, Limits, Refused, Told, unpoisoned};
-use crate::generate::{AnswerConfig, PREFILL_TOKENS};
+use crate::generate::AnswerConfig;
 use crate::pictures::Album;
 
 /// A request that was taken on.
 pub(super) struct Order {
+    /// What of the prompt has not been read.
     pub(super) ids: Vec<u32>,
     pub(super) pictures: Option<Album>,
     pub(super) adapter: Option<usize>,
@@ -46,7 +47,7 @@ struct State {
 
 /// What the thread does next.
 pub(super) enum Next {
-    /// Reads these, which ask for the same adapter, if there are any, and takes a step of what is under way.
+    /// Reads these, which ask for the same adapter, if there are any, and goes on with what is under way.
     Read(Vec<Order>),
     /// Nothing more.
     End,
@@ -129,7 +130,7 @@ fn admitted<'a>(
     for order in waiting.take(limits.running.saturating_sub(running)) {
         bytes += order.bytes;
         tokens += order.ids.len();
-        let fits = bytes <= limits.cache_bytes && (count == 0 || tokens <= PREFILL_TOKENS);
+        let fits = bytes <= limits.cache_bytes && (count == 0 || tokens <= limits.piece);
         let alike = count == 0 || adapter == Some(order.adapter) && order.pictures.is_none();
         if !fits || !alike {
             break;
@@ -162,7 +163,7 @@ mod tests {
     }
 
     fn count(orders: &[Order], running: usize, bytes: usize) -> usize {
-        let limits = Limits { running: 3, waiting: 9, cache_bytes: 100 };
+        let limits = Limits { running: 3, waiting: 9, cache_bytes: 100, piece: 50 };
         admitted(orders.iter(), (running, bytes), &limits)
     }
 
@@ -178,8 +179,8 @@ mod tests {
         // A large one is not passed by the small one behind it.
         assert_eq!(count(&[order(5, 90, None, false), plain()], 1, 30), 0);
         let long = |tokens| order(tokens, 1, None, false);
-        assert_eq!(count(&[long(PREFILL_TOKENS + 9), long(1)], 0, 0), 1, "a long prompt is read alone");
-        assert_eq!(count(&[long(PREFILL_TOKENS - 1), long(1), long(1)], 0, 0), 2);
+        assert_eq!(count(&[long(59), long(1)], 0, 0), 1, "a long prompt is read alone");
+        assert_eq!(count(&[long(49), long(1), long(1)], 0, 0), 2);
     }
 
     #[test]

@@ -2,7 +2,7 @@ use super::*;
 use crate::generate::{Choice, Event, GenerateConfig, generate};
 use crate::goldens::golden;
 
-const LIMITS: Limits = Limits { running: 4, waiting: 64, cache_bytes: 1 << 30 };
+const LIMITS: Limits = Limits { running: 4, waiting: 64, cache_bytes: 1 << 30, piece: PIECE };
 
 fn model() -> Decoder {
     Decoder::read(&golden("llama")).unwrap()
@@ -114,6 +114,29 @@ fn answers_are_those_of_generate_whatever_is_asked_meanwhile() {
     assert_eq!((found.waiting, found.running, found.cache_bytes), (0, 0, 0));
 }
 
+#[test]
+fn a_prompt_read_in_pieces_is_answered_as_one_read_whole() {
+    let adapter = golden("llama-dora");
+    for piece in [1, 3, 8] {
+        for by in [None, Some(0)] {
+            let base = model();
+            let adapters = vec![Adapter::read(&adapter, &base).unwrap()];
+            let wanted = match by {
+                None => generated(&base, 12),
+                Some(_) => generated(&model().with_adapter(&adapter).unwrap(), 12),
+            };
+            let engine = Engine::start(base, adapters, Limits { piece, ..LIMITS }).unwrap();
+            let asked: Vec<Answering> =
+                prompts().iter().map(|ids| engine.ask(request(ids, by, 12)).unwrap()).collect();
+            let answers: Vec<(Vec<u32>, bool)> = asked.iter().map(heard).collect();
+            assert_eq!(answers, wanted, "pieces of {piece} tokens, adapter {by:?}");
+            engine.close();
+            let tokens = prompts().iter().map(Vec::len).sum::<usize>() as u64;
+            assert_eq!(settled(&engine).prompt_tokens, tokens);
+        }
+    }
+}
+
 /// The figures once an engine that was closed has come to its end.
 fn settled(engine: &Engine) -> Figures {
     while engine.lives() {
@@ -171,7 +194,7 @@ fn each_request_has_its_own_end_and_draws() {
 
 #[test]
 fn who_leaves_makes_room() {
-    let limits = Limits { running: 1, waiting: 2, cache_bytes: 1 << 30 };
+    let limits = Limits { running: 1, waiting: 2, cache_bytes: 1 << 30, piece: PIECE };
     let engine = Engine::start(endless(), Vec::new(), limits).unwrap();
     let ask = || engine.ask(unstopped(&[1], engine.room(1)));
     let first = ask().unwrap();
@@ -251,6 +274,6 @@ fn what_cannot_be_answered_is_refused_before_it_meets_others() {
     let none = Limits { running: 0, ..LIMITS };
     assert_eq!(
         Engine::start(model(), Vec::new(), none).err().unwrap().to_string(),
-        "an engine needs room for at least one answer under way and one request waiting"
+        "an engine needs room for at least one answer under way, one request waiting and one token read"
     );
 }

@@ -1,5 +1,7 @@
 //! The engine's thread: passes over whatever is asked.
 
+use std::collections::VecDeque;
+
 use super::queue::{Next, Order, Shared};
 use super::{Limits, Told};
 use crate::adapter::Adapter;
@@ -11,20 +13,35 @@ use crate::pictures::Album;
 /// Answers until there is nothing more to come.
 pub(super) fn work(mut model: Decoder, adapters: &[Adapter], limits: Limits, shared: &Shared) {
     let _ending = Ending(shared);
-    let mut running: Vec<Slot<Order>> = Vec::new();
+    // Answers under way; and prompts of which a part has been read, in their order.
+    let (mut running, mut begun): (Vec<Slot<Order>>, VecDeque<Slot<Order>>) = (Vec::new(), VecDeque::new());
     loop {
-        let bytes = running.iter().map(|slot| slot.of.bytes).sum();
-        let Next::Read(orders) = shared.next((running.len(), bytes), &limits) else { return };
-        if !orders.is_empty() {
-            let mut fresh = read(&mut model, adapters, orders, shared);
-            tell(&mut fresh, shared);
-            running.extend(fresh);
-            // Answers of one adapter lie side by side; among them, those that were begun first.
-            running.sort_by_key(|slot| slot.adapter);
+        let now = taken(&running, &begun);
+        shared.count(|figures| (figures.running, figures.cache_bytes) = now);
+        let Next::Read(orders) = shared.next(now, &limits) else { return };
+        let mut fresh = Vec::new();
+        if let Some(slot) = begun.pop_front() {
+            let passes = Passes { model: &model, adapters };
+            match read_on(&passes, slot, limits.piece, shared) {
+                Some(slot) if slot.of.ids.is_empty() => fresh.push(slot),
+                more => more.into_iter().for_each(|slot| begun.push_front(slot)),
+            }
         }
-        let before = running.len();
+        if !orders.is_empty() {
+            let read = read(&mut model, adapters, orders, limits.piece, shared);
+            let (whole, part): (Vec<_>, Vec<_>) = read.into_iter().partition(|slot| slot.of.ids.is_empty());
+            fresh.extend(whole);
+            begun.extend(part);
+        }
+        tell(&mut fresh, shared);
+        running.extend(fresh);
+        // Answers of one adapter lie side by side; among them, those that were begun first.
+        running.sort_by_key(|slot| slot.adapter);
+        let before = running.len() + begun.len();
         running.retain(|slot| !slot.of.is_left());
-        shared.count(|figures| figures.cancelled += (before - running.len()) as u64);
+        begun.retain(|slot| !slot.of.is_left());
+        let left = before - running.len() - begun.len();
+        shared.count(|figures| figures.cancelled += left as u64);
         if !running.is_empty() {
             let passes = Passes { model: &model, adapters };
             match in_pool(|| passes.step(&mut running)) {
@@ -33,8 +50,28 @@ pub(super) fn work(mut model: Decoder, adapters: &[Adapter], limits: Limits, sha
             }
             shared.count(|figures| figures.steps += 1);
         }
-        let bytes = running.iter().map(|slot| slot.of.bytes).sum();
-        shared.count(|figures| (figures.running, figures.cache_bytes) = (running.len(), bytes));
+    }
+}
+
+/// How many answers there are, and the bytes of their caches.
+fn taken(running: &[Slot<Order>], begun: &VecDeque<Slot<Order>>) -> (usize, usize) {
+    let bytes = running.iter().chain(begun).map(|slot| slot.of.bytes).sum();
+    (running.len() + begun.len(), bytes)
+}
+
+/// Reads a piece more of a prompt.
+fn read_on(passes: &Passes<'_>, mut slot: Slot<Order>, piece: usize, shared: &Shared) -> Option<Slot<Order>> {
+    let rest = slot.of.ids.split_off(piece.min(slot.of.ids.len()));
+    let ids = std::mem::replace(&mut slot.of.ids, rest);
+    match in_pool(|| passes.extend(&mut slot, &ids)) {
+        Ok(()) => {
+            shared.count(|figures| figures.prompt_tokens += ids.len() as u64);
+            Some(slot)
+        }
+        Err(e) => {
+            fail(std::iter::once(slot.of), &e.to_string(), shared);
+            None
+        }
     }
 }
 
@@ -52,6 +89,7 @@ fn read(
     model: &mut Decoder,
     adapters: &[Adapter],
     mut orders: Vec<Order>,
+    piece: usize,
     shared: &Shared,
 ) -> Vec<Slot<Order>> {
     let pictures: Option<Album> = orders.iter_mut().find_map(|order| order.pictures.take());
@@ -59,8 +97,18 @@ fn read(
         model.show(pictures);
     }
     let adapter = orders.first().and_then(|order| order.adapter);
-    let ids: Vec<Vec<u32>> = orders.iter_mut().map(|order| std::mem::take(&mut order.ids)).collect();
-    let asked = |(order, ids): (&Order, _)| Asked { of: (), ids, config: order.config.clone() };
+    // A long prompt is the only one. Experts and pictures want the whole of it.
+    let experts = model.config().vision.as_ref().is_some_and(|vision| vision.experts.is_some());
+    let piece = if experts || pictures.is_some() { usize::MAX } else { piece };
+    let first = |order: &mut Order| {
+        let rest = order.ids.split_off(piece.min(order.ids.len()));
+        std::mem::replace(&mut order.ids, rest)
+    };
+    let ids: Vec<Vec<u32>> = orders.iter_mut().map(first).collect();
+    let asked = |(order, ids): (&Order, _)| {
+        let later = order.ids.len();
+        Asked { of: (), ids, later, config: order.config.clone() }
+    };
     let asked: Vec<Asked<'_, ()>> = orders.iter().zip(ids.iter().map(Vec::as_slice)).map(asked).collect();
     let passes = Passes { model, adapters };
     let slots = in_pool(|| passes.read(asked, adapter));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use geneverse_data::progress::Progress;
-use geneverse_model::serving::Limits;
+use geneverse_model::serving::{Limits, PIECE};
 
 use crate::chat::{Chat, Line, Reply};
 use crate::config::model_folder;
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &ChatArgs, ui: &Ui) -> Result<ExitCode> {
     let known = db.as_deref().map(Known::read).transpose()?;
     let adapters: Vec<(String, PathBuf)> =
         adapter.iter().map(|folder| ("adapter".to_owned(), folder.clone())).collect();
-    let limits = Limits { running: 1, waiting: 1, cache_bytes: CACHE };
+    let limits = Limits { running: 1, waiting: 1, cache_bytes: CACHE, piece: PIECE };
     let models = Models::read(&folder, None, &adapters, prompt.as_deref(), limits)?;
     models.settings.ignored.iter().for_each(|line| ui.note(&format!("note: {line}")));
     let mut chat = Chat::new(models, known, *max_new_tokens, *remember);

@@ -12,7 +12,7 @@ use clap::Args;
 use geneverse_data::progress::Progress;
 use geneverse_data::stage::hash_bytes;
 use geneverse_model::embed::Embedder;
-use geneverse_model::serving::Limits;
+use geneverse_model::serving::{Limits, PIECE};
 use serde_json::json;
 
 use crate::config::model_folder;
@@ -133,6 +133,7 @@ pub(crate) fn run(args: &ServeArgs, ui: &Ui) -> Result<ExitCode> {
         running: *batch as usize,
         waiting: *queue as usize,
         cache_bytes: cache.saturating_mul(1 << 20),
+        piece: PIECE,
     };
     let known = db.as_deref().map(Known::read).transpose()?;
     let read = |folder: &PathBuf| -> Result<_> {

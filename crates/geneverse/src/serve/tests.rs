@@ -5,7 +5,7 @@ use std::sync::{OnceLock, mpsc};
 
 use geneverse_data::prompt::Template;
 use geneverse_model::generate::{Event, GenerateConfig, generate};
-use geneverse_model::serving::Limits;
+use geneverse_model::serving::{Limits, PIECE};
 use geneverse_model::tokens::Tokenizer;
 use geneverse_model::{Decoder, ModelError};
 
@@ -28,7 +28,7 @@ fn folder() -> &'static std::path::Path {
 }
 
 fn app(change: impl FnOnce(&mut App)) -> Arc<App> {
-    let limits = Limits { running: 4, waiting: 8, cache_bytes: 1 << 28 };
+    let limits = Limits { running: 4, waiting: 8, cache_bytes: 1 << 28, piece: PIECE };
     let mut app = App {
         models: Models::read(folder(), Some("nano"), &[], Some("plain"), limits).unwrap(),
         known: None,
