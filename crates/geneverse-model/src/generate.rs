@@ -22,7 +22,7 @@ const PREFILL_TOKENS: usize = 2048;
 /// How answers are made.
 #[derive(Debug, Clone)]
 pub struct GenerateConfig {
-    /// Longest answer in tokens.
+    /// Longest answer in tokens. One that reaches the model's last position ends there, whatever the others' lengths.
     pub max_new_tokens: usize,
     /// Answers under way at once.
     pub batch: usize,
@@ -155,7 +155,8 @@ pub fn generate(
                 return Ok(());
             }
             let answered = slot.history.len() - slot.asked;
-            if stopped || answered + 1 >= config.max_new_tokens {
+            let room = model.config().max_position_embeddings.saturating_sub(slot.asked);
+            if stopped || answered + 1 >= config.max_new_tokens.min(room) {
                 let slot = slots.swap_remove(index);
                 let mut ids = slot.history[slot.asked..].to_vec();
                 if !stopped {
