@@ -21,6 +21,7 @@ pub use address::{Address, Key};
 pub use reply::{ChatAnswer, Usage};
 
 use crate::http::{HttpError, Settings};
+use crate::picture::media_type;
 use crate::stage::FileError;
 use endpoint::{Endpoint, READINGS, Service, fault};
 use reply::Fault;
@@ -70,14 +71,9 @@ impl ImageUrl {
     /// The file cannot be read, or is neither PNG, JPEG, WebP nor GIF, which are what endpoints take.
     pub fn of_file(path: &Path) -> Result<Self, FileError> {
         let bytes = std::fs::read(path).map_err(|e| FileError::io(path, "read", e))?;
-        let kind = match bytes.as_slice() {
-            [0x89, b'P', b'N', b'G', ..] => "png",
-            [0xff, 0xd8, 0xff, ..] => "jpeg",
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "webp",
-            [b'G', b'I', b'F', b'8', ..] => "gif",
-            _ => return Err(FileError::whole(path, "found no picture, expected PNG, JPEG, WebP or GIF")),
-        };
-        Ok(Self { url: format!("data:image/{kind};base64,{}", BASE64_STANDARD.encode(bytes)) })
+        let none = || FileError::whole(path, "found no picture, expected PNG, JPEG, WebP or GIF");
+        let kind = media_type(&bytes).ok_or_else(none)?;
+        Ok(Self { url: format!("data:{kind};base64,{}", BASE64_STANDARD.encode(bytes)) })
     }
 }
 

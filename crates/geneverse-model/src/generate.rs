@@ -27,7 +27,7 @@ const PREFILL_TOKENS: usize = 2048;
 /// How answers are made.
 #[derive(Debug, Clone)]
 pub struct GenerateConfig {
-    /// Longest answer in tokens.
+    /// Longest answer in tokens. One that reaches the model's last position ends there, whatever the others' lengths.
     pub max_new_tokens: usize,
     /// Answers under way at once.
     pub batch: usize,

@@ -150,6 +150,33 @@ fn guarded_and_penalised_answers_equal_transformers() {
     assert_eq!(error, "repetition_penalty is 0, expected a number above 0; 1 is no penalty");
 }
 
+#[test]
+fn an_answer_ends_at_the_last_position_and_a_longer_question_beside_it_changes_nothing() {
+    let model = Decoder::read(&golden("llama")).unwrap();
+    let room = model.config().max_position_embeddings;
+    let long: Vec<u32> = (0..room as u32 - 3).map(|i| 6 + i % 50).collect();
+    let config = GenerateConfig {
+        max_new_tokens: 24,
+        batch: 2,
+        stop_ids: Vec::new(),
+        repetition_penalty: 1.0,
+        no_repeat_ngram_size: 0,
+    };
+    let answers = |prompts: &[Vec<u32>]| {
+        let mut answers = vec![(0, true); prompts.len()];
+        generate(&model, prompts, &config, &mut |event| {
+            if let Event::Done(answer) = event {
+                answers[answer.prompt] = (answer.ids.len(), answer.stopped);
+            }
+            Ok(true)
+        })
+        .unwrap();
+        answers
+    };
+    assert_eq!(answers(&[vec![1, 7, 9], long]), [(24, false), (3, false)]);
+    assert_eq!(answers(&[vec![1, 7, 9]]), [(24, false)]);
+}
+
 /// Gradients of the golden batch, as one pack or as one pack per sequence.
 fn gradients(model: &Decoder, sequences: &[Sequence], packing: Option<Packing>) -> (f32, Vec<Vec<f32>>) {
     let trained = sequences.iter().map(Sequence::trained).sum();

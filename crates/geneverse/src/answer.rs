@@ -169,6 +169,7 @@ pub(crate) struct AnswerArgs {
 }
 
 impl Default for AnswerArgs {
+    /// What the command line has where it says nothing.
     fn default() -> Self {
         Self {
             model: None,
@@ -364,5 +365,21 @@ fn answer(example: &Example, file: &Path, text: &str, model: &str) -> Answer {
         answer: text.to_owned(),
         reference: example.output.clone(),
         model: model.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn what_is_not_said_is_as_on_the_command_line() {
+        let words = "geneverse generate --model m --prompts p.json --out o.jsonl".split(' ');
+        let Command::Generate(args) = Cli::try_parse_from(words).unwrap().command else { panic!() };
+        let said = AnswerArgs { model: Some("m".to_owned()), ..AnswerArgs::default() };
+        assert_eq!(format!("{:?}", args.by), format!("{said:?}"));
     }
 }

@@ -1,3 +1,5 @@
+//! The published scoring to the letter, and what a database answers.
+
 use geneverse_data::gene::{EnsemblId, GeneKind, GeneRecord, GeneSymbol, Summary};
 
 use super::grounded::Knowledge;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use geneverse_data::picture::media_type;
 
 use super::Picture;
 
@@ -51,23 +52,12 @@ impl Pictures {
             return Err(format!("pictures beyond {} MiB are not put into the page", self.limit >> 20));
         }
         let bytes = fs::read(place).map_err(|e| format!("it cannot be read: {e}"))?;
-        let Some(kind) = kind(&bytes) else {
+        let Some(kind) = media_type(&bytes) else {
             return Err("it is not a PNG, JPEG, GIF or WebP file".to_owned());
         };
         self.left -= size;
         self.data.push(format!("data:{kind};base64,{}", BASE64_STANDARD.encode(&bytes)));
         Ok(self.data.len() - 1)
-    }
-}
-
-/// The type of a picture from its first bytes; pictures that could hold a script are none.
-fn kind(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        _ => None,
     }
 }
 

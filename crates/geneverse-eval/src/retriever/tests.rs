@@ -1,3 +1,5 @@
+//! What is found first, in which order, and how it is put before a model.
+
 use geneverse_data::gene::{GeneKind, GeneRecord, GeneSymbol, HgncId, Summary};
 use proptest::prelude::*;
 

@@ -54,10 +54,11 @@ impl Passes<'_> {
         let packing = if experts { Packing::Apart } else { Packing::Shared };
         let pack = Pack::new(&sequences, config, packing);
         let slot = |Asked { of, ids, later, config: how }: Asked<'_, T>| {
-            let room = ids.len() + later + how.max_new_tokens;
-            let layers = (0..config.num_hidden_layers).map(|_| Cache::new(width, room)).collect();
+            let asked = ids.len() + later;
+            let most = how.max_new_tokens.min(config.max_position_embeddings.saturating_sub(asked));
+            let layers = (0..config.num_hidden_layers).map(|_| Cache::new(width, asked + most)).collect();
             let position = places(ids, config).map_or(ids.len() as u32, |(_, next)| next);
-            Slot::new(of, ids, position, (how, adapter), layers)
+            Slot::new(of, ids, (position, most), (how, adapter), layers)
         };
         let mut slots: Vec<Slot<T>> = prompts.into_iter().map(slot).collect();
         let parts: Vec<Part> = adapter.map(|adapter| (adapter, 0..pack.len())).into_iter().collect();

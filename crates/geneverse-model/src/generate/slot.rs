@@ -24,6 +24,8 @@ pub(crate) struct Slot<T> {
     pub(super) seen: Vec<u32>,
     /// How many of them are the question's.
     asked: usize,
+    /// How many the answer may have: no more than the model has positions for.
+    most: usize,
     pub(super) layers: Vec<Cache>,
 }
 
@@ -37,11 +39,11 @@ pub(crate) struct Turn {
 }
 
 impl<T> Slot<T> {
-    /// An answer to `ids` that has no token yet; its first will stand at `position`.
+    /// An answer of at most `most` tokens to `ids` that has none yet; its first will stand at `position`.
     pub(super) fn new(
         of: T,
         ids: &[u32],
-        position: u32,
+        (position, most): (u32, usize),
         (config, adapter): (Arc<AnswerConfig>, Option<usize>),
         layers: Vec<Cache>,
     ) -> Self {
@@ -59,6 +61,7 @@ impl<T> Slot<T> {
             next: 0,
             told: false,
             asked: history.len(),
+            most,
             history,
             seen,
             layers,
@@ -67,8 +70,8 @@ impl<T> Slot<T> {
 
     /// The same for somebody else.
     pub(crate) fn made_for<U>(self, of: U) -> Slot<U> {
-        let Self { of: _, config, adapter, position, next, told, history, seen, asked, layers } = self;
-        Slot { of, config, adapter, position, next, told, history, seen, asked, layers }
+        let Self { of: _, config, adapter, position, next, told, history, seen, asked, most, layers } = self;
+        Slot { of, config, adapter, position, next, told, history, seen, asked, most, layers }
     }
 
     /// Takes more of the question, which has been read.
@@ -107,7 +110,7 @@ impl<T> Slot<T> {
         let stopped = self.config.stop_ids.contains(&self.next);
         let told = std::mem::replace(&mut self.told, true);
         let token = (!stopped && !told).then_some(self.next);
-        let end = (stopped || self.said() + 1 >= self.config.max_new_tokens).then_some(stopped);
+        let end = (stopped || self.said() + 1 >= self.most).then_some(stopped);
         Turn { token, end }
     }
 

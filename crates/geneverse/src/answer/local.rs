@@ -148,18 +148,13 @@ impl Answerer for Local<'_> {
             return Ok(());
         }
         self.load_seconds += loading.elapsed().as_secs_f64();
-        let longest = prompts.iter().map(Vec::len).max().unwrap_or_default();
-        let config = GenerateConfig {
-            max_new_tokens: self.config.max_new_tokens.min(room.saturating_sub(longest)).max(1),
-            ..self.config.clone()
-        };
         let mut stream = Stream::default();
         if !self.stream {
             ui.start(&format!("answer ({})", self.name), Some(questions.len() as u64), "answers");
             ui.set((questions.len() - prompts.len()) as u64);
         }
         let (begun, mut new_tokens) = (Instant::now(), 0);
-        generate(model, &prompts, &config, &mut |event| {
+        generate(model, &prompts, &self.config, &mut |event| {
             let generated = match event {
                 Event::Token { id, .. } => {
                     if self.stream {

@@ -10,17 +10,12 @@ use std::time::Duration;
 use serde_json::{Value, json as value};
 
 use super::server::{Answer, Seen, Server};
-use super::{fail, geneverse, json, root, run, succeed};
+use super::{chat_reply, fail, geneverse, json, root, run, succeed};
 
 const KEY: &str = "sk-answers-not-to-be-seen";
 
 fn chat(content: &str) -> Answer {
-    let body = value!({
-        "model": "m-1",
-        "choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 20},
-    });
-    Answer::new(200, body.to_string())
+    chat_reply("m-1", content, [100, 20])
 }
 
 /// The last message's words.
@@ -44,6 +39,13 @@ fn questions(folder: &Path, symbols: &[&str]) {
     };
     let all: Vec<Value> = symbols.iter().map(question).collect();
     fs::write(folder.join("questions.json"), Value::from(all).to_string()).unwrap();
+}
+
+/// `generate` of those questions by an endpoint.
+fn asking<'a>(address: &'a str, model: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let args =
+        ["generate", "--endpoint", address, "--model", model, "--prompts", "questions.json", "--out", out];
+    [&args[..], more].concat()
 }
 
 fn database(folder: &Path) {
@@ -97,22 +99,8 @@ fn an_endpoint_that_fails_stalls_limits_and_babbles_costs_one_row() {
         ))
     });
     let address = server.url("/v1");
-    let args = [
-        "generate",
-        "--endpoint",
-        &address,
-        "--model",
-        "big",
-        "--prompts",
-        "questions.json",
-        "--out",
-        "answers.jsonl",
-        "--api-key-env",
-        "LAB_KEY",
-        "--timeout",
-        "1",
-        "--json",
-    ];
+    let args =
+        asking(&address, "big", "answers.jsonl", &["--api-key-env", "LAB_KEY", "--timeout", "1", "--json"]);
     let ask =
         |more: &[&str]| geneverse(path, &[&args[..], more].concat()).env("LAB_KEY", KEY).output().unwrap();
     let first = ask(&[]);
@@ -167,17 +155,7 @@ fn what_is_not_answered_can_be_left_out_and_a_wrong_key_ends_it() {
         }
     });
     let address = server.url("/v1");
-    let args = [
-        "generate",
-        "--endpoint",
-        &address,
-        "--model",
-        "m",
-        "--prompts",
-        "questions.json",
-        "--out",
-        "a.jsonl",
-    ];
+    let args = asking(&address, "m", "a.jsonl", &[]);
     let wrong = geneverse(path, &args).env("OPENAI_API_KEY", KEY).output().unwrap();
     let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(

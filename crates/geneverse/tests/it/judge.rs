@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json as value;
 
 use super::server::{Answer, Server};
-use super::{geneverse, json, run, succeed};
+use super::{chat_reply, geneverse, json, run, succeed};
 
 const KEY: &str = "sk-judge-not-to-be-seen";
 
@@ -27,12 +27,7 @@ fn answers() -> String {
 }
 
 fn chat(content: &str) -> Answer {
-    let body = value!({
-        "model": "judge-1",
-        "choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 500, "completion_tokens": 30},
-    });
-    Answer::new(200, body.to_string())
+    chat_reply("judge-1", content, [500, 30])
 }
 
 #[test]

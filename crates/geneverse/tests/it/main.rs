@@ -64,6 +64,16 @@ fn fail(folder: &Path, args: &[&str]) -> String {
     found[0].to_owned()
 }
 
+/// What an endpoint's model says, and the tokens of question and answer.
+fn chat_reply(model: &str, content: &str, [asked, answered]: [u64; 2]) -> server::Answer {
+    let body = serde_json::json!({
+        "model": model,
+        "choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": asked, "completion_tokens": answered},
+    });
+    server::Answer::new(200, body.to_string())
+}
+
 fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
 }

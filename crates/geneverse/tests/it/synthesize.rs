@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json as value};
 
-use super::{geneverse, json, root, succeed};
+use super::{chat_reply, geneverse, json, root, succeed};
 
 use super::server::{Answer, Server};
 
@@ -30,12 +30,7 @@ fn reworded(paragraph: &str) -> String {
 }
 
 fn chat(content: &str) -> Answer {
-    let body = value!({
-        "model": "small-1",
-        "choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 400, "completion_tokens": 150},
-    });
-    Answer::new(200, body.to_string())
+    chat_reply("small-1", content, [400, 150])
 }
 
 /// Answers well or badly by the gene; of the requests only the first `ready` are answered soon.

@@ -180,7 +180,7 @@ impl Ground {
     }
 
     fn at(&self, place: [f64; 2]) -> Place<'_> {
-        for disc in self.discs.iter().filter(|disc| farther_than(disc.centre, place) <= disc.radius) {
+        for disc in self.discs.iter().filter(|disc| least_distance(disc.centre, place) <= disc.radius) {
             let from_centre = distance(disc.centre, place);
             if from_centre <= disc.radius {
                 let rim = match disc.kind {
@@ -196,7 +196,7 @@ impl Ground {
         }
         let (mut nearest, mut fat) = (f64::INFINITY, false);
         for niche in &self.niches {
-            if farther_than(niche.centre, place) < nearest {
+            if least_distance(niche.centre, place) < nearest {
                 let away = distance(niche.centre, place);
                 if away < nearest {
                     (nearest, fat) = (away, niche.fat);
@@ -248,7 +248,7 @@ impl Ground {
 }
 
 /// At most the distance of two points, found without a root: most structures of a tissue are far from a cell.
-fn farther_than(a: [f64; 2], b: [f64; 2]) -> f64 {
+fn least_distance(a: [f64; 2], b: [f64; 2]) -> f64 {
     (a[0] - b[0]).abs().max((a[1] - b[1]).abs())
 }
 

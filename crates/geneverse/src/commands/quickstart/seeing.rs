@@ -83,6 +83,8 @@ pub(super) fn run(args: &QuickstartArgs, seeing: Seeing, ui: &Ui) -> Result<Exit
     stop::listen();
     let out = &args.out;
     let step = |number: usize, what: &str| ui.note(&format!("[{number}/5] {what}"));
+    // First, so that what is wrong with it is told before anything is made.
+    let others = args.with.as_deref().map(|folder| Others::read(folder, seeing)).transpose()?;
 
     step(
         1,
@@ -99,7 +101,6 @@ pub(super) fn run(args: &QuickstartArgs, seeing: Seeing, ui: &Ui) -> Result<Exit
     if !made {
         return interrupted(ui);
     }
-    let others = args.with.as_deref().map(|folder| Others::read(folder, seeing)).transpose()?;
     let (questions, chance) =
         questions(&dataset, others.as_ref(), out, seeing, args.questions.unwrap_or(60))?;
     let train = training_file(&dataset, others.as_ref(), out)?;
