@@ -112,7 +112,7 @@ mod tests {
         };
         let mut cache = Cache::new(HEADS.key_value * HEADS.dim, ids.len() + 5);
         for id in ids {
-            let numbers: Vec<f32> = (0..10).map(|at| (*id * 10 + at) as f32).collect();
+            let numbers: Vec<f32> = (0..10).map(|at| (id.wrapping_mul(10) + at) as f32).collect();
             cache.append(&numbers, HEADS);
         }
         Slot::new((), ids, (0, 1), (Arc::new(config), adapter), vec![cache])
