@@ -4,6 +4,7 @@
 
 mod line;
 mod transcript;
+mod typist;
 
 use std::path::Path;
 
@@ -22,6 +23,7 @@ use crate::commands::genes::{candidates_text, record_text};
 use crate::serve::{Conversation, Known, Models, Prompt, Speech, Stops, unpoisoned};
 pub(crate) use line::Line;
 pub(crate) use transcript::{Entry, Transcript};
+pub(crate) use typist::{Typist, usual_file};
 
 /// A conversation.
 pub(crate) struct Chat {

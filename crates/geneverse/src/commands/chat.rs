@@ -1,17 +1,15 @@
 //! `chat`: a conversation with a model of this machine, its answers held against the database.
 
-use std::io::BufRead;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
 use geneverse_data::progress::Progress;
 use geneverse_model::serving::{Limits, PIECE};
 
-use crate::chat::{Chat, Line, Reply};
+use crate::chat::{Chat, Line, Reply, Typist, usual_file};
 use crate::config::model_folder;
 use crate::serve::{Known, Models};
 use crate::stop;
@@ -22,6 +20,10 @@ use crate::ui::Ui;
 #[command(after_help = "\
 Answers are greedy, and shown as they come. With --db they are repaired from the database when they are whole, each \
 identifier is looked up or struck out, and /sources shows which claims the record supports. /help lists the commands.
+
+At a terminal a line can be edited, the arrows go back to earlier ones, Ctrl-R searches them and the tabulator completes commands \
+and symbols. Lines are kept in $XDG_STATE_HOME/geneverse/chat_history, unless --no-history is given; those that begin with a \
+space are not.
 
 Example:
   geneverse chat --model runs/nano/model --adapter runs/lora/adapter --db genes.db")]
@@ -44,6 +46,9 @@ pub(crate) struct ChatArgs {
     /// Put what was said before in front of every question; a model that was trained on single questions answers those better
     #[arg(long)]
     remember: bool,
+    /// Keep no lines, and read none of earlier days
+    #[arg(long)]
+    no_history: bool,
 }
 
 /// Bytes of keys and values of a conversation; what a model reads is the narrower limit.
@@ -51,7 +56,7 @@ const CACHE: usize = 64 << 30;
 
 /// Runs `chat`.
 pub(crate) fn run(args: &ChatArgs, ui: &Ui) -> Result<ExitCode> {
-    let ChatArgs { model, adapter, db, prompt, max_new_tokens, remember } = args;
+    let ChatArgs { model, adapter, db, prompt, max_new_tokens, remember, no_history } = args;
     let folder = model_folder(model)?;
     let known = db.as_deref().map(Known::read).transpose()?;
     let adapters: Vec<(String, PathBuf)> =
@@ -59,13 +64,32 @@ pub(crate) fn run(args: &ChatArgs, ui: &Ui) -> Result<ExitCode> {
     let limits = Limits { running: 1, waiting: 1, cache_bytes: CACHE, piece: PIECE };
     let models = Models::read(&folder, None, &adapters, prompt.as_deref(), limits)?;
     models.settings.ignored.iter().for_each(|line| ui.note(&format!("note: {line}")));
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let mut typist = match terminal {
+        true => {
+            let genes = known.iter().flat_map(|known| known.grader.index().genes());
+            let mut symbols: Vec<String> = genes.map(|gene| gene.symbol.as_str().to_owned()).collect();
+            symbols.sort_unstable();
+            Typist::at_terminal(symbols, usual_file().filter(|_| !no_history))?
+        }
+        false => Typist::of_input(),
+    };
     let mut chat = Chat::new(models, known, *max_new_tokens, *remember);
     stop::listen();
-    let lines = lines();
     ui.note("ask about a gene; /help lists what else there is");
+    let ended = converse(&mut chat, &mut typist, ui);
+    if let Err(e) = typist.keep() {
+        ui.note(&format!("note: the lines of today could not be kept: {e}"));
+    }
+    ended
+}
+
+fn converse(chat: &mut Chat, typist: &mut Typist, ui: &Ui) -> Result<ExitCode> {
     loop {
-        ui.say("> ");
-        let Some(line) = next(&lines) else {
+        if let Typist::Lines(_) = typist {
+            ui.say("> ");
+        }
+        let Some(line) = typist.next("> ", &stop::asked)? else {
             ui.say("\n");
             return Ok(ExitCode::SUCCESS);
         };
@@ -77,30 +101,5 @@ pub(crate) fn run(args: &ChatArgs, ui: &Ui) -> Result<ExitCode> {
             Err(e) => ui.error(&e),
         }
         stop::forget();
-    }
-}
-
-/// The lines that are typed, read on a thread of its own: while it waits Ctrl-C is heard.
-fn lines() -> Receiver<String> {
-    let (typed, lines) = channel();
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if typed.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    lines
-}
-
-/// The next line; nothing at the end of all, or where Ctrl-C is pressed.
-fn next(lines: &Receiver<String>) -> Option<String> {
-    loop {
-        match lines.recv_timeout(Duration::from_millis(50)) {
-            Ok(line) => return Some(line),
-            Err(RecvTimeoutError::Disconnected) => return None,
-            Err(RecvTimeoutError::Timeout) if stop::asked() => return None,
-            Err(RecvTimeoutError::Timeout) => {}
-        }
     }
 }

@@ -95,6 +95,9 @@ pub(crate) struct Exchange {
     pub(crate) tokens: Arc<AtomicUsize>,
 }
 
+/// What this server does, as an OpenAPI document: the same for everybody, so that no key is asked for it.
+const OPENAPI: &str = include_str!("openapi.json");
+
 /// A route of no request.
 const NOWHERE: &str = "none";
 
@@ -155,6 +158,7 @@ fn respond(
     let (route, method) = match path {
         "/healthz" => ("/healthz", "GET"),
         "/metrics" => ("/metrics", "GET"),
+        "/openapi.json" => ("/openapi.json", "GET"),
         "/v1/models" => ("/v1/models", "GET"),
         "/v1/chat/completions" => ("/v1/chat/completions", "POST"),
         "/v1/completions" => ("/v1/completions", "POST"),
@@ -174,6 +178,9 @@ fn respond(
         let lives = app.models.engine.lives();
         let (status, word) = if lives { (200, "ok") } else { (503, "the engine has ended") };
         return Ok(Response::json(status, &json!({"status": word})));
+    }
+    if route == "/openapi.json" {
+        return Ok(Response::whole(200, "application/json", OPENAPI));
     }
     app.admit(request)?;
     match route {

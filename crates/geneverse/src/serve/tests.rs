@@ -200,6 +200,27 @@ fn what_cannot_be_answered_is_an_error_in_openais_shape() {
 }
 
 #[test]
+fn the_openapi_document_tells_of_every_route_and_of_no_other() {
+    let app = app(|app| app.keys = vec![hash_bytes(b"secret")]);
+    let (status, document) = json_of(&app, &request("GET", "/openapi.json", &Value::Null));
+    assert_eq!((status, document["openapi"].as_str()), (200, Some("3.1.0")));
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let (method, _) = operations.as_object().unwrap().iter().next().unwrap();
+        let asked = path.replace("{model}", "nano").replace("{symbol}", "GLI1");
+        let (_, exchange) = answer(&app, &request(&method.to_uppercase(), &asked, &Value::Null), &|| false);
+        assert_eq!(exchange.route, path);
+        let (status, _) = told(&app, &request("DELETE", &asked, &Value::Null));
+        assert_eq!(status, 405, "{path}");
+    }
+    let routes =
+        include_str!("mod.rs").lines().filter_map(|line| line.split_once("=> (\"/")).map(|(_, rest)| rest);
+    for route in routes {
+        let path = format!("/{}", route.split('"').next().unwrap());
+        assert!(document["paths"].get(&path).is_some(), "{path} is not in openapi.json");
+    }
+}
+
+#[test]
 fn keys_and_names_of_the_machine_are_asked_for() {
     let app = app(|app| app.keys = vec![hash_bytes(b"secret")]);
     let ask = |path: &str, headers: &[(&str, &str)]| {
