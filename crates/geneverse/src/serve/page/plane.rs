@@ -33,17 +33,28 @@ impl Plane {
     /// Reads the folder that `analyze clusters` has written.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let table = folder.join("umap.csv");
-        let text = std::fs::read_to_string(&table)
-            .with_context(|| format!("--clusters: cannot read {}, as `analyze clusters` writes it", table.display()))?;
+        let text = std::fs::read_to_string(&table).with_context(|| {
+            format!("--clusters: cannot read {}, as `analyze clusters` writes it", table.display())
+        })?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut plane =
-            Self { name, ids: vec![], places: vec![], clusters: vec![], of_id: HashMap::new(), vectors: None };
+        let mut plane = Self {
+            name,
+            ids: vec![],
+            places: vec![],
+            clusters: vec![],
+            of_id: HashMap::new(),
+            vectors: None,
+        };
         for (number, line) in text.lines().enumerate() {
             if number == 0 && line.starts_with("id,x,y,cluster") {
                 continue;
             }
             let Some((id, [x, y], cluster)) = row(line) else {
-                bail!("{}:{}: expected id,x,y,cluster as `analyze clusters` writes them", table.display(), number + 1);
+                bail!(
+                    "{}:{}: expected id,x,y,cluster as `analyze clusters` writes them",
+                    table.display(),
+                    number + 1
+                );
             };
             plane.of_id.insert(id.clone(), plane.ids.len());
             plane.ids.push(id);
@@ -175,7 +186,8 @@ mod tests {
     #[test]
     fn near_is_by_vectors_where_there_are_any() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("umap.csv"), "id,x,y,cluster\na,0,0,0\nb,0.1,0,0\nc,5,0,1\n").unwrap();
+        std::fs::write(folder.path().join("umap.csv"), "id,x,y,cluster\na,0,0,0\nb,0.1,0,0\nc,5,0,1\n")
+            .unwrap();
         let plane = Plane::read(folder.path()).unwrap();
         assert_eq!(plane.near(0), [(1, 0.1), (2, 5.0)]);
         let embedding =
@@ -184,6 +196,9 @@ mod tests {
         assert_eq!(Plane::read(folder.path()).unwrap().near(0), [(2, 1.0), (1, 0.0)]);
         std::fs::write(folder.path().join("umap.csv"), "id,x,y,cluster\na,0,zero,0\n").unwrap();
         let error = Plane::read(folder.path()).err().unwrap().to_string();
-        assert!(error.ends_with("umap.csv:2: expected id,x,y,cluster as `analyze clusters` writes them"), "{error}");
+        assert!(
+            error.ends_with("umap.csv:2: expected id,x,y,cluster as `analyze clusters` writes them"),
+            "{error}"
+        );
     }
 }

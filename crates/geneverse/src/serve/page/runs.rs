@@ -177,7 +177,10 @@ pub(super) fn show(app: &App, id: &str) -> Result<Response, ApiError> {
 pub(super) fn losses(app: &App, rest: &str) -> Result<Response, ApiError> {
     let asked = rest.split_once("/losses/").and_then(|(id, from)| Some((id, from.parse::<u64>().ok()?)));
     let Some((id, from)) = asked else {
-        return Err(ApiError::new(400, "expected /runs/{run}/losses/{from}, with a number of bytes at its end"));
+        return Err(ApiError::new(
+            400,
+            "expected /runs/{run}/losses/{from}, with a number of bytes at its end",
+        ));
     };
     let run = runs(app)?.find(id)?;
     let Some(log) = &run.log else {
