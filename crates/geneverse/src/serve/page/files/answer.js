@@ -4,11 +4,12 @@ import { chat } from "./api.js";
 import { el, fill, notice } from "./dom.js";
 import { count, difference } from "./words.js";
 
-const VERDICTS = { supported: "in the record", contradicted: "the record says otherwise", not_in_record: "not in the record" };
+const VERDICTS = { supported: "in the record", contradicted: "against it", not_in_record: "not in it" };
 
-/** A card that answers are shown in. `onfield` hears which field of the record is asked for. */
-export function answerCard(title, { level = "h2", onfield } = {}) {
-  const heading = el(level, {}, title);
+/** A card that answers are shown in. `onfield` hears which field of the record is asked for; `brief` ones show what was changed
+ *  and claimed when asked to. */
+export function answerCard(title, { onfield, brief } = {}) {
+  const heading = el("h2", {}, title);
   const stop = el("button", { type: "button", class: "link", hidden: true }, "Stop");
   const text = el("div", { class: "answer-text", "aria-live": "polite", "aria-label": `Answer of ${title}` });
   const status = el("p", { class: "meta", role: "status" });
@@ -92,7 +93,7 @@ export function answerCard(title, { level = "h2", onfield } = {}) {
       });
       rest.push(toggle);
     }
-    rest.push(edits(checked), claims(checked, onfield), identifiers(checked));
+    rest.push(edits(checked, !brief), claims(checked, onfield, !brief), identifiers(checked));
     fill(below, rest);
   }
 
@@ -103,15 +104,15 @@ function part(title, open, ...children) {
   return el("details", { open }, el("summary", {}, title), ...children);
 }
 
-function edits({ edits, notes }) {
+function edits({ edits, notes }, open) {
   if (!edits.length && !notes.length) return null;
   const changes = edits.map(({ what, from, to }) =>
     el("li", {}, el("span", { class: "meta" }, what), el("span", {}, from ? el("del", {}, from) : null, from && to ? " → " : null, to ? el("ins", {}, to) : null)));
   const left = notes.map((note) => el("li", { class: "meta" }, note));
-  return part(edits.length ? `${count(edits.length, "edit")}` : "What was left alone", true, el("ul", { class: "list edits" }, changes, left));
+  return part(edits.length ? `${count(edits.length, "edit")}` : "What was left alone", open, el("ul", { class: "list edits" }, changes, left));
 }
 
-function claims({ claims }, onfield) {
+function claims({ claims }, onfield, open) {
   if (!claims.length) return null;
   const of = (verdict) => claims.filter((claim) => claim.verdict === verdict).length;
   const title = `${count(claims.length, "claim")}: ${of("supported")} in the record, ${of("contradicted")} against it, ${of("not_in_record")} not in it`;
@@ -124,7 +125,7 @@ function claims({ claims }, onfield) {
       el("span", { class: `mark ${verdict}` }, VERDICTS[verdict] ?? verdict),
       el("span", {}, text, record ? el("span", { class: "meta" }, ` (the record: ${record})`) : null, " ", source));
   });
-  return part(title, true, el("ul", { class: "list" }, items));
+  return part(title, open, el("ul", { class: "list" }, items));
 }
 
 function identifiers({ identifiers }) {

@@ -55,8 +55,8 @@ export function start(content, about) {
     said,
     empty,
     el("div", { class: "beside" },
-      el("div", { class: "stack" }, answer.element, plane?.element),
-      el("div", { class: "stack" }, record.element)),
+      answer.element,
+      el("div", { class: "stack" }, record.element, plane?.element)),
   );
 
   async function begin(text) {
@@ -128,5 +128,5 @@ export function start(content, about) {
     });
   }
 
-  return { leave: () => {} };
+  return {};
 }

@@ -62,7 +62,7 @@ export function start(content, about) {
     const question = /\s/.test(asked) ? asked : about.questions.gene.replace("{gene}", asked);
     empty.hidden = true;
     cards = chosen.map(({ model, title, retrieve }) => {
-      const card = answerCard(title);
+      const card = answerCard(title, { brief: true });
       card.ask({ model, question, retrieve, check: Boolean(about.database) });
       return card;
     });

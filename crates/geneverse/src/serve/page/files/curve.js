@@ -3,8 +3,7 @@
 import { fill, svg } from "./dom.js";
 import { short } from "./words.js";
 
-const [WIDTH, HEIGHT] = [720, 300];
-const [LEFT, RIGHT, TOP, BOTTOM] = [54, 14, 12, 34];
+const [LEFT, RIGHT, TOP, BOTTOM] = [46, 10, 10, 30];
 const POINTS = 700;
 
 /** Draws [step, loss] pairs into an SVG element. */
@@ -13,29 +12,32 @@ export function curve(element, { train, validation }) {
   if (!all.length) return fill(element);
   const steps = all.map(([step]) => step);
   const losses = all.map(([, loss]) => loss);
-  const [first, last] = [Math.min(...minmax(steps)), Math.max(...minmax(steps))];
+  const [first, last] = minmax(steps);
   const ticks = nice(...minmax(losses));
   const [low, high] = [ticks[0], ticks.at(-1)];
-  const x = (step) => LEFT + ((step - first) / (last - first || 1)) * (WIDTH - LEFT - RIGHT);
-  const y = (loss) => HEIGHT - BOTTOM - ((loss - low) / (high - low || 1)) * (HEIGHT - TOP - BOTTOM);
+  // As wide as it is shown, so that letters keep their size.
+  const width = Math.max(element.clientWidth, 240) || 720;
+  const height = Math.min(Math.max(width * 0.42, 200), 340);
+  const x = (step) => LEFT + ((step - first) / (last - first || 1)) * (width - LEFT - RIGHT);
+  const y = (loss) => height - BOTTOM - ((loss - low) / (high - low || 1)) * (height - TOP - BOTTOM);
   const line = (points, kind) =>
     svg("polyline", {
       class: kind, fill: "none", "stroke-width": kind === "faint" ? 1.2 : 2.2, "stroke-linejoin": "round",
       points: points.map(([step, loss]) => `${x(step).toFixed(1)},${y(loss).toFixed(1)}`).join(" "),
     });
   const grid = ticks.map((tick) => [
-    svg("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(tick), y2: y(tick) }),
+    svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(tick), y2: y(tick) }),
     svg("text", { x: LEFT - 8, y: y(tick) + 4, "text-anchor": "end" }, short(tick)),
   ]);
   const ends = [
-    svg("text", { x: LEFT, y: HEIGHT - 10 }, `step ${first}`),
-    svg("text", { x: WIDTH - RIGHT, y: HEIGHT - 10, "text-anchor": "end" }, `step ${last}`),
+    svg("text", { x: LEFT, y: height - 9 }, `step ${first}`),
+    svg("text", { x: width - RIGHT, y: height - 9, "text-anchor": "end" }, `step ${last}`),
   ];
   const thin = thinned(train);
   const smooth = thin.length > 30 ? [line(thin, "faint"), line(smoothed(thin), "train")] : [line(thin, "train")];
   const dots = validation.map(([step, loss]) => svg("circle", { class: "dot", cx: x(step), cy: y(loss), r: 3.5 }));
   const [, latest] = train.at(-1) ?? validation.at(-1);
-  element.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+  element.setAttribute("viewBox", `0 0 ${width} ${height}`);
   element.setAttribute("role", "img");
   element.setAttribute("aria-label", `Loss by step, from ${short(losses[0])} at step ${first} to ${short(latest)} at step ${last}`);
   fill(element, grid, ends, smooth, validation.length > 1 ? line(validation, "valid") : null, dots);

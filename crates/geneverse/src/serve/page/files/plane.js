@@ -4,13 +4,13 @@ import { get, part } from "./api.js";
 import { el, fill } from "./dom.js";
 import { short } from "./words.js";
 
-const SIDE = 640;
+const RATIO = 0.75;
 const HUES = [172, 28, 265, 205, 340, 95, 48, 300, 140, 230];
 let whole = null;
 
 /** A card with the plane and the list; `onask` hears the gene that somebody wants to go on with. */
 export function planeCard(onask) {
-  const canvas = el("canvas", { width: SIDE, height: SIDE * 0.75, role: "img" });
+  const canvas = el("canvas", { role: "img" });
   const list = el("ul", { class: "near" });
   const title = el("h2");
   const hint = el("p", { class: "hint" });
@@ -29,8 +29,8 @@ export function planeCard(onask) {
       el("li", {}, el("button", { type: "button", class: "link", onclick: () => onask(other.id) }, other.id),
         " ", el("span", { class: "meta" }, `${short(other.near)}${other.name ? `, ${other.name}` : ""}`)));
     fill(list, items);
-    draw();
     element.hidden = false;
+    draw();
   }
 
   function draw() {
@@ -38,19 +38,21 @@ export function planeCard(onask) {
     const { near, plane } = last;
     const dark = matchMedia("(prefers-color-scheme: dark)").matches;
     const ratio = Math.min(devicePixelRatio || 1, 2);
-    const [width, height] = [SIDE, SIDE * 0.75];
+    // As wide as it is shown, so that letters keep their size.
+    const width = Math.max(canvas.clientWidth, 240);
+    const height = Math.round(width * RATIO);
     [canvas.width, canvas.height] = [width * ratio, height * ratio];
     const pen = canvas.getContext("2d");
     pen.scale(ratio, ratio);
     const span = (values) => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
     const [[left, right], [low, high]] = [span(plane.x), span(plane.y)];
-    const margin = 34;
+    const margin = 24;
     const scale = Math.min((width - 2 * margin) / (right - left || 1), (height - 2 * margin) / (high - low || 1));
     const at = (item) => [
       width / 2 + (plane.x[item] - (left + right) / 2) * scale,
       height / 2 - (plane.y[item] - (low + high) / 2) * scale,
     ];
-    const size = Math.max(1, Math.min(3.5, 60 / Math.sqrt(plane.ids.length)));
+    const size = Math.max(1, Math.min(3.5, 48 / Math.sqrt(plane.ids.length)));
     const dot = (item, radius) => {
       pen.beginPath();
       pen.arc(...at(item), radius, 0, 2 * Math.PI);
@@ -94,6 +96,7 @@ export function planeCard(onask) {
   }
 
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  addEventListener("resize", draw);
 
   function hide() {
     element.hidden = true;

@@ -59,7 +59,7 @@ export function start(content, about) {
     }
     const rows = runs.map((run) =>
       el("tr", {},
-        el("th", { scope: "row" }, run.trains ? el("a", { href: `#runs/${run.id}` }, run.name) : run.name),
+        el("th", { scope: "row" }, run.trains ? el("a", { href: `#runs/${run.id}` }, named(run)) : named(run)),
         el("td", {}, state(run)),
         el("td", { class: "number" }, run.last ? run.last.step.toLocaleString("en") : ""),
         el("td", { class: "number" }, run.last ? short(run.last.loss) : ""),
@@ -72,6 +72,10 @@ export function start(content, about) {
     if (held) [...list.querySelectorAll("a")].find((link) => link.getAttribute("href") === held)?.focus();
   }
 
+  function named(run) {
+    return run.name === "." ? "the folder itself" : run.name;
+  }
+
   function state(run) {
     if (run.finished) return el("span", { class: "mark supported" }, "finished");
     if (!run.trains) return "";
@@ -80,7 +84,7 @@ export function start(content, about) {
   }
 
   function report(run) {
-    return run.report ? el("a", { href: run.report, target: "_blank", rel: "noopener" }, "Open", el("span", { class: "meta" }, " (new tab)")) : "";
+    return run.report ? el("a", { href: run.report, target: "_blank", rel: "noopener" }, "Report", el("span", { class: "unseen" }, ` of ${run.name}, in a new tab`), " ↗") : "";
   }
 
   async function detail(id) {
@@ -109,7 +113,7 @@ export function start(content, about) {
     ]);
     one.append(
       el("div", { class: "card" },
-        el("div", { class: "answer-head" }, el("h2", {}, run.name), now), words, bar, graph,
+        el("div", { class: "answer-head" }, el("h2", {}, named(run)), now), words, bar, graph,
         el("ul", { class: "legend" }, el("li", {}, "training loss, and its running mean"), el("li", { class: "valid" }, "validation loss")),
         told,
         run.recipe ? el("details", {}, el("summary", {}, "Recipe"), el("pre", { tabindex: "0", "aria-label": "Recipe" }, run.recipe)) : null));
@@ -128,6 +132,7 @@ export function start(content, about) {
       curve(graph, points);
       const last = points.train.at(-1);
       words.textContent = last ? `Step ${last[0].toLocaleString("en")}, loss ${short(last[1])}` : "No step has been written yet.";
+      if (bar) bar.hidden = losses.finished;
       if (bar && typeof losses.epoch === "number") bar.value = losses.epoch;
       points.read = true;
       fill(now, state({ ...run, finished: losses.finished, seconds_since: (Date.now() - points.grown) / 1000 }));
