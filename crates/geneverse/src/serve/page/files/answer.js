@@ -67,7 +67,9 @@ export function answerCard(title, { onfield, brief } = {}) {
     if (finish === "length") parts.push("cut off at its longest");
     if (!said.trim()) fill(text, el("em", {}, "The model says nothing to this."));
     if (checked) {
-      parts.push(checked.edits.length ? `${count(checked.edits.length, "edit")} made from the database` : "no edit was needed");
+      const unnamed = "no gene is named, so only identifiers were looked up";
+      const none = checked.genes.length ? "no edit was needed" : unnamed;
+      parts.push(checked.edits.length ? `${count(checked.edits.length, "edit")} made from the database` : none);
       showChecked(said, checked);
     }
     status.textContent = `${parts.join(" · ")}.`;
