@@ -189,8 +189,11 @@ def keyboard(visit: Visit) -> None:
             page.keyboard.press("Tab")
         else:
             raise AssertionError(f"{selector} is not reached by the keyboard")
-        width = page.evaluate("() => parseFloat(getComputedStyle(document.activeElement).outlineWidth)")
-        assert width >= 2, f"where one stands is not seen at {selector}"
+        width, style = page.evaluate("""() => {
+            const { outlineWidth, outlineStyle } = getComputedStyle(document.activeElement);
+            return [parseFloat(outlineWidth), outlineStyle];
+        }""")
+        assert width >= 2 and style != "none", f"where one stands is not seen at {selector}"
 
     tab_to("#view-ask input[type=text]")
     page.keyboard.type("CASP10")
@@ -288,11 +291,11 @@ def runs(visit: Visit, folder: Path) -> None:
     report.close()
 
 
-def doors(browser: Browser, address: str, from_disk: bool) -> list[str]:
-    """A server with keys is opened by one, which is not kept beyond the tab."""
+def doors(browser: Browser, address: str, from_disk: bool, structure: Path) -> list[str]:
+    """A server with keys is opened by one, which is not kept beyond the tab; its model is asked what it sees."""
     visit = Visit(browser, address, from_disk)
     page = visit.page
-    page.goto(address)
+    page.goto(f"{address}/#see")
     expect(page.get_by_role("heading", name="This server asks for a key")).to_be_visible()
     visit.audit("the door")
     for key in ("wrong", "secret"):
@@ -300,9 +303,13 @@ def doors(browser: Browser, address: str, from_disk: bool) -> list[str]:
         page.get_by_role("button", name="Open").click()
         if key == "wrong":
             expect(page.get_by_role("alert")).to_contain_text("none of this server's")
-    expect(view(page, "ask")).to_be_visible()
-    view(page, "ask").get_by_role("button", name="GLI1", exact=True).click()
-    answered(page, "ask")
+    own = view(page, "see")
+    own.locator("input[type=file]").set_input_files(structure)
+    expect(own.get_by_label("Question")).to_have_value(re.compile("name of this protein"))
+    own.get_by_role("button", name="Ask", exact=True).click()
+    answered(page, "see")
+    expect(own.locator(".answer > .meta")).to_contain_text(re.compile(r"\d+ tokens? in [\d.]+ s"))
+    visit.audit("a model that sees")
     kept = page.evaluate("() => [localStorage.length, document.cookie, sessionStorage.length]")
     assert kept == [0, "", 1], kept
     return visit.end()
@@ -404,8 +411,9 @@ def main() -> int:
                 judge("runs, a live loss, a report", visited(runs, folder / "runs"))
                 judge("light and dark, phone and desk",
                       lambda: looks(browser, server.address, arguments.from_disk, folder, out))
-            with Server(program, folder, *given, keys="secret") as server:
-                judge("keys", lambda: doors(browser, server.address, arguments.from_disk))
+            with Server(program, folder, *given, model=folder / "llava", keys="secret") as server:
+                judge("a key, and a model that sees",
+                      lambda: doors(browser, server.address, arguments.from_disk, folder / "proteins" / "0003.pdb"))
     print(f"{failed} of {done} checks failed, {time.monotonic() - begun:.0f} s")
     return 1 if failed or not done else 0
 

@@ -68,6 +68,7 @@ def prepare(program: Path, folder: Path) -> None:
     call(program, "genes", "import", "--records", records, "--out", "genes.db", folder=folder)
     call(program, "analyze", "clusters", "--db", "genes.db", "--epochs", 50, "--out", "clusters", folder=folder)
     call(program, "lab", "proteins", "--count", 16, "--out", "proteins", folder=folder)
+    call(program, "lab", "llava", "--base", MODEL, "--out", "llava", folder=folder)
     write_adapter(folder / "adapter")
     training, done = folder / "runs" / "training", folder / "runs" / "done"
     training.mkdir(parents=True)
@@ -82,8 +83,8 @@ def prepare(program: Path, folder: Path) -> None:
 class Server:
     """`serve` at a free port, until the block is left."""
 
-    def __init__(self, program: Path, folder: Path, *more: object, keys: str = "") -> None:
-        self.line = [str(program), "--json", "serve", "--model", str(MODEL), "--prompt", "plain", "--name", "nano",
+    def __init__(self, program: Path, folder: Path, *more: object, model: Path = MODEL, keys: str = "") -> None:
+        self.line = [str(program), "--json", "serve", "--model", str(model), "--prompt", "plain", "--name", "nano",
                      "--port", "0", "--max-new-tokens", "96", *map(str, more)]
         self.folder = folder
         self.environment = os.environ | {"GENEVERSE_API_KEYS": keys}
