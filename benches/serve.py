@@ -78,7 +78,8 @@ async def ask(streams, body):
         piece = (await reader.readexactly(size + 2))[:-2]
         if not size:
             break
-        first = first or time.perf_counter() - begun
+        if first is None and b'"text":"' in piece and b'"text":""' not in piece:
+            first = time.perf_counter() - begun
         text += piece
     if not text.endswith(b"data: [DONE]\n\n"):
         raise ConnectionError("the answer has no end")

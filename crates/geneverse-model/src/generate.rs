@@ -17,6 +17,7 @@ use std::sync::Arc;
 use crate::arch::decoder::Decoder;
 use crate::error::{ModelError, Result};
 use crate::ops::in_pool;
+pub(crate) use cache::Cache;
 pub use choice::Choice;
 pub(crate) use pass::{Asked, Passes};
 pub(crate) use slot::{Slot, Turn};

@@ -14,8 +14,10 @@
 //!
 //! A request is begun when its whole cache, prompt and longest answer, has room within [`Limits::cache_bytes`]: what is
 //! begun is never thrown out again. Requests are begun in their order, so that a large one is not passed by small ones
-//! for ever. Nothing here reads a clock: whoever asks decides how long to listen, and to stop listening is to cancel.
+//! for ever. What remains of that room holds the keys and values of answers that are over, so that a conversation that goes
+//! on is read from where it was. Nothing here reads a clock: whoever asks decides how long to listen, and to stop listening is to cancel.
 
+mod kept;
 mod queue;
 mod worker;
 
@@ -44,7 +46,7 @@ pub struct Limits {
     pub running: usize,
     /// Requests that wait for their turn; one more is refused.
     pub waiting: usize,
-    /// Bytes of keys and values of all answers under way.
+    /// Bytes of keys and values of all answers under way, and of those that are kept.
     pub cache_bytes: usize,
     /// Tokens of prompts that are read between two steps; a longer prompt is read in pieces. [`PIECE`] suits most machines.
     pub piece: usize,
@@ -128,6 +130,8 @@ pub struct Figures {
     pub running: usize,
     /// Bytes of keys and values that are set aside for them.
     pub cache_bytes: usize,
+    /// Bytes of those that are kept of answers that are over.
+    pub kept_bytes: usize,
     /// Requests taken on.
     pub asked: u64,
     /// Answers finished.
@@ -138,6 +142,8 @@ pub struct Figures {
     pub failed: u64,
     /// Tokens of prompts that were read.
     pub prompt_tokens: u64,
+    /// Tokens of prompts that had been read before.
+    pub reused_tokens: u64,
     /// Tokens of answers.
     pub answer_tokens: u64,
     /// Steps, of each of which every answer under way got a token.

@@ -8,6 +8,7 @@ use crate::ops::matmul::{Into, Threads, product, rows, transposed};
 
 /// Keys and values of one answer in one layer: (key heads, room, dim) each, so that a head reads what is its own from
 /// one end to the other.
+#[derive(PartialEq)]
 pub(crate) struct Cache {
     keys: Vec<f32>,
     values: Vec<f32>,
@@ -25,6 +26,24 @@ impl Cache {
     /// Tokens in it.
     pub(crate) fn time(&self) -> usize {
         self.time
+    }
+
+    /// The first `time` tokens of `dim` numbers a head, with room for `room`.
+    pub(crate) fn part(&self, time: usize, room: usize, dim: usize) -> Self {
+        let (own, heads) = (self.room * dim, self.keys.len() / (self.room * dim).max(1));
+        let cut = |numbers: &[f32]| {
+            let mut part = buffer(heads * room * dim);
+            for (part, own) in part.chunks_exact_mut(room * dim).zip(numbers.chunks_exact(own)) {
+                part[..time * dim].copy_from_slice(&own[..time * dim]);
+            }
+            part
+        };
+        Self { keys: cut(&self.keys), values: cut(&self.values), room, time }
+    }
+
+    /// Bytes of its keys and values.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(self.keys.as_slice()) + size_of_val(self.values.as_slice())
     }
 
     /// Takes the keys and values of rotated rows (n, row).

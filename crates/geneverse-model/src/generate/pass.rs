@@ -55,7 +55,7 @@ impl Passes<'_> {
         let pack = Pack::new(&sequences, config, packing);
         let slot = |Asked { of, ids, later, config: how }: Asked<'_, T>| {
             let asked = ids.len() + later;
-            let most = how.max_new_tokens.min(config.max_position_embeddings.saturating_sub(asked));
+            let most = self.most(asked, &how);
             let layers = (0..config.num_hidden_layers).map(|_| Cache::new(width, asked + most)).collect();
             let position = places(ids, config).map_or(ids.len() as u32, |(_, next)| next);
             Slot::new(of, ids, (position, most), (how, adapter), layers)
@@ -81,6 +81,24 @@ impl Passes<'_> {
         let chosen = self.choose(&last, &slots);
         slots.iter_mut().zip(chosen).for_each(|(slot, next)| slot.take(next));
         Ok(slots)
+    }
+
+    /// Longest answer to so many tokens, as asked for and as the model has positions for.
+    pub(crate) fn most(&self, asked: usize, how: &AnswerConfig) -> usize {
+        how.max_new_tokens.min(self.model.config().max_position_embeddings.saturating_sub(asked))
+    }
+
+    /// A slot of whose prompt the first tokens, `asked.ids`, have been read before, by the same adapter: their keys and values
+    /// are `layers`. The rest is to be read by [`Passes::extend`].
+    pub(crate) fn resume<T>(
+        &self,
+        asked: Asked<'_, T>,
+        adapter: Option<usize>,
+        layers: Vec<Cache>,
+    ) -> Slot<T> {
+        let Asked { of, ids, later, config } = asked;
+        let most = self.most(ids.len() + later, &config);
+        Slot::new(of, ids, (ids.len() as u32, most), (config, adapter), layers)
     }
 
     /// Reads more of a slot's prompt, after which the token that it has follows all of that. Not for experts, who would take

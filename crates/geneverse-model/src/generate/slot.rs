@@ -40,7 +40,7 @@ pub(crate) struct Turn {
 
 impl<T> Slot<T> {
     /// An answer of at most `most` tokens to `ids` that has none yet; its first will stand at `position`.
-    pub(super) fn new(
+    pub(crate) fn new(
         of: T,
         ids: &[u32],
         (position, most): (u32, usize),
@@ -86,6 +86,11 @@ impl<T> Slot<T> {
         self.position += ids.len() as u32;
     }
 
+    /// Tokens of the question that have been read.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked
+    }
+
     /// Tokens that have come so far, `next` not among them.
     pub(super) fn said(&self) -> usize {
         self.history.len() - self.asked
@@ -121,6 +126,11 @@ impl<T> Slot<T> {
             ids.push(self.next);
         }
         ids
+    }
+
+    /// The tokens that have been read, the adapter they were read by, and their keys and values.
+    pub(crate) fn past(self) -> (Vec<u32>, Option<usize>, Vec<Cache>) {
+        (self.history, self.adapter, self.layers)
     }
 
     /// Tokens that would complete a run of `length` tokens that has been before.

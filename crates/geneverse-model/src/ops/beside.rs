@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::lora::{Adaptation, Layout};
 use super::slots::{Group, Weights};
 
@@ -34,18 +36,32 @@ impl Fixed {
     }
 }
 
-impl Beside<'_> {
-    /// Turns its rows of `y` (n, stride), the frozen product of `x` (n, inputs), into the adapted ones.
-    pub(crate) fn forward(
-        &self,
-        group: Group,
-        weights: &Weights<'_>,
-        (x, inputs): (&[f32], usize),
-        (y, stride): (&mut [f32], usize),
-    ) {
-        let (Range { start, end }, Fixed { layout, flat, norms }) = (self.rows.clone(), self.adapter);
-        let norms = &norms[group as usize];
-        let adaptation = Adaptation { layout, group, mask: None, flat, weights, norms };
-        adaptation.forward(&x[start * inputs..end * inputs], &mut y[start * stride..end * stride], stride);
+/// Rows of an adapter that are one piece of work: those of a step are few for each, and small products leave all but one thread
+/// idle. The order of sums hangs on them, so that they do not hang on how many threads there are.
+const PIECE: usize = 16;
+
+/// The same where there are many, as in reading a prompt.
+const LARGE_PIECE: usize = 128;
+
+/// Turns the adapters' rows of `y` (n, stride), the frozen product of `x` (n, inputs), into the adapted ones. The rows of `all`
+/// follow each other and are nobody else's.
+pub(crate) fn forward(
+    all: &[Beside<'_>],
+    (group, weights): (Group, &Weights<'_>),
+    (x, inputs): (&[f32], usize),
+    (y, stride): (&mut [f32], usize),
+) {
+    let (mut pieces, mut rest, mut at) = (Vec::new(), y, 0);
+    for Beside { rows, adapter } in all {
+        let (own, after) = rest[(rows.start - at) * stride..].split_at_mut(rows.len() * stride);
+        (rest, at) = (after, rows.end);
+        let count = if rows.len() > 4 * PIECE { LARGE_PIECE } else { PIECE };
+        let x = &x[rows.start * inputs..rows.end * inputs];
+        let own = x.chunks(count * inputs).zip(own.chunks_mut(count * stride));
+        pieces.extend(own.map(|(x, y)| (*adapter, x, y)));
     }
+    pieces.into_par_iter().for_each(|(Fixed { layout, flat, norms }, x, y)| {
+        let norms = &norms[group as usize];
+        Adaptation { layout, group, mask: None, flat, weights, norms }.forward(x, y, stride);
+    });
 }

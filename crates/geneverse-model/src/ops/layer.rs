@@ -19,7 +19,7 @@ use rayon::prelude::*;
 
 use super::activation::Between;
 use super::attention::{self, Attended, Tree};
-use super::beside::Beside;
+use super::beside::{self, Beside};
 use super::buffer;
 use super::lora::{Adaptation, Layout, Low};
 use super::matmul::{Into, Threads, product, rows, transposed};
@@ -110,8 +110,8 @@ impl Layer<'_> {
             product(shape, 1.0, rows(x, inputs), map.forward(), place, stride, Into::Fresh, Threads::All);
         }
         let low = self.adaptation(group).map_or_else(Low::default, |a| a.forward(x, &mut y, stride));
-        for beside in self.beside {
-            beside.forward(group, self.weights, (x, inputs), (&mut y, stride));
+        if !self.beside.is_empty() {
+            beside::forward(self.beside, (group, self.weights), (x, inputs), (&mut y, stride));
         }
         for slot in group.slots() {
             let bias = slot.bias().map_or(&[][..], |bias| self.weights.vector(bias));

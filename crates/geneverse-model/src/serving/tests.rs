@@ -277,3 +277,42 @@ fn what_cannot_be_answered_is_refused_before_it_meets_others() {
         "an engine needs room for at least one answer under way, one request waiting and one token read"
     );
 }
+
+#[test]
+fn a_conversation_that_goes_on_is_read_from_where_it_was() {
+    let alone = |ids: &[u32]| heard(&engine(LIMITS).ask(unstopped(ids, 10)).unwrap()).0;
+    let asked: Vec<u32> = (0..40).map(|place| 6 + place % 20).collect();
+    let engine = engine(LIMITS);
+    let (said, _) = heard(&engine.ask(unstopped(&asked, 10)).unwrap());
+    assert_eq!(said, alone(&asked));
+    // The last token was said, but not read.
+    let longer = [&asked[..], &said, &[9, 10, 11]].concat();
+    let read = asked.len() + said.len() - 1;
+    assert_eq!(heard(&engine.ask(unstopped(&longer, 10)).unwrap()).0, alone(&longer));
+    assert_eq!(engine.figures().reused_tokens, read as u64);
+    // Of another beginning nothing is taken, nor by an adapter, whose keys are others.
+    let other: Vec<u32> = longer.iter().rev().copied().collect();
+    assert_eq!(heard(&engine.ask(unstopped(&other, 10)).unwrap()).0, alone(&other));
+    assert_eq!(engine.figures().reused_tokens, read as u64);
+    engine.close();
+    let found = settled(&engine);
+    assert_eq!(found.prompt_tokens, (asked.len() + longer.len() - read + other.len()) as u64);
+    assert!(found.kept_bytes > 0 && found.cache_bytes == 0, "{found:?}");
+}
+
+#[test]
+fn what_is_kept_leaves_room_for_what_is_asked() {
+    let tokens = 60;
+    let bytes = tokens * engine(LIMITS).bytes_per_token();
+    let engine = engine(Limits { cache_bytes: bytes, ..LIMITS });
+    for first in 6..12 {
+        let asked: Vec<u32> = (0..40).map(|place| first + place % 20).collect();
+        heard(&engine.ask(unstopped(&asked, 20)).unwrap());
+        let found = engine.figures();
+        assert!(found.kept_bytes + found.cache_bytes <= bytes, "{found:?}");
+    }
+}
+
+fn engine(limits: Limits) -> Engine {
+    Engine::start(model(), Vec::new(), limits).unwrap()
+}

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::kept::Kept;
 use super::queue::{Next, Order, Shared};
 use super::{Limits, Told};
 use crate::adapter::Adapter;
@@ -15,9 +16,17 @@ pub(super) fn work(mut model: Decoder, adapters: &[Adapter], limits: Limits, sha
     let _ending = Ending(shared);
     // Answers under way; and prompts of which a part has been read, in their order.
     let (mut running, mut begun): (Vec<Slot<Order>>, VecDeque<Slot<Order>>) = (Vec::new(), VecDeque::new());
+    let mut kept = Kept::new(model.config().head_dim);
+    // What experts and pictures take of a token hangs on the others that are read with it.
+    let keeps = !model.config().vision.as_ref().is_some_and(|vision| vision.experts.is_some());
     loop {
         let now = taken(&running, &begun);
-        shared.count(|figures| (figures.running, figures.cache_bytes) = now);
+        // What is under way comes before what is kept.
+        kept.shrink(limits.cache_bytes.saturating_sub(now.1));
+        shared.count(|figures| {
+            (figures.running, figures.cache_bytes) = now;
+            figures.kept_bytes = kept.bytes();
+        });
         let Next::Read(orders) = shared.next(now, &limits) else { return };
         let mut fresh = Vec::new();
         if let Some(slot) = begun.pop_front() {
@@ -27,30 +36,67 @@ pub(super) fn work(mut model: Decoder, adapters: &[Adapter], limits: Limits, sha
                 more => more.into_iter().for_each(|slot| begun.push_front(slot)),
             }
         }
+        let (orders, known) = match keeps {
+            true => split(&mut kept, orders, &Passes { model: &model, adapters }),
+            false => (orders, Vec::new()),
+        };
+        shared.count(|figures| figures.reused_tokens += known.iter().map(Slot::asked).sum::<usize>() as u64);
+        begun.extend(known);
         if !orders.is_empty() {
             let read = read(&mut model, adapters, orders, limits.piece, shared);
             let (whole, part): (Vec<_>, Vec<_>) = read.into_iter().partition(|slot| slot.of.ids.is_empty());
             fresh.extend(whole);
             begun.extend(part);
         }
-        tell(&mut fresh, shared);
+        let mut over = tell(&mut fresh, shared);
         running.extend(fresh);
         // Answers of one adapter lie side by side; among them, those that were begun first.
         running.sort_by_key(|slot| slot.adapter);
-        let before = running.len() + begun.len();
-        running.retain(|slot| !slot.of.is_left());
+        let left: Vec<_> = running.extract_if(.., |slot| slot.of.is_left()).collect();
+        let before = begun.len();
         begun.retain(|slot| !slot.of.is_left());
-        let left = before - running.len() - begun.len();
-        shared.count(|figures| figures.cancelled += left as u64);
+        let cancelled = left.len() + before - begun.len();
+        shared.count(|figures| figures.cancelled += cancelled as u64);
+        over.extend(left);
         if !running.is_empty() {
             let passes = Passes { model: &model, adapters };
             match in_pool(|| passes.step(&mut running)) {
-                Ok(()) => tell(&mut running, shared),
+                Ok(()) => over.extend(tell(&mut running, shared)),
                 Err(e) => fail(running.drain(..).map(|slot| slot.of), &e.to_string(), shared),
             }
             shared.count(|figures| figures.steps += 1);
         }
+        if keeps {
+            let room = limits.cache_bytes.saturating_sub(taken(&running, &begun).1);
+            over.into_iter().for_each(|slot| kept.keep(slot, room));
+        }
     }
+}
+
+/// Takes those out of `orders` whose prompts begin with what has been read before; they are to be read on from there.
+fn split(kept: &mut Kept, orders: Vec<Order>, passes: &Passes<'_>) -> (Vec<Order>, Vec<Slot<Order>>) {
+    let (mut new, mut known) = (Vec::new(), Vec::new());
+    for mut order in orders {
+        let asked = order.ids.len();
+        let room = asked + passes.most(asked, &order.config);
+        let found = match order.pictures {
+            None => kept.find(&order.ids, order.adapter, room),
+            Some(_) => None,
+        };
+        let Some((read, layers)) = found else {
+            new.push(order);
+            continue;
+        };
+        let rest = order.ids.split_off(read);
+        let ids = std::mem::replace(&mut order.ids, rest);
+        let (adapter, config) = (order.adapter, order.config.clone());
+        known.push(passes.resume(
+            Asked { of: order, ids: &ids, later: asked - read, config },
+            adapter,
+            layers,
+        ));
+    }
+    (new, known)
 }
 
 /// How many answers there are, and the bytes of their caches.
@@ -130,9 +176,9 @@ fn read(
 }
 
 /// Tells what a pass has brought, and takes those out that are finished or that nobody listens to.
-fn tell(slots: &mut Vec<Slot<Order>>, shared: &Shared) {
+fn tell(slots: &mut Vec<Slot<Order>>, shared: &Shared) -> Vec<Slot<Order>> {
     let (mut tokens, mut finished, mut cancelled) = (0, 0, 0);
-    slots.retain_mut(|slot| {
+    let over = |slot: &mut Slot<Order>| {
         let Turn { token, end } = slot.turn();
         let told = token.map(Told::Token).into_iter().chain(end.map(|stopped| Told::Done { stopped }));
         let heard = told.map(|told| slot.of.tell.send(told)).all(|sent| sent.is_ok());
@@ -142,13 +188,15 @@ fn tell(slots: &mut Vec<Slot<Order>>, shared: &Shared) {
             (true, Some(_)) => finished += 1,
             (true, None) => {}
         }
-        heard && end.is_none()
-    });
+        !heard || end.is_some()
+    };
+    let over = slots.extract_if(.., over).collect();
     shared.count(|figures| {
         figures.answer_tokens += tokens;
         figures.finished += finished;
         figures.cancelled += cancelled;
     });
+    over
 }
 
 fn fail(orders: impl Iterator<Item = Order>, why: &str, shared: &Shared) {

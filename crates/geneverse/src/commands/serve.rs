@@ -77,7 +77,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// Answers under way at once
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
     /// Requests that wait for their turn; one more is answered with 429
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]

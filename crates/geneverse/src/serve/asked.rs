@@ -11,7 +11,7 @@ use geneverse_data::prompt::Turn;
 use geneverse_model::config::generation::GenerationSettings;
 use geneverse_model::generate::{AnswerConfig, Choice};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 
 use super::error::ApiError;
 
@@ -20,6 +20,9 @@ const PICTURES: usize = 8;
 
 /// Pixels of all its pictures at most: a hundred times what any tower sees.
 const PIXELS: usize = 32 << 20;
+
+/// The strongest repetition penalty.
+const MOST_PENALTY: f64 = 100.0;
 
 /// A request's JSON object.
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
@@ -61,15 +64,31 @@ fn refuse_undone(map: &Map<String, Value>) -> Result<(), ApiError> {
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Manner {
     pub(crate) model: Option<String>,
-    max_tokens: Option<usize>,
-    max_completion_tokens: Option<usize>,
+    max_tokens: Option<Whole>,
+    max_completion_tokens: Option<Whole>,
     temperature: Option<f64>,
     top_p: Option<f64>,
-    seed: Option<i64>,
+    seed: Option<Whole>,
     stop: Option<OneOrMore>,
     repetition_penalty: Option<f64>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
+}
+
+/// A whole number, which JSON may write as `16` or as `16.0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "serde_json::Number")]
+struct Whole(i64);
+
+impl TryFrom<Number> for Whole {
+    type Error = String;
+
+    fn try_from(found: Number) -> Result<Self, String> {
+        let written = found.as_f64().filter(|number| number.fract() == 0.0);
+        // What is larger than any limit is as wrong as the largest.
+        let whole = found.as_i64().or_else(|| written.map(|number| number as i64));
+        whole.map(Self).ok_or_else(|| format!("{found} is found, expected a whole number"))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,13 +145,23 @@ impl Manner {
         settings: &GenerationSettings,
         (usual, most, room): (usize, usize, usize),
     ) -> Result<AnswerConfig, ApiError> {
-        let asked = self.max_completion_tokens.or(self.max_tokens);
-        if let Some(asked) = asked.filter(|asked| *asked > most || *asked == 0) {
-            let message =
-                format!("max_tokens is {asked}, expected 1 to {most}, which is this server's limit");
-            return Err(ApiError::field("max_tokens", message));
+        let max_new_tokens = match self.max_completion_tokens.or(self.max_tokens) {
+            None => usual.min(most).min(room).max(1),
+            Some(Whole(asked)) => {
+                let fits = usize::try_from(asked).ok().filter(|asked| (1..=most).contains(asked));
+                let message =
+                    || format!("max_tokens is {asked}, expected 1 to {most}, which is this server's limit");
+                fits.ok_or_else(|| ApiError::field("max_tokens", message()))?
+            }
+        };
+        let repetition_penalty = self.repetition_penalty.unwrap_or(settings.repetition_penalty);
+        if !(repetition_penalty > 0.0 && repetition_penalty <= MOST_PENALTY) {
+            let message = format!(
+                "repetition_penalty is {repetition_penalty}, expected a number above 0 (1 is no penalty) and at most \
+                 {MOST_PENALTY}"
+            );
+            return Err(ApiError::field("repetition_penalty", message));
         }
-        let max_new_tokens = asked.unwrap_or_else(|| usual.min(most).min(room).max(1));
         let choice = match self.temperature {
             None | Some(0.0) => Choice::Likeliest,
             Some(found) if !(found > 0.0 && found <= 2.0) => {
@@ -145,14 +174,14 @@ impl Manner {
                     let message = format!("top_p is {top_p}, expected a number above 0 and at most 1");
                     return Err(ApiError::field("top_p", message));
                 }
-                let seed = self.seed.unwrap_or(0).cast_unsigned();
+                let seed = self.seed.map_or(0, |Whole(seed)| seed.cast_unsigned());
                 Choice::Drawn { temperature: temperature as f32, top_p: top_p as f32, seed }
             }
         };
         Ok(AnswerConfig {
             max_new_tokens,
             stop_ids: settings.stop_ids.clone(),
-            repetition_penalty: self.repetition_penalty.unwrap_or(settings.repetition_penalty) as f32,
+            repetition_penalty: repetition_penalty as f32,
             no_repeat_ngram_size: settings.no_repeat_ngram_size,
             choice,
         })
@@ -165,6 +194,8 @@ pub(crate) struct Conversation {
     pub(crate) system: String,
     pub(crate) turns: Vec<Turn>,
     pub(crate) question: String,
+    /// What the assistant has said to it already; its answer goes on from there.
+    pub(crate) begun: String,
     /// In the order of their places in the questions.
     pub(crate) pictures: Vec<Picture>,
 }
@@ -200,43 +231,47 @@ impl Conversation {
         let places = format!("{PLACEHOLDER}\n").repeat(pictures.len());
         let turn = |Turn { question, answer }| Turn { question: plain(&question), answer: plain(&answer) };
         let turns = turns.into_iter().map(turn).collect();
-        Self { system: String::new(), turns, question: places + &plain(&question), pictures }
+        Self { turns, question: places + &plain(&question), pictures, ..Self::default() }
     }
 
-    /// The messages of a chat. They begin with what the system says, if it says anything; then a person and the assistant
-    /// speak in turn, and the last word is the person's.
+    /// The messages of a chat: what the system says, wherever it stands, then a person and the assistant in turn. Several
+    /// messages of one of them in a row are one; where the last word is the assistant's, the answer goes on from it.
     pub(crate) fn of(map: &Map<String, Value>) -> Result<Self, ApiError> {
         #[derive(Deserialize)]
         struct Messages {
             messages: Vec<Message>,
         }
-        let refuse = |message: String| Err(ApiError::field("messages", message));
         let Messages { messages } = typed(map)?;
+        if messages.is_empty() {
+            return Err(ApiError::field("messages", "messages is empty, expected a user's at least"));
+        }
+        let add = |text: &mut Option<String>, more: String| {
+            *text = Some(text.take().map_or(String::new(), |text| text + "\n\n") + &more);
+        };
         let mut conversation = Self::default();
-        let mut asked: Option<String> = None;
+        let (mut system, mut question, mut answer) = (None, None, None);
         for (number, Message { role, content }) in messages.into_iter().enumerate() {
             let said = conversation.read(content, role == "user", number)?;
-            match (role.as_str(), asked.take()) {
-                ("system" | "developer", None) if conversation.turns.is_empty() => {
-                    let between = if conversation.system.is_empty() { "" } else { "\n\n" };
-                    conversation.system += &(between.to_owned() + &said);
+            match role.as_str() {
+                "system" | "developer" => add(&mut system, said),
+                "user" => {
+                    if let Some(answer) = answer.take() {
+                        let question = question.take().unwrap_or_default();
+                        conversation.turns.push(Turn { question, answer });
+                    }
+                    add(&mut question, said);
                 }
-                ("user", before) => {
-                    // Several messages of a person in a row are one.
-                    asked = Some(before.map_or(String::new(), |before| before + "\n\n") + &said);
-                }
-                ("assistant", Some(question)) => conversation.turns.push(Turn { question, answer: said }),
-                (role, _) => {
-                    let expected = "expected a system message at most, then user and assistant in turn";
-                    return refuse(format!("messages[{number}] is of the role {role:?}; {expected}"));
+                "assistant" => add(&mut answer, said),
+                role => {
+                    let message = format!(
+                        "messages[{number}] is of the role {role:?}, expected system, developer, user or assistant"
+                    );
+                    return Err(ApiError::field("messages", message));
                 }
             }
         }
-        match asked {
-            Some(question) if !question.trim().is_empty() => Ok(Self { question, ..conversation }),
-            Some(_) => refuse("the last message is empty".to_owned()),
-            None => refuse("the last message is to be the user's".to_owned()),
-        }
+        let [system, question, begun] = [system, question, answer].map(Option::unwrap_or_default);
+        Ok(Self { system, question, begun, ..conversation })
     }
 
     /// A message's text, with a place for each of its pictures.
@@ -318,8 +353,21 @@ mod tests {
         ]));
         let turns = vec![Turn { question: "What is GLI1?".into(), answer: "A gene.".into() }];
         let question = "And < image > GLI2?\n\nSay more.".to_owned();
-        let pictures = Vec::new();
-        assert_eq!(found, Ok(Conversation { system: "Be brief.".into(), turns, question, pictures }));
+        let wanted = Conversation { system: "Be brief.".into(), turns, question, ..Conversation::default() };
+        assert_eq!(found, Ok(wanted));
+        // The last word is the assistant's, and nobody asked at first.
+        let found = messages(json!([
+            {"role": "assistant", "content": "Hello."},
+            {"role": "user", "content": "GLI1?"},
+            {"role": "developer", "content": "Be brief."},
+            {"role": "assistant", "content": "A gene of"},
+        ]));
+        let turns = vec![Turn { question: String::new(), answer: "Hello.".into() }];
+        let (question, begun) = ("GLI1?".into(), "A gene of".into());
+        assert_eq!(
+            found,
+            Ok(Conversation { system: "Be brief.".into(), turns, question, begun, pictures: Vec::new() })
+        );
     }
 
     #[test]
@@ -350,23 +398,15 @@ mod tests {
     }
 
     #[test]
-    fn messages_out_of_turn_are_refused() {
-        let expected = "expected a system message at most, then user and assistant in turn";
-        assert_eq!(
-            messages(json!([{"role": "assistant", "content": "Hi"}])),
-            Err(format!("messages[0] is of the role \"assistant\"; {expected}"))
-        );
+    fn messages_of_nobody_are_refused() {
         let user = json!({"role": "user", "content": "a"});
         assert_eq!(
             messages(json!([user, {"role": "tool", "content": "x"}])),
-            Err(format!("messages[1] is of the role \"tool\"; {expected}"))
+            Err("messages[1] is of the role \"tool\", expected system, developer, user or assistant"
+                .to_owned())
         );
-        assert_eq!(
-            messages(json!([user, {"role": "assistant", "content": "b"}])),
-            Err("the last message is to be the user's".to_owned())
-        );
-        assert_eq!(messages(json!([{"role": "user"}])), Err("the last message is empty".to_owned()));
-        assert_eq!(messages(json!([])), Err("the last message is to be the user's".to_owned()));
+        assert_eq!(messages(json!([])), Err("messages is empty, expected a user's at least".to_owned()));
+        assert_eq!(messages(json!([{"role": "user"}])), Ok(Conversation::default()));
     }
 
     #[test]
@@ -400,6 +440,15 @@ mod tests {
         assert_eq!((usual.max_new_tokens, usual.choice), (50, Choice::Likeliest), "what the prompt leaves");
         assert_eq!(config(json!({"max_tokens": 7, "temperature": 0})).unwrap().max_new_tokens, 7);
         assert_eq!(config(json!({"max_completion_tokens": 9, "max_tokens": 7})).unwrap().max_new_tokens, 9);
+        assert_eq!(config(json!({"max_tokens": 7.0})).unwrap().max_new_tokens, 7);
+        assert!(
+            Manner::of(&map(json!({"max_tokens": 7.5})))
+                .unwrap_err()
+                .message
+                .starts_with("7.5 is found, expected")
+        );
+        let strong = "repetition_penalty is 101, expected a number above 0 (1 is no penalty) and at most 100";
+        assert_eq!(config(json!({"repetition_penalty": 101})), Err(strong.to_owned()));
         let drawn = config(json!({"temperature": 0.5, "top_p": 0.9, "seed": 3})).unwrap().choice;
         assert_eq!(drawn, Choice::Drawn { temperature: 0.5, top_p: 0.9, seed: 3 });
         let most = "max_tokens is 201, expected 1 to 200, which is this server's limit";

@@ -42,26 +42,30 @@ impl Metrics {
             waiting,
             running,
             cache_bytes,
+            kept_bytes,
             asked,
             finished,
             cancelled,
             failed,
             prompt_tokens,
+            reused_tokens,
             answer_tokens,
             steps,
         } = *figures;
         let mut text = String::new();
-        let gauges: [(&str, &str, u64); 3] = [
+        let gauges: [(&str, &str, u64); 4] = [
             ("requests_waiting", "Requests that wait for their turn", waiting as u64),
             ("requests_running", "Answers under way", running as u64),
             ("cache_bytes", "Bytes of keys and values set aside for them", cache_bytes as u64),
+            ("kept_bytes", "Bytes of keys and values kept of answers that are over", kept_bytes as u64),
         ];
-        let counters: [(&str, &str, u64); 7] = [
+        let counters: [(&str, &str, u64); 8] = [
             ("requests_asked_total", "Requests taken on", asked),
             ("requests_finished_total", "Answers finished", finished),
             ("requests_cancelled_total", "Answers nobody listened to any more", cancelled),
             ("requests_failed_total", "Answers that could not be made", failed),
             ("prompt_tokens_total", "Tokens of prompts read", prompt_tokens),
+            ("reused_tokens_total", "Tokens of prompts that had been read before", reused_tokens),
             ("answer_tokens_total", "Tokens of answers", answer_tokens),
             ("steps_total", "Passes that gave every answer under way a token", steps),
         ];

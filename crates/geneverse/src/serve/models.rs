@@ -87,8 +87,8 @@ impl Models {
 
     /// The prompt of a conversation.
     pub(crate) fn prompt(&self, which: usize, conversation: Conversation) -> Result<Prompt, ApiError> {
-        let Conversation { system, turns, question, pictures } = conversation;
-        let text = self.templates[which].conversation(&system, &turns, &question);
+        let Conversation { system, turns, question, begun, pictures } = conversation;
+        let text = self.templates[which].conversation(&system, &turns, &question) + &begun;
         self.encode(&text, pictures)
     }
 
