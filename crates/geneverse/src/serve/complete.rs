@@ -71,7 +71,7 @@ const OURS: [&str; 2] = ["check", "retrieve"];
 fn wants(app: &App, map: &Map<String, Value>, which: &str) -> Result<bool, ApiError> {
     let Some(ours) = map.get("geneverse").filter(|ours| !ours.is_null()) else { return Ok(false) };
     let known = |ours: &Map<String, Value>| {
-        !ours.is_empty() && ours.iter().all(|(key, value)| OURS.contains(&key.as_str()) && value.is_boolean())
+        ours.iter().all(|(key, value)| OURS.contains(&key.as_str()) && value.is_boolean())
     };
     match ours.as_object().filter(|ours| known(ours)) {
         Some(ours) if ours.values().any(|value| *value == true) && app.known.is_none() => {

@@ -102,7 +102,7 @@ class Server:
             if line.startswith("}"):
                 self.address = json.loads(told)["address"].removesuffix("/v1")
                 return self
-        self.process.wait()
+        self.__exit__()
         raise RuntimeError(f"serve has ended: {(self.folder / 'serve.log').read_text()[-2000:]}")
 
     def __exit__(self, *_: object) -> None:

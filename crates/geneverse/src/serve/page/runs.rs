@@ -1,13 +1,15 @@
 //! `/runs`: the folders of runs below the one that `--runs` names, how their loss goes while they train, and their reports.
 //!
-//! A run has a name in the list that is made from its path. A request's name is looked up in the list, which is made anew
-//! each time; no path is ever made from what a request says, so none can lead out of the folder. Links are not followed.
+//! A run has a name in the list that is made from its path. A request's name is looked up among those that the server itself
+//! has listed; no path is ever made from what a request says, so none can lead out of the folder. Links are not followed.
 
+use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, Metadata};
 use std::hash::BuildHasher;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 use anyhow::{Result, ensure};
@@ -16,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::super::error::ApiError;
 use super::super::http::Response;
+use super::super::unpoisoned;
 use super::App;
 
 /// How many folders below each other are looked into.
@@ -38,6 +41,8 @@ const POLICY: &str = "sandbox allow-scripts; default-src 'none'; script-src 'uns
 /// The folder of runs.
 pub(crate) struct Runs {
     folder: PathBuf,
+    /// Names and paths of those that were listed, by their ids: who looks at one asks every second.
+    listed: Mutex<HashMap<String, (String, PathBuf)>>,
     /// Makes names of reports that cannot be guessed: a link cannot carry a key.
     secret: [RandomState; 2],
 }
@@ -46,7 +51,7 @@ pub(crate) struct Runs {
 struct Run {
     /// Made from its path.
     id: String,
-    /// Its path below the folder.
+    /// Its path below the folder; empty for the folder itself.
     name: String,
     path: PathBuf,
     log: Option<Metadata>,
@@ -57,7 +62,8 @@ impl Runs {
     /// The runs below a folder.
     pub(crate) fn new(folder: &Path) -> Result<Self> {
         ensure!(folder.is_dir(), "--runs {}: expected a folder with runs", folder.display());
-        Ok(Self { folder: folder.to_owned(), secret: [RandomState::new(), RandomState::new()] })
+        let secret = [RandomState::new(), RandomState::new()];
+        Ok(Self { folder: folder.to_owned(), listed: Mutex::default(), secret })
     }
 
     /// Every run, by its name.
@@ -67,17 +73,13 @@ impl Runs {
         self.look(&self.folder, "", DEPTH, &mut left, &mut found);
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found.truncate(RUNS);
+        let place = |run: &Run| (run.id.clone(), (run.name.clone(), run.path.clone()));
+        *unpoisoned(self.listed.lock()) = found.iter().map(place).collect();
         found
     }
 
     fn look(&self, path: &Path, name: &str, depth: usize, left: &mut usize, found: &mut Vec<Run>) {
-        let file = |name: &str| fs::symlink_metadata(path.join(name)).ok().filter(Metadata::is_file);
-        let (log, report) = (file("metrics.jsonl"), file("report.html").is_some());
-        if log.is_some() || report {
-            let id = hash_bytes(name.as_bytes())[..16].to_owned();
-            let shown = if name.is_empty() { "." } else { name }.to_owned();
-            found.push(Run { id, name: shown, path: path.to_owned(), log, report });
-        }
+        found.extend(Run::at(path, name));
         let Ok(entries) = fs::read_dir(path) else { return };
         if depth == 0 {
             return;
@@ -100,7 +102,9 @@ impl Runs {
     }
 
     fn find(&self, id: &str) -> Result<Run, ApiError> {
-        let run = self.all().into_iter().find(|run| run.id == id);
+        let listed = unpoisoned(self.listed.lock()).get(id).cloned();
+        let run = listed.and_then(|(name, path)| Run::at(&path, &name));
+        let run = run.or_else(|| self.all().into_iter().find(|run| run.id == id));
         run.ok_or_else(|| ApiError::new(404, "there is no such run; /runs lists them").coded("run_not_found"))
     }
 
@@ -111,6 +115,20 @@ impl Runs {
 }
 
 impl Run {
+    /// The run in a folder, if one is there.
+    fn at(path: &Path, name: &str) -> Option<Self> {
+        let file = |name: &str| fs::symlink_metadata(path.join(name)).ok().filter(Metadata::is_file);
+        let (log, report) = (file("metrics.jsonl"), file("report.html").is_some());
+        let id = hash_bytes(name.as_bytes())[..16].to_owned();
+        (log.is_some() || report).then(|| Self {
+            id,
+            name: name.to_owned(),
+            path: path.to_owned(),
+            log,
+            report,
+        })
+    }
+
     fn value(&self, runs: &Runs) -> Value {
         let Self { id, name, path, log, report } = self;
         let changed = log.as_ref().and_then(|log| log.modified().ok());

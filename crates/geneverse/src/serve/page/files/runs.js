@@ -73,7 +73,7 @@ export function start(content, about) {
   }
 
   function named(run) {
-    return run.name === "." ? "the folder itself" : run.name;
+    return run.name || "the folder itself";
   }
 
   function state(run) {
@@ -84,7 +84,7 @@ export function start(content, about) {
   }
 
   function report(run) {
-    return run.report ? el("a", { href: run.report, target: "_blank", rel: "noopener" }, "Report", el("span", { class: "unseen" }, ` of ${run.name}, in a new tab`), " ↗") : "";
+    return run.report ? el("a", { href: run.report, target: "_blank", rel: "noopener" }, "Report", el("span", { class: "unseen" }, ` of ${named(run)}, in a new tab`), " ↗") : "";
   }
 
   async function detail(id) {
