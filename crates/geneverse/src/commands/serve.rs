@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::config::model_folder;
 use crate::serve::listen::{Reach, listen};
-use crate::serve::{App, Known, Models, Sizes};
+use crate::serve::{App, Known, Models, Plane, Runs, Shown, Sizes};
 use crate::stop;
 use crate::ui::Ui;
 
@@ -33,7 +33,8 @@ const BODIES: usize = 16;
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What speaks OpenAI's API asks it as it is: set its base address to http://127.0.0.1:8080/v1. Answers are greedy unless a \
+A browser finds a page at http://127.0.0.1:8080: ask, show, compare, look at runs. What speaks OpenAI's API asks it as it is: \
+set its base address to http://127.0.0.1:8080/v1. Answers are greedy unless a \
 request gives a temperature. Adapters stand beside the one base model, and a request takes one by its name as its model.
 
 Others than this machine are served with --host 0.0.0.0, and then only with keys: GENEVERSE_API_KEYS holds them, separated \
@@ -41,7 +42,7 @@ by commas. Requests are logged to standard error, a JSON object on a line, witho
 answers under way and ends the server; a second one ends it at once.
 
 Examples:
-  geneverse serve --model runs/nano/model --adapter genes=runs/lora/adapter --db genes.db
+  geneverse serve --model runs/nano/model --adapter genes=runs/lora/adapter --db genes.db --runs runs --clusters clusters
   curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\": [{\"role\": \"user\", \"content\": \"What is GLI1?\"}]}'")]
 pub(crate) struct ServeArgs {
     /// A checkpoint folder
@@ -63,6 +64,12 @@ pub(crate) struct ServeArgs {
     /// "geneverse": {"check": true}
     #[arg(long, value_name = "FILE")]
     db: Option<PathBuf>,
+    /// A folder of `analyze clusters`: the page shows where a gene lies in it, and what is near
+    #[arg(long, value_name = "DIR")]
+    clusters: Option<PathBuf>,
+    /// A folder with runs: the page lists those below it, with their reports and how their loss goes while they train
+    #[arg(long, value_name = "DIR")]
+    runs: Option<PathBuf>,
     /// The address to listen at
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
@@ -113,6 +120,8 @@ pub(crate) fn run(args: &ServeArgs, ui: &Ui) -> Result<ExitCode> {
         prompt,
         embedder,
         db,
+        clusters,
+        runs,
         host,
         port,
         batch,
@@ -136,6 +145,8 @@ pub(crate) fn run(args: &ServeArgs, ui: &Ui) -> Result<ExitCode> {
         piece: PIECE,
     };
     let known = db.as_deref().map(Known::read).transpose()?;
+    let plane = clusters.as_deref().map(Plane::read).transpose()?;
+    let shown = Shown { plane, runs: runs.as_deref().map(Runs::new).transpose()? };
     let read = |folder: &PathBuf| -> Result<_> {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok((name, Mutex::new(Embedder::read(folder, None, None)?)))
@@ -155,6 +166,7 @@ pub(crate) fn run(args: &ServeArgs, ui: &Ui) -> Result<ExitCode> {
         longest: Duration::from_secs(*timeout),
         looking: Mutex::default(),
         metrics: Default::default(),
+        shown,
         number: AtomicU64::new(0),
     });
     let listener =
@@ -165,7 +177,9 @@ pub(crate) fn run(args: &ServeArgs, ui: &Ui) -> Result<ExitCode> {
     let reach = Reach { connections: *connections, sizes, bodies: body.saturating_mul(BODIES) };
     stop::listen();
     let said = json!({"address": format!("http://{address}/v1"), "models": names});
-    ui.result(&said, || format!("http://{address}/v1 serves {}", names.join(", ")))?;
+    ui.result(&said, || {
+        format!("http://{address}/v1 serves {}; the page is http://{address}", names.join(", "))
+    })?;
     let ended = Arc::new(AtomicBool::new(false));
     let (log, lines) = mpsc::channel();
     std::thread::scope(|scope| -> Result<()> {

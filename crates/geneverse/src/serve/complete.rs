@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use geneverse_data::dataset::Example;
 use geneverse_eval::checked::{Checked, check};
+use geneverse_eval::retriever::{Found, Passage, Recipe, Why, ask, named_in, passages};
 use geneverse_model::serving::Figures;
 use serde_json::{Map, Value, json};
 
@@ -47,24 +49,50 @@ pub(crate) fn chat(
     let shows = map.get("messages").is_some_and(|messages| messages.to_string().contains("image_url"));
     let looking = shows.then(|| unpoisoned(app.looking.lock()));
     let conversation = Conversation::of(&map)?;
-    let check = checks(app, &map)?.then(|| conversation.question.clone());
-    let prompt = app.models.prompt(which, conversation)?;
+    let check = wants(app, &map, "check")?.then(|| conversation.question.clone());
+    let prompt = match wants(app, &map, "retrieve")? {
+        true => {
+            let input = records(app, &conversation.question);
+            app.models.prompt_reading(which, conversation, &input)?
+        }
+        false => app.models.prompt(which, conversation)?,
+    };
     drop(looking);
     let hearing = Hearing::ask(app, which, prompt, (&manner, false), exchange.tokens.clone())?;
     exchange.prompt_tokens = hearing.prompt_tokens;
     answer(vec![hearing], Frame { check, ..frame }, &manner, hung_up)
 }
 
-/// Whether the answer is to be held against the database: `"geneverse": {"check": true}`.
-fn checks(app: &App, map: &Map<String, Value>) -> Result<bool, ApiError> {
+/// What a request may ask of this server beyond OpenAI's API: that the answer is held against the database, that the records
+/// of the genes in the question are read with it.
+const OURS: [&str; 2] = ["check", "retrieve"];
+
+/// Whether a request asks for one of them: `"geneverse": {"check": true}`.
+fn wants(app: &App, map: &Map<String, Value>, which: &str) -> Result<bool, ApiError> {
     let Some(ours) = map.get("geneverse").filter(|ours| !ours.is_null()) else { return Ok(false) };
-    match ours.get("check").and_then(Value::as_bool) {
-        Some(true) if app.known.is_none() => {
+    let known = |ours: &Map<String, Value>| {
+        ours.iter().all(|(key, value)| OURS.contains(&key.as_str()) && value.is_boolean())
+    };
+    match ours.as_object().filter(|ours| known(ours)) {
+        Some(ours) if ours.values().any(|value| *value == true) && app.known.is_none() => {
             Err(ApiError::field("geneverse", "this server has no database to check by; start it with --db"))
         }
-        Some(check) => Ok(check),
+        Some(ours) => Ok(ours.get(which) == Some(&Value::Bool(true))),
         None => Err(ApiError::field("geneverse", "geneverse is expected to be {\"check\": true}")),
     }
+}
+
+/// Tokens of a passage, and of all that is read with a question, as `dataset context` has them.
+const PASSAGE: usize = 512;
+
+/// The records of the genes that a question names, as `generate --retrieve symbol` lays them beside it.
+fn records(app: &App, question: &str) -> String {
+    let Some(known) = &app.known else { return String::new() };
+    let named = named_in(question, known.grader.index());
+    let all: Vec<Passage> = named.into_iter().flat_map(|gene| passages(gene, PASSAGE)).collect();
+    let found = |passage| Found { passage, why: Why::Named, score: 1.0 };
+    let found: Vec<Found<'_>> = all.iter().map(found).collect();
+    ask(&Example::default(), &found, Recipe::Symbol, PASSAGE).input
 }
 
 /// Goes on with texts as they stand.

@@ -7,6 +7,7 @@
 //! complete.rs, embeddings.rs, genes.rs, metrics.rs     the answers
 //! asked.rs    a request's JSON to what the engine takes
 //! hearing.rs, speech.rs     the engine's tokens to text
+//! page.rs     the page for a browser
 //! ```
 //!
 //! It is synchronous: an answer is a thread that waits for tokens, of which there are far fewer than a machine has room for
@@ -22,6 +23,7 @@ mod http;
 pub(crate) mod listen;
 mod metrics;
 mod models;
+mod page;
 mod speech;
 
 #[cfg(test)]
@@ -46,6 +48,7 @@ pub(crate) use http::Sizes;
 use http::{Request, Response};
 use metrics::Metrics;
 pub(crate) use models::{Models, Prompt};
+pub(crate) use page::{Plane, Runs, Shown};
 pub(crate) use speech::{Speech, Stops};
 
 /// All that answers are made of.
@@ -67,6 +70,8 @@ pub(crate) struct App {
     /// Held by the one request whose pictures are unpacked and looked at: a picture is much larger than its file.
     pub(crate) looking: Mutex<()>,
     pub(crate) metrics: Metrics,
+    /// What the page shows besides answers.
+    pub(crate) shown: Shown,
     /// Requests so far, for their names.
     pub(crate) number: AtomicU64,
 }
@@ -106,8 +111,8 @@ impl App {
         self.number.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Refuses who may not ask.
-    fn admit(&self, request: &Request) -> Result<(), ApiError> {
+    /// Refuses who may not ask. What is `open` is for everybody on a machine that may ask.
+    fn admit(&self, request: &Request, open: bool) -> Result<(), ApiError> {
         // A browser says for which page it asks.
         let origin =
             request.header("origin").map(|origin| origin.split_once("://").map_or(origin, |(_, host)| host));
@@ -115,7 +120,7 @@ impl App {
             let message = "this server answers its own machine only; start it with --host for others";
             return Err(ApiError::new(403, message).coded("foreign_host"));
         }
-        if self.keys.is_empty() {
+        if open || self.keys.is_empty() {
             return Ok(());
         }
         let key = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
@@ -155,6 +160,7 @@ fn respond(
     hung_up: &dyn Fn() -> bool,
 ) -> Result<Response, ApiError> {
     let (path, body) = (request.path.as_str(), request.body.as_slice());
+    let mut open = false;
     let (route, method) = match path {
         "/healthz" => ("/healthz", "GET"),
         "/metrics" => ("/metrics", "GET"),
@@ -165,7 +171,13 @@ fn respond(
         "/v1/embeddings" => ("/v1/embeddings", "POST"),
         _ if path.starts_with("/v1/models/") => ("/v1/models/{model}", "GET"),
         _ if path.starts_with("/genes/") => ("/genes/{symbol}", "GET"),
-        _ => return Err(ApiError::new(404, "there is nothing here; /v1/models is")),
+        _ => {
+            let Some((route, method, for_everybody)) = page::route(path) else {
+                return Err(ApiError::new(404, "there is nothing here; /v1/models is"));
+            };
+            open = for_everybody;
+            (route, method)
+        }
     };
     exchange.route = route;
     let asked = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
@@ -182,7 +194,7 @@ fn respond(
     if route == "/openapi.json" {
         return Ok(Response::whole(200, "application/json", OPENAPI));
     }
-    app.admit(request)?;
+    app.admit(request, open)?;
     match route {
         "/metrics" => {
             let text = app.metrics.text(&app.models.engine.figures());
@@ -201,7 +213,8 @@ fn respond(
         "/v1/chat/completions" => complete::chat(app, body, exchange, hung_up),
         "/v1/completions" => complete::text(app, body, exchange, hung_up),
         "/v1/embeddings" => embeddings::embed(app, body, exchange),
-        _ => genes::show(app, &decoded(&path["/genes/".len()..])?),
+        "/genes/{symbol}" => genes::show(app, &decoded(&path["/genes/".len()..])?),
+        _ => page::answer(app, route, path, body),
     }
 }
 

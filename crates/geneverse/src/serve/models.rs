@@ -92,6 +92,26 @@ impl Models {
         self.encode(&text, pictures)
     }
 
+    /// The prompt of a question beside which `input` is to be read, as in training.
+    pub(crate) fn prompt_reading(
+        &self,
+        which: usize,
+        conversation: Conversation,
+        input: &str,
+    ) -> Result<Prompt, ApiError> {
+        let Conversation { system, turns, question, pictures } = conversation;
+        let text = match system.is_empty() && turns.is_empty() {
+            true => self.templates[which].render(&question, input),
+            false => self.templates[which].conversation(&system, &turns, &format!("{question}\n{input}")),
+        };
+        self.encode(&text, pictures)
+    }
+
+    /// Whether it reads pictures.
+    pub(crate) fn sees(&self) -> bool {
+        self.eyes.is_some()
+    }
+
     /// The prompt that is `text` as it stands.
     pub(crate) fn encode(&self, text: &str, pictures: Vec<Picture>) -> Result<Prompt, ApiError> {
         let refuse = |e: geneverse_model::ModelError| ApiError::new(400, e.to_string());

@@ -27,7 +27,7 @@ fn folder() -> &'static std::path::Path {
     folder.path()
 }
 
-fn app(change: impl FnOnce(&mut App)) -> Arc<App> {
+pub(super) fn app(change: impl FnOnce(&mut App)) -> Arc<App> {
     let limits = Limits { running: 4, waiting: 8, cache_bytes: 1 << 28, piece: PIECE };
     let mut app = App {
         models: Models::read(folder(), Some("nano"), &[], Some("plain"), limits).unwrap(),
@@ -40,13 +40,14 @@ fn app(change: impl FnOnce(&mut App)) -> Arc<App> {
         longest: Duration::from_secs(600),
         looking: Mutex::default(),
         metrics: Metrics::default(),
+        shown: Shown::default(),
         number: AtomicU64::new(0),
     };
     change(&mut app);
     Arc::new(app)
 }
 
-fn request(method: &str, path: &str, body: &Value) -> Request {
+pub(super) fn request(method: &str, path: &str, body: &Value) -> Request {
     let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
     Request {
         method: method.into(),
@@ -68,7 +69,7 @@ fn told(app: &Arc<App>, request: &Request) -> (u16, String) {
     (response.status, text)
 }
 
-fn json_of(app: &Arc<App>, request: &Request) -> (u16, Value) {
+pub(super) fn json_of(app: &Arc<App>, request: &Request) -> (u16, Value) {
     let (status, text) = told(app, request);
     (status, serde_json::from_str(&text).unwrap())
 }
