@@ -18,7 +18,7 @@ pub(super) fn work(mut model: Decoder, adapters: &[Adapter], limits: Limits, sha
     let (mut running, mut begun): (Vec<Slot<Order>>, VecDeque<Slot<Order>>) = (Vec::new(), VecDeque::new());
     let mut kept = Kept::new(model.config().head_dim);
     // What experts and pictures take of a token hangs on the others that are read with it.
-    let keeps = !model.config().vision.as_ref().is_some_and(|vision| vision.experts.is_some());
+    let keeps = model.config().vision.as_ref().is_none_or(|vision| vision.experts.is_none());
     loop {
         let now = taken(&running, &begun);
         // What is under way comes before what is kept.
