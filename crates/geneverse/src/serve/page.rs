@@ -43,7 +43,7 @@ macro_rules! file {
 }
 
 /// Every file, with its media type.
-const FILES: [(&str, &str, &str); 16] = [
+const FILES: [(&str, &str, &str); 17] = [
     file!("index.html", HTML),
     file!("base.css", CSS),
     file!("parts.css", CSS),
@@ -53,6 +53,7 @@ const FILES: [(&str, &str, &str); 16] = [
     file!("words.js", SCRIPT),
     file!("ask.js", SCRIPT),
     file!("answer.js", SCRIPT),
+    file!("gene.js", SCRIPT),
     file!("record.js", SCRIPT),
     file!("plane.js", SCRIPT),
     file!("see.js", SCRIPT),

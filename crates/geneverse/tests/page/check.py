@@ -61,7 +61,10 @@ class Visit:
     def file(self, route: Route) -> None:
         """Files as they lie in the source, under the headers of the program."""
         name = route.request.url.rsplit("/", 1)[1] or "index.html"
-        route.fulfill(response=route.fetch(), body=(FILES / name).read_bytes())
+        kind = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}[name.rsplit(".", 1)[1]]
+        headers = self.page.request.get(f"{self.address}/").headers | {"content-type": f"{kind}; charset=utf-8"}
+        headers.pop("content-length", None)
+        route.fulfill(headers=headers, body=(FILES / name).read_bytes())
 
     def asked(self, request) -> None:
         if not request.url.startswith((self.address + "/", "data:", "blob:")):
@@ -137,6 +140,11 @@ def unknown(visit: Visit) -> None:
     own.get_by_label("A gene, or a question").press("Enter")
     expect(own.get_by_role("status").first).to_contain_text("knows no gene GLI11, so the model is not asked")
     expect(own.locator(".answer")).to_be_hidden()
+    # An alias of two genes is not guessed at.
+    own.get_by_label("A gene, or a question").fill("FAD")
+    own.get_by_label("A gene, or a question").press("Enter")
+    expect(own.get_by_role("status").first).to_contain_text("Several genes go by FAD")
+    expect(own.get_by_role("button", name="PSEN1", exact=True)).to_be_visible()
     own.get_by_role("button", name="GLI1", exact=True).first.click()
     expect(own.locator(".record")).to_contain_text("GLI family zinc finger 1")
     answered(page, "ask")

@@ -1,8 +1,8 @@
 // Ask about a gene: the answer as it comes, its record beside it, and what is near it.
 
-import { get, part } from "./api.js";
 import { answerCard } from "./answer.js";
 import { choice, el, field, fill, notice } from "./dom.js";
+import { isName, lookUp } from "./gene.js";
 import { planeCard } from "./plane.js";
 import { recordCard } from "./record.js";
 
@@ -72,13 +72,14 @@ export function start(content, about) {
     plane?.hide();
     let question = asked;
     let symbol = null;
-    if (!/\s/.test(asked)) {
+    if (isName(asked)) {
       symbol = asked;
       if (about.database) {
-        const found = await look(asked, own);
+        const { found, said: why } = await lookUp(asked, begin);
         if (own !== turn) return;
         if (!found) {
           answer.element.hidden = true;
+          fill(said, why);
           return;
         }
         symbol = found.record.symbol;
@@ -94,31 +95,10 @@ export function start(content, about) {
     // Whom a question was about is known when it was checked.
     const [gene] = told?.checked?.genes ?? [];
     if (own !== turn || symbol || !gene) return;
-    const found = await look(gene, own);
+    const { found } = await lookUp(gene, begin);
     if (own !== turn || !found) return;
     record.show(found);
     showPlane(gene, own);
-  }
-
-  /** The record that goes by a name; where there is none, or are several, that is said. */
-  async function look(name, own) {
-    const again = (symbols) => el("div", { class: "chips" }, symbols.map((symbol) =>
-      el("button", { type: "button", class: "chip", onclick: () => begin(symbol) }, symbol)));
-    try {
-      const found = await get(`/genes/${part(name)}`);
-      if (found.record || own !== turn) return found;
-      const symbols = found.candidates.map((candidate) => candidate.symbol ?? candidate);
-      fill(said, notice("open", `Several genes go by ${name}. Which one is meant?`), again(symbols));
-    } catch (error) {
-      if (own !== turn) return null;
-      if (error.status !== 404) fill(said, notice("error", error.message));
-      else {
-        const near = error.more.near ?? [];
-        const also = near.length ? " Near it are:" : "";
-        fill(said, notice("open", `The database knows no gene ${name}, so the model is not asked: it would say something all the same.${also}`), again(near));
-      }
-    }
-    return null;
   }
 
   function showPlane(symbol, own) {

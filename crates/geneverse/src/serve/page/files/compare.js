@@ -2,6 +2,7 @@
 
 import { answerCard } from "./answer.js";
 import { el, field, fill, notice } from "./dom.js";
+import { isName, lookUp } from "./gene.js";
 
 export function start(content, about) {
   const input = el("input", { type: "text", autocomplete: "off", spellcheck: "false", required: true });
@@ -21,6 +22,7 @@ export function start(content, about) {
   const empty = el("div", { class: "empty" }, el("p", {}, "The answers will stand side by side, each checked by the same database."));
   const examples = about.database?.examples ?? [];
   let cards = [];
+  let turn = 0;
 
   const form = el(
     "form",
@@ -51,7 +53,7 @@ export function start(content, about) {
     columns,
   );
 
-  function begin(text) {
+  async function begin(text) {
     const asked = text.trim();
     if (!asked) return;
     input.value = asked;
@@ -59,7 +61,18 @@ export function start(content, about) {
     fill(said);
     const chosen = ways.filter((way) => way.box.checked);
     if (!chosen.length) return fill(said, notice("open", "Choose at least one who is asked."));
-    const question = /\s/.test(asked) ? asked : about.questions.gene.replace("{gene}", asked);
+    turn += 1;
+    const own = turn;
+    let question = asked;
+    if (isName(asked)) {
+      const { found, said: why } = about.database ? await lookUp(asked, begin) : {};
+      if (own !== turn) return;
+      if (why) {
+        fill(columns);
+        return fill(said, why);
+      }
+      question = about.questions.gene.replace("{gene}", found?.record.symbol ?? asked);
+    }
     empty.hidden = true;
     cards = chosen.map(({ model, title, retrieve }) => {
       const card = answerCard(title, { brief: true });
