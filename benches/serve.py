@@ -23,6 +23,7 @@ parser.add_argument("what", nargs="*", help="load, adapters, faults, memory, res
 parser.add_argument("--seconds", type=float, default=60)
 parser.add_argument("--clients", type=int, default=64)
 parser.add_argument("--tokens", type=int, default=64, help="longest answer")
+parser.add_argument("--rank", type=int, default=8, help="of the adapters")
 parser.add_argument("--requests", type=int, default=10_000, help="of `memory`")
 parser.add_argument("--program", default=str(ROOT / "target/release/geneverse"))
 args = parser.parse_args()
@@ -134,7 +135,7 @@ def run_load():
     server.end()
 
 
-def zero_adapter(folder, rank=16):
+def zero_adapter(folder, rank=args.rank):
     """An adapter in PEFT's layout that changes nothing: A is random, B is 0."""
     config = json.loads((NANO / "config.json").read_text())
     hidden, inner = config["hidden_size"], config["intermediate_size"]
@@ -159,7 +160,7 @@ def run_adapters():
     zero_adapter(FOLDER / "adapter")
     names = ["a", "b", "c", "d"]
     server = Server(*(part for name in names for part in ("--adapter", f"{name}={FOLDER / 'adapter'}")))
-    print(f"\n## Four adapters of rank 16 on every map beside one base, {args.clients} clients, in turn\n\n{HEADER}")
+    print(f"\n## Four adapters of rank {args.rank} on every map beside one base, {args.clients} clients, in turn\n\n{HEADER}")
     rates = {"base": [], "adapters": []}
     for _ in range(3):
         for name, models in (("base", (None,)), ("adapters", tuple(names))):

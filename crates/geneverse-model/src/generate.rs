@@ -140,11 +140,12 @@ pub fn generate(
                 of,
                 ids,
                 later: 0,
+                adapter: None,
                 config: of_each.clone(),
             }));
         }
         if !fresh.is_empty() {
-            slots.extend(in_pool(|| passes.read(fresh, None))?);
+            slots.extend(in_pool(|| passes.read(fresh))?);
         } else if slots.is_empty() {
             return Ok(());
         } else {

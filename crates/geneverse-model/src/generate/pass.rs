@@ -23,6 +23,8 @@ pub(crate) struct Asked<'a, T> {
     pub(crate) ids: &'a [u32],
     /// Tokens of the prompt that are read later.
     pub(crate) later: usize,
+    /// Which of the adapters answers; none is the model as it is.
+    pub(crate) adapter: Option<usize>,
     pub(crate) config: Arc<AnswerConfig>,
 }
 
@@ -37,12 +39,8 @@ type Part = (usize, Range<usize>);
 
 impl Passes<'_> {
     /// Reads prompts into new slots, each with the first token of its answer. What the prompts begin with alike is
-    /// read once, so all of them are asked of the same adapter.
-    pub(crate) fn read<T: Send + Sync>(
-        &self,
-        prompts: Vec<Asked<'_, T>>,
-        adapter: Option<usize>,
-    ) -> Result<Vec<Slot<T>>> {
+    /// read once where all of them are asked of the same adapter.
+    pub(crate) fn read<T: Send + Sync>(&self, prompts: Vec<Asked<'_, T>>) -> Result<Vec<Slot<T>>> {
         let config = self.model.config();
         let width = config.num_key_value_heads * config.head_dim;
         let sequences: Vec<Sequence> = prompts
@@ -51,9 +49,15 @@ impl Passes<'_> {
             .collect();
         // An expert takes so many tokens of a sequence: what sequences share would not be one's own.
         let experts = config.vision.as_ref().is_some_and(|vision| vision.experts.is_some());
-        let packing = if experts { Packing::Apart } else { Packing::Shared };
+        let same = prompts.windows(2).all(|pair| pair[0].adapter == pair[1].adapter);
+        let packing = if experts || !same { Packing::Apart } else { Packing::Shared };
         let pack = Pack::new(&sequences, config, packing);
-        let slot = |Asked { of, ids, later, config: how }: Asked<'_, T>| {
+        let adapters = prompts.iter().map(|asked| asked.adapter);
+        let parts = match same {
+            true => parts(adapters.take(1).map(|adapter| (adapter, 0..pack.len()))),
+            false => parts(adapters.zip(pack.of_sequences.iter().map(|[_, own]| own.clone()))),
+        };
+        let slot = |Asked { of, ids, later, adapter, config: how }: Asked<'_, T>| {
             let asked = ids.len() + later;
             let most = self.most(asked, &how);
             let layers = (0..config.num_hidden_layers).map(|_| Cache::new(width, asked + most)).collect();
@@ -61,7 +65,6 @@ impl Passes<'_> {
             Slot::new(of, ids, (position, most), (how, adapter), layers)
         };
         let mut slots: Vec<Slot<T>> = prompts.into_iter().map(slot).collect();
-        let parts: Vec<Part> = adapter.map(|adapter| (adapter, 0..pack.len())).into_iter().collect();
         let x = self.forward((&pack.ids, &pack.positions), &pack.lay, &parts, |layer, heads, qkv| {
             for (slot, rows) in slots.iter_mut().zip(&pack.of_sequences) {
                 for rows in rows {
@@ -90,13 +93,8 @@ impl Passes<'_> {
 
     /// A slot of whose prompt the first tokens, `asked.ids`, have been read before, by the same adapter: their keys and values
     /// are `layers`. The rest is to be read by [`Passes::extend`].
-    pub(crate) fn resume<T>(
-        &self,
-        asked: Asked<'_, T>,
-        adapter: Option<usize>,
-        layers: Vec<Cache>,
-    ) -> Slot<T> {
-        let Asked { of, ids, later, config } = asked;
+    pub(crate) fn resume<T>(&self, asked: Asked<'_, T>, layers: Vec<Cache>) -> Slot<T> {
+        let Asked { of, ids, later, adapter, config } = asked;
         let most = self.most(ids.len() + later, &config);
         Slot::new(of, ids, (ids.len() as u32, most), (config, adapter), layers)
     }
@@ -127,7 +125,8 @@ impl Passes<'_> {
         let ids: Vec<u32> = slots.iter().map(|slot| slot.next).collect();
         let positions: Vec<u32> = slots.iter().map(|slot| slot.position).collect();
         let lay = Lay::new(Vec::new(), &positions, self.model.config());
-        let x = self.forward((&ids, &positions), &lay, &parts(slots), |layer, heads, qkv| {
+        let rows = slots.iter().enumerate().map(|(row, slot)| (slot.adapter, row..row + 1));
+        let x = self.forward((&ids, &positions), &lay, &parts(rows), |layer, heads, qkv| {
             for (slot, row) in slots.iter_mut().zip(qkv.chunks_exact(heads.row())) {
                 slot.layers[layer].append(row, heads);
             }
@@ -183,13 +182,13 @@ impl Passes<'_> {
     }
 }
 
-/// The rows of a step that each adapter works on.
-fn parts<T>(slots: &[Slot<T>]) -> Vec<Part> {
+/// The rows of a pass that each adapter works on, one run after another.
+fn parts(rows: impl Iterator<Item = (Option<usize>, Range<usize>)>) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
-    for (row, adapter) in slots.iter().enumerate().filter_map(|(row, slot)| Some((row, slot.adapter?))) {
+    for (adapter, rows) in rows.filter_map(|(adapter, rows)| Some((adapter?, rows))) {
         match parts.last_mut() {
-            Some((last, rows)) if *last == adapter && rows.end == row => rows.end += 1,
-            _ => parts.push((adapter, row..row + 1)),
+            Some((last, before)) if *last == adapter && before.end == rows.start => before.end = rows.end,
+            _ => parts.push((adapter, rows)),
         }
     }
     parts

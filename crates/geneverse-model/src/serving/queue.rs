@@ -47,7 +47,7 @@ struct State {
 
 /// What the thread does next.
 pub(super) enum Next {
-    /// Reads these, which ask for the same adapter, if there are any, and goes on with what is under way.
+    /// Reads these, if there are any, and goes on with what is under way.
     Read(Vec<Order>),
     /// Nothing more.
     End,
@@ -119,24 +119,21 @@ impl Shared {
     }
 }
 
-/// How many of those that wait are read next, in their order: as many as there is room for and one pass reads, all of one
-/// adapter. A prompt with pictures is read alone, for the model is shown those of one request.
+/// How many of those that wait are read next, in their order: as many as there is room for and one pass reads. A prompt with pictures is read alone, for the model is shown those of one request.
 fn admitted<'a>(
     waiting: impl Iterator<Item = &'a Order>,
     (running, mut bytes): (usize, usize),
     limits: &Limits,
 ) -> usize {
-    let (mut count, mut tokens, mut adapter) = (0, 0, None);
+    let (mut count, mut tokens) = (0, 0);
     for order in waiting.take(limits.running.saturating_sub(running)) {
         bytes += order.bytes;
         tokens += order.ids.len();
         let fits = bytes <= limits.cache_bytes && (count == 0 || tokens <= limits.piece);
-        let alike = count == 0 || adapter == Some(order.adapter) && order.pictures.is_none();
-        if !fits || !alike {
+        if !fits || (count > 0 && order.pictures.is_some()) {
             break;
         }
         count += 1;
-        adapter = Some(order.adapter);
         if order.pictures.is_some() {
             break;
         }
@@ -184,10 +181,9 @@ mod tests {
     }
 
     #[test]
-    fn those_of_other_adapters_and_with_pictures_wait() {
+    fn those_with_pictures_are_read_alone() {
         let of = |adapter| order(5, 1, adapter, false);
-        assert_eq!(count(&[of(Some(1)), of(Some(1)), of(None)], 0, 0), 2);
-        assert_eq!(count(&[of(None), of(Some(0))], 0, 0), 1);
+        assert_eq!(count(&[of(Some(1)), of(Some(0)), of(None)], 0, 0), 3);
         let seeing = || order(5, 1, None, true);
         assert_eq!(count(&[seeing(), of(None)], 0, 0), 1);
         assert_eq!(count(&[of(None), seeing()], 0, 0), 1);

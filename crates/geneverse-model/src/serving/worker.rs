@@ -18,7 +18,7 @@ pub(super) fn work(mut model: Decoder, adapters: &[Adapter], limits: Limits, sha
     let (mut running, mut begun): (Vec<Slot<Order>>, VecDeque<Slot<Order>>) = (Vec::new(), VecDeque::new());
     let mut kept = Kept::new(model.config().head_dim);
     // What experts and pictures take of a token hangs on the others that are read with it.
-    let keeps = !model.config().vision.as_ref().is_some_and(|vision| vision.experts.is_some());
+    let keeps = model.config().vision.as_ref().is_none_or(|vision| vision.experts.is_none());
     loop {
         let now = taken(&running, &begun);
         // What is under way comes before what is kept.
@@ -90,11 +90,8 @@ fn split(kept: &mut Kept, orders: Vec<Order>, passes: &Passes<'_>) -> (Vec<Order
         let rest = order.ids.split_off(read);
         let ids = std::mem::replace(&mut order.ids, rest);
         let (adapter, config) = (order.adapter, order.config.clone());
-        known.push(passes.resume(
-            Asked { of: order, ids: &ids, later: asked - read, config },
-            adapter,
-            layers,
-        ));
+        let asked = Asked { of: order, ids: &ids, later: asked - read, adapter, config };
+        known.push(passes.resume(asked, layers));
     }
     (new, known)
 }
@@ -142,7 +139,8 @@ fn read(
     if let Some(pictures) = &pictures {
         model.show(pictures);
     }
-    let adapter = orders.first().and_then(|order| order.adapter);
+    // Rows of one adapter lie side by side.
+    orders.sort_by_key(|order| order.adapter);
     // A long prompt is the only one. Experts and pictures want the whole of it.
     let experts = model.config().vision.as_ref().is_some_and(|vision| vision.experts.is_some());
     let piece = if experts || pictures.is_some() { usize::MAX } else { piece };
@@ -153,11 +151,11 @@ fn read(
     let ids: Vec<Vec<u32>> = orders.iter_mut().map(first).collect();
     let asked = |(order, ids): (&Order, _)| {
         let later = order.ids.len();
-        Asked { of: (), ids, later, config: order.config.clone() }
+        Asked { of: (), ids, later, adapter: order.adapter, config: order.config.clone() }
     };
     let asked: Vec<Asked<'_, ()>> = orders.iter().zip(ids.iter().map(Vec::as_slice)).map(asked).collect();
     let passes = Passes { model, adapters };
-    let slots = in_pool(|| passes.read(asked, adapter));
+    let slots = in_pool(|| passes.read(asked));
     if pictures.is_some() {
         // What has been read is in the caches.
         model.show(&Album::empty());

@@ -337,7 +337,16 @@ fn text(summary: &Summary, out: &Path) -> String {
     let _ = writeln!(text, "report: {}", summary.report.display());
     // As it was called: on the day of the clone the program is not on the path yet.
     let program = std::env::args().next().unwrap_or_else(|| "geneverse".to_owned());
-    let _ = writeln!(text, "next:   {program} genes show GLI1 --db {}", out.join("genes.db").display());
+    let of = |name: &str| out.join(name).display().to_string();
+    let _ = writeln!(text, "next:   {program} genes show GLI1 --db {}", of("genes.db"));
+    let _ = writeln!(
+        text,
+        "and, to ask it in a browser:\n        {program} serve --model {} --adapter finetuned={} --db {} --runs {}",
+        of("base-model"),
+        of("finetuned/adapter"),
+        of("genes.db"),
+        out.display()
+    );
     text
 }
 

@@ -84,10 +84,10 @@ impl TryFrom<Number> for Whole {
     type Error = String;
 
     fn try_from(found: Number) -> Result<Self, String> {
-        let written = found.as_f64().filter(|number| number.fract() == 0.0);
-        // What is larger than any limit is as wrong as the largest.
+        let range = -(2f64.powi(63))..2f64.powi(63);
+        let written = found.as_f64().filter(|number| number.fract() == 0.0 && range.contains(number));
         let whole = found.as_i64().or_else(|| written.map(|number| number as i64));
-        whole.map(Self).ok_or_else(|| format!("{found} is found, expected a whole number"))
+        whole.map(Self).ok_or_else(|| format!("{found} is found, expected a whole number of 64 bits"))
     }
 }
 
@@ -139,7 +139,7 @@ impl Manner {
     }
 
     /// How the model makes the answer: greedily where no temperature is given, as everywhere in this program. `usual` is the
-    /// longest answer where none is asked for, within the `room` that the prompt leaves; `most` the longest that may be.
+    /// longest answer where none is asked for, `most` the longest that may be asked for, and `room` what the prompt leaves of both.
     pub(crate) fn config(
         &self,
         settings: &GenerationSettings,
@@ -151,7 +151,8 @@ impl Manner {
                 let fits = usize::try_from(asked).ok().filter(|asked| (1..=most).contains(asked));
                 let message =
                     || format!("max_tokens is {asked}, expected 1 to {most}, which is this server's limit");
-                fits.ok_or_else(|| ApiError::field("max_tokens", message()))?
+                // Many clients ask for more than a small model reads: the answer ends there, as it says.
+                fits.ok_or_else(|| ApiError::field("max_tokens", message()))?.min(room.max(1))
             }
         };
         let repetition_penalty = self.repetition_penalty.unwrap_or(settings.repetition_penalty);
@@ -441,6 +442,8 @@ mod tests {
         assert_eq!(config(json!({"max_tokens": 7, "temperature": 0})).unwrap().max_new_tokens, 7);
         assert_eq!(config(json!({"max_completion_tokens": 9, "max_tokens": 7})).unwrap().max_new_tokens, 9);
         assert_eq!(config(json!({"max_tokens": 7.0})).unwrap().max_new_tokens, 7);
+        assert_eq!(config(json!({"max_tokens": 200})).unwrap().max_new_tokens, 50, "what the prompt leaves");
+        assert!(Manner::of(&map(json!({"seed": 9_223_372_036_854_775_808_u64}))).is_err());
         assert!(
             Manner::of(&map(json!({"max_tokens": 7.5})))
                 .unwrap_err()

@@ -5,6 +5,7 @@
 //! http.rs     bytes to a request, an answer to bytes
 //! mod.rs      who may ask, and who answers: [`answer`], which knows no socket
 //! complete.rs, embeddings.rs, genes.rs, metrics.rs     the answers
+//! openapi.rs  what can be asked, for programs
 //! asked.rs    a request's JSON to what the engine takes
 //! hearing.rs, speech.rs     the engine's tokens to text
 //! page.rs     the page for a browser
@@ -23,6 +24,7 @@ mod http;
 pub(crate) mod listen;
 mod metrics;
 mod models;
+mod openapi;
 mod page;
 mod speech;
 
@@ -99,9 +101,6 @@ pub(crate) struct Exchange {
     /// Still growing where the answer is streamed.
     pub(crate) tokens: Arc<AtomicUsize>,
 }
-
-/// What this server does, as an OpenAPI document: the same for everybody, so that no key is asked for it.
-const OPENAPI: &str = include_str!("openapi.json");
 
 /// A route of no request.
 const NOWHERE: &str = "none";
@@ -191,8 +190,9 @@ fn respond(
         let (status, word) = if lives { (200, "ok") } else { (503, "the engine has ended") };
         return Ok(Response::json(status, &json!({"status": word})));
     }
+    // It tells what a program can ask, not what is here, so that no key is asked for it.
     if route == "/openapi.json" {
-        return Ok(Response::whole(200, "application/json", OPENAPI));
+        return Ok(Response::json(200, &openapi::document(app)));
     }
     app.admit(request, open)?;
     match route {

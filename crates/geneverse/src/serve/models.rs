@@ -99,12 +99,12 @@ impl Models {
         conversation: Conversation,
         input: &str,
     ) -> Result<Prompt, ApiError> {
-        let Conversation { system, turns, question, pictures } = conversation;
+        let Conversation { system, turns, question, begun, pictures } = conversation;
         let text = match system.is_empty() && turns.is_empty() {
             true => self.templates[which].render(&question, input),
             false => self.templates[which].conversation(&system, &turns, &format!("{question}\n{input}")),
         };
-        self.encode(&text, pictures)
+        self.encode(&(text + &begun), pictures)
     }
 
     /// Whether it reads pictures.

@@ -213,6 +213,15 @@ fn the_openapi_document_tells_of_every_route_and_of_no_other() {
         let (status, _) = told(&app, &request("DELETE", &asked, &Value::Null));
         assert_eq!(status, 405, "{path}");
     }
+    // Of this server: no database, no embedder, no eyes.
+    assert!(["/genes/{symbol}", "/v1/embeddings"].iter().all(|path| document["paths"].get(path).is_none()));
+    let text = document.to_string();
+    let named = text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for name in named {
+        assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
+    }
+    assert_eq!(document["components"]["schemas"]["TextRequest"]["properties"]["max_tokens"]["maximum"], 64);
+    let document: Value = serde_json::from_str(include_str!("openapi.json")).unwrap();
     let routes =
         include_str!("mod.rs").lines().filter_map(|line| line.split_once("=> (\"/")).map(|(_, rest)| rest);
     for route in routes {

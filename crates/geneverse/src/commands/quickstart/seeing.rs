@@ -330,5 +330,12 @@ fn text_of(summary: &Summary) -> String {
     }
     let _ = writeln!(text, "\n{:.0} s, {} MiB at the peak", summary.seconds, summary.peak_rss_mib);
     let _ = writeln!(text, "report: {}", summary.report.display());
+    let program = std::env::args().next().unwrap_or_else(|| "geneverse".to_owned());
+    let model = summary.report.with_file_name("finetuned").join("model");
+    let _ = writeln!(
+        text,
+        "next:   {program} serve --model {}, and show it a picture in a browser",
+        model.display()
+    );
     text
 }
