@@ -178,7 +178,7 @@ pub(crate) fn run(args: &ServeArgs, ui: &Ui) -> Result<ExitCode> {
     stop::listen();
     let said = json!({"address": format!("http://{address}/v1"), "models": names});
     ui.result(&said, || {
-        format!("http://{address}/v1 serves {}; the page is http://{address}", names.join(", "))
+        format!("http://{address}/v1 serves {}\nthe page is http://{address}/", names.join(", "))
     })?;
     let ended = Arc::new(AtomicBool::new(false));
     let (log, lines) = mpsc::channel();
