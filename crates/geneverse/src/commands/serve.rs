@@ -177,9 +177,8 @@ pub(crate) fn run(args: &ServeArgs, ui: &Ui) -> Result<ExitCode> {
     let reach = Reach { connections: *connections, sizes, bodies: body.saturating_mul(BODIES) };
     stop::listen();
     let said = json!({"address": format!("http://{address}/v1"), "models": names});
-    ui.result(&said, || {
-        format!("http://{address}/v1 serves {}; the page is http://{address}", names.join(", "))
-    })?;
+    ui.result(&said, || format!("http://{address}/v1 serves {}", names.join(", ")))?;
+    ui.note(&format!("the page is http://{address}/"));
     let ended = Arc::new(AtomicBool::new(false));
     let (log, lines) = mpsc::channel();
     std::thread::scope(|scope| -> Result<()> {

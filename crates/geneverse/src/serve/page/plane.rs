@@ -115,10 +115,9 @@ fn row(line: &str) -> Option<(String, [f32; 2], u32)> {
     let (id, rest) = match line.strip_prefix('"') {
         // A quote in a quoted field is written twice.
         Some(quoted) => {
-            let end = (0..quoted.len()).filter(|at| quoted[*at..].starts_with("\",")).find(|at| {
-                let before = quoted[..*at].bytes().rev().take_while(|byte| *byte == b'"').count();
-                before % 2 == 0
-            })?;
+            let even =
+                |at: &usize| quoted[..*at].bytes().rev().take_while(|byte| *byte == b'"').count() % 2 == 0;
+            let end = quoted.match_indices("\",").map(|(at, _)| at).find(even)?;
             (quoted[..end].replace("\"\"", "\""), &quoted[end + 2..])
         }
         None => line.split_once(',').map(|(id, rest)| (id.to_owned(), rest))?,
@@ -178,7 +177,10 @@ mod tests {
     fn lines_of_a_plane_are_read() {
         assert_eq!(row("GLI1,-1.5,2,3,kind"), Some(("GLI1".into(), [-1.5, 2.0], 3)));
         assert_eq!(row("\"a,\"\"b\"\"\",1,2,0"), Some(("a,\"b\"".into(), [1.0, 2.0], 0)));
-        for wrong in ["", "GLI1", "GLI1,1,2", "GLI1,NaN,2,0", "\"GLI1,1,2,0", "GLI1,1,2,x"] {
+        assert_eq!(row("\"α, β\",1,2,0"), Some(("α, β".into(), [1.0, 2.0], 0)));
+        for wrong in
+            ["", "\"α", "\"α\"\",1,2,0", "GLI1", "GLI1,1,2", "GLI1,NaN,2,0", "\"GLI1,1,2,0", "GLI1,1,2,x"]
+        {
             assert_eq!(row(wrong), None, "{wrong}");
         }
     }

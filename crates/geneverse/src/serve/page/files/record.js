@@ -45,16 +45,17 @@ export function recordCard() {
 
   /** Shows where a claim's field stands. */
   function point(field) {
-    const own = { id: "hgnc_id", go: "biological_process", go_terms: "biological_process", alias: "aliases", group: "groups" };
+    const terms = Object.keys(ASPECTS);
+    const own = { go: terms, go_terms: terms, alias: ["aliases"], other_names: ["name"], locus_type: ["kind"] };
     const all = [...element.querySelectorAll("[data-field]")];
     for (const part of all) part.classList.remove("hit");
     const word = field.toLowerCase().replaceAll(" ", "_");
-    const names = [word, own[word], `${word}s`, `${word}_id`, `${word}_ids`];
+    const names = [word, `${word}s`, `${word}_id`, `${word}_ids`, ...(own[word] ?? [])];
     const found = all.filter((part) => names.includes(part.dataset.field));
     for (const part of found) part.classList.add("hit");
-    const last = found.at(-1) ?? element.querySelector("h2");
-    if (found.length) last.focus({ preventScroll: true });
-    last.scrollIntoView({ block: "center", behavior: "auto" });
+    const first = found.find((part) => part.tabIndex === -1 && part.tagName !== "DT") ?? element.querySelector("h2");
+    if (found.length) first.focus({ preventScroll: true });
+    first.scrollIntoView({ block: "center", behavior: "auto" });
   }
 
   function hide() {

@@ -101,6 +101,7 @@ export function start(content, about) {
     const epochs = Number(/^\s*epochs\s*=\s*([\d.]+)/m.exec(run.recipe ?? "")?.[1]);
     const graph = svg("svg", { class: "curve" });
     const words = el("p", { class: "meta" });
+    const validation = el("li", { class: "valid", hidden: true }, "validation loss");
     const bar = epochs ? el("progress", { max: epochs, value: 0, "aria-label": "Epochs" }) : null;
     const now = el("div");
     const outcome = run.facts?.outcome ?? {};
@@ -114,7 +115,7 @@ export function start(content, about) {
     one.append(
       el("div", { class: "card" },
         el("div", { class: "answer-head" }, el("h2", {}, named(run)), now), words, bar, graph,
-        el("ul", { class: "legend" }, el("li", {}, "training loss, and its running mean"), el("li", { class: "valid" }, "validation loss")),
+        el("ul", { class: "legend" }, el("li", {}, "training loss, and its running mean"), validation),
         told,
         run.recipe ? el("details", {}, el("summary", {}, "Recipe"), el("pre", { tabindex: "0", "aria-label": "Recipe" }, run.recipe)) : null));
     const points = { train: [], validation: [], next: 0, grown: Date.now() - (run.seconds_since ?? 0) * 1000, read: false };
@@ -130,6 +131,7 @@ export function start(content, about) {
         if (losses.train.length && points.read) points.grown = Date.now();
       } while (losses.more);
       curve(graph, points);
+      validation.hidden = !points.validation.length;
       const last = points.train.at(-1);
       words.textContent = last ? `Step ${last[0].toLocaleString("en")}, loss ${short(last[1])}` : "No step has been written yet.";
       if (bar) bar.hidden = losses.finished;
