@@ -3,6 +3,7 @@
 //! A model finetuned under one template and asked under another answers far worse, so a template has a
 //! [hash](Template::hash), which is stored with an adapter and compared when it is loaded.
 
+mod chat_template;
 mod conversation;
 
 use serde::{Deserialize, Serialize};

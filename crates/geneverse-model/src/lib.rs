@@ -2,7 +2,7 @@
 //!
 //! [`arch::decoder::Decoder`] is a model; [`batch`] turns examples into packs of tokens; [`train`] is the one
 //! training loop; [`generate`] answers prompts, [`serving`] those that come at any time; [`embed`] makes vectors of texts;
-//! [`merge`] makes one checkpoint of a model and its adapter; [`pictures`] are what a LLaVA sees. `ops` holds the fused
+//! [`merge`] makes one checkpoint of a model and its adapter, [`gguf`] a file for llama.cpp; [`pictures`] are what a LLaVA sees. `ops` holds the fused
 //! operations and their reference.
 
 pub mod adapter;
@@ -14,6 +14,7 @@ pub mod embed;
 pub mod error;
 pub mod families;
 pub mod generate;
+pub mod gguf;
 pub mod memory;
 pub mod merge;
 mod ops;

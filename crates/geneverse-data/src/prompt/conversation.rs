@@ -19,21 +19,17 @@ impl Template {
     /// The prompt up to where the answer to `question` begins, after what was said before. Without turns and without a
     /// `system` message it is [`Template::render`]'s.
     pub fn conversation(self, system: &str, turns: &[Turn], question: &str) -> String {
-        // What stands before, after a question, after an answer.
-        let (default, before, asked, answered) = match self {
+        let default = match self {
             Self::Alpaca => {
                 let whole = self.render("", "");
                 let intro = whole.split("\n\n### Instruction:").next().unwrap_or_default().to_owned();
-                (intro + "\n\n", "### Instruction:\n", "\n\n### Response:\n", "\n\n")
+                intro + "\n\n"
             }
-            Self::Plain => (String::new(), "", "\n", "\n"),
-            Self::VicunaV1 => (until(VICUNA_WITHOUT_INPUT, "USER: "), "USER: ", " ASSISTANT:", "</s>"),
-            Self::Llava => (String::new(), "USER: ", " ASSISTANT:", " "),
-            Self::Qwen => {
-                let system = until(QWEN_WITHOUT_INPUT, "<|im_start|>user\n");
-                (system, "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>\n")
-            }
+            Self::Plain | Self::Llava => String::new(),
+            Self::VicunaV1 => until(VICUNA_WITHOUT_INPUT, "USER: "),
+            Self::Qwen => until(QWEN_WITHOUT_INPUT, "<|im_start|>user\n"),
         };
+        let Frame { before, asked, answered } = self.frame();
         let (mut prompt, first) = match self {
             _ if system.is_empty() => (default, String::new()),
             Self::VicunaV1 => (format!("{system} "), String::new()),
@@ -56,6 +52,28 @@ impl Template {
         }
         prompt
     }
+
+    /// What stands around questions and answers.
+    pub(super) fn frame(self) -> Frame {
+        let (before, asked, answered) = match self {
+            Self::Alpaca => ("### Instruction:\n", "\n\n### Response:\n", "\n\n"),
+            Self::Plain => ("", "\n", "\n"),
+            Self::VicunaV1 => ("USER: ", " ASSISTANT:", "</s>"),
+            Self::Llava => ("USER: ", " ASSISTANT:", " "),
+            Self::Qwen => ("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>\n"),
+        };
+        Frame { before, asked, answered }
+    }
+}
+
+/// What stands around questions and answers.
+pub(super) struct Frame {
+    /// Before a question.
+    pub(super) before: &'static str,
+    /// After a question.
+    pub(super) asked: &'static str,
+    /// After an answer.
+    pub(super) answered: &'static str,
 }
 
 /// A text up to where `end` stands in it.

@@ -8,7 +8,7 @@ use crate::adapter::LoraConfig;
 use crate::error::{ModelError, Result};
 use crate::families::Top;
 use crate::ops::layer::Trained;
-use crate::ops::lora::Layout;
+use crate::ops::lora::{Adapted, Layout};
 use crate::ops::slots::{LayerShape, Slot, Weights};
 use crate::rng::Rng;
 use crate::weights::{Held, Numbers, Precision};
@@ -144,6 +144,15 @@ impl Decoder {
         Ok(self)
     }
 
+    /// One map of a layer with its adapter's update added; `None` where nothing is added to it. Takes the memory of
+    /// this one map, not of the model.
+    pub(crate) fn merged_map(&self, number: usize, slot: Slot) -> Option<Vec<f32>> {
+        let Trained::Lora(layout) = &self.layers.get(number)?.trained else { return None };
+        let map = layout.maps().find(|map| map.target.slots.contains(&slot))?;
+        let slots = merged_slots(&self.weights(number), self.flat(number), map);
+        slots.into_iter().find(|(other, _)| *other == slot).map(|(_, numbers)| numbers)
+    }
+
     /// The decoder with its adapter added to its weights, W + s · B · A (scaled to m with DoRA), and nothing trained.
     /// The sum is made in f32 and held in `precision`, or as f32 where it is `None`.
     pub fn merged(mut self, precision: Option<Precision>) -> Self {
@@ -206,24 +215,26 @@ pub(super) fn flat_layer(shape: &LayerShape, held: &mut [Option<Held>]) -> (Vec<
 
 /// The merged weights (outputs, inputs) of a layer's adapted maps.
 pub(super) fn merged_maps(weights: &Weights<'_>, flat: &[f32], layout: &Layout) -> Vec<(Slot, Vec<f32>)> {
-    let mut merged = Vec::new();
-    for map in layout.maps() {
-        let factors = map.magnitude.clone().map(|place| {
-            let norms = map.norms(flat, weights);
-            flat[place].iter().zip(&norms).map(|(m, norm)| m / norm).collect::<Vec<f32>>()
-        });
-        let mut first = 0;
-        for slot in map.target.slots {
-            let Some(base) = weights.map(*slot) else { continue };
-            let mut sum = base.to_vec();
-            map.add_to(flat, first, &mut sum);
-            if let Some(factors) = &factors {
-                let rows = sum.chunks_exact_mut(map.inputs).zip(&factors[first..]);
-                rows.for_each(|(row, factor)| row.iter_mut().for_each(|w| *w *= factor));
-            }
-            first += base.outputs;
-            merged.push((*slot, sum));
+    layout.maps().flat_map(|map| merged_slots(weights, flat, map)).collect()
+}
+
+/// The merged weights of the slots that an adapted map covers.
+fn merged_slots(weights: &Weights<'_>, flat: &[f32], map: &Adapted) -> Vec<(Slot, Vec<f32>)> {
+    let factors = map.magnitude.clone().map(|place| {
+        let norms = map.norms(flat, weights);
+        flat[place].iter().zip(&norms).map(|(m, norm)| m / norm).collect::<Vec<f32>>()
+    });
+    let (mut merged, mut first) = (Vec::new(), 0);
+    for slot in map.target.slots {
+        let Some(base) = weights.map(*slot) else { continue };
+        let mut sum = base.to_vec();
+        map.add_to(flat, first, &mut sum);
+        if let Some(factors) = &factors {
+            let rows = sum.chunks_exact_mut(map.inputs).zip(&factors[first..]);
+            rows.for_each(|(row, factor)| row.iter_mut().for_each(|w| *w *= factor));
         }
+        first += base.outputs;
+        merged.push((*slot, sum));
     }
     merged
 }

@@ -47,7 +47,7 @@ const RESERVED: usize = 8;
 /// a bracket and at the start of an answer alike. A small model that meets a symbol it has never seen can then repeat
 /// it letter by letter; of tokens that depend on what stands before it cannot. The words written in capitals that every
 /// record repeats are kept whole.
-const PIECES: &str =
+pub(crate) const PIECES: &str =
     r" ?(?:HGNC|NCBI|DNA|RNA)(?![A-Z0-9])|ENSG0{5}| ?[A-Z]?[a-z]+| ?[^\sA-Za-z0-9]+|[A-Z0-9]|\s";
 
 /// Ids of the special tokens of a tokenizer trained here.
@@ -164,17 +164,10 @@ impl Tokenizer {
     /// files, every other as `tokenizer.json` with a `tokenizer_config.json`.
     pub fn write(&self, folder: &Path) -> Result<(), FileError> {
         let path = folder.join("tokenizer.json");
-        let library = match &self.kind {
-            Kind::BioGpt(biogpt) => return biogpt.write(folder),
-            Kind::Library(library) => library,
-        };
-        let json = match &library.json {
-            Some(json) => Cow::Borrowed(json),
-            None => {
-                let written = library.inner.to_string(true);
-                Cow::Owned(written.map_err(|e| FileError::whole(&path, format!("cannot be written: {e}")))?)
-            }
-        };
+        if let Kind::BioGpt(biogpt) = &self.kind {
+            return biogpt.write(folder);
+        }
+        let json = self.json()?;
         atomic_write(&path, |out| out.write_all(json.as_bytes()))?;
         let Roles { bos_token, eos_token, unk_token, pad_token } = &self.roles;
         let config = json!({
@@ -186,6 +179,35 @@ impl Tokenizer {
             "clean_up_tokenization_spaces": false,
         });
         write_json(&folder.join("tokenizer_config.json"), &config)
+    }
+
+    /// The tokenizer as a `tokenizer.json` has it. BioGPT's has no such form.
+    pub(crate) fn json(&self) -> Result<Cow<'_, str>, FileError> {
+        let path = Path::new("tokenizer.json");
+        match &self.kind {
+            Kind::BioGpt(_) => {
+                Err(FileError::whole(path, "BioGPT's tokenizer, which is of words, cannot be said in it"))
+            }
+            Kind::Library(library) => match &library.json {
+                Some(json) => Ok(Cow::Borrowed(json)),
+                None => {
+                    let written = library.inner.to_string(true);
+                    Ok(Cow::Owned(
+                        written.map_err(|e| FileError::whole(path, format!("cannot be written: {e}")))?,
+                    ))
+                }
+            },
+        }
+    }
+
+    /// The token that ends a text, where the tokenizer's files name one.
+    pub(crate) fn end(&self) -> Option<&str> {
+        self.roles.eos_token.as_deref()
+    }
+
+    /// The token for what is not known, where the tokenizer's files name one.
+    pub(crate) fn unknown(&self) -> Option<&str> {
+        self.roles.unk_token.as_deref()
     }
 
     /// Number of tokens.

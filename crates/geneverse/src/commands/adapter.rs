@@ -1,4 +1,8 @@
-//! `adapter inspect`, `adapter merge` and `adapter export`: PEFT folders as they are, as whole models, as copies.
+//! `adapter inspect`, `adapter merge` and `adapter export`: PEFT folders as they are, as whole models, as copies; and
+//! `adapter gguf`, for other engines.
+
+mod asked;
+mod gguf;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -7,9 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use asked::Asked;
+pub(crate) use asked::write as write_chat_template;
 use clap::{Args, Subcommand, ValueEnum};
+use geneverse_data::progress::Progress;
 use geneverse_data::stage::{self, FileError, hash_file, read_json};
 use geneverse_model::adapter::{Description, MapUpdate, Names, describe, export};
+use geneverse_model::config::ModelConfig;
 use geneverse_model::merge::{Merged, merge};
 use geneverse_model::{Decoder, Precision};
 use serde::Serialize;
@@ -31,6 +39,8 @@ pub(crate) enum Command {
     Merge(MergeArgs),
     /// Write an adapter anew, with fewer digits or another base model's name
     Export(ExportArgs),
+    /// Write a model, or a base and its adapter, as one file for llama.cpp and Ollama
+    Gguf(gguf::GgufArgs),
 }
 
 #[derive(Debug, Args)]
@@ -147,6 +157,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
         Command::Inspect(args) => inspect(args, ui),
         Command::Merge(args) => run_merge(args, ui),
         Command::Export(args) => run_export(args, ui),
+        Command::Gguf(args) => gguf::run(args, ui),
     }
 }
 
@@ -315,6 +326,15 @@ fn run_merge(args: MergeArgs, ui: &Ui) -> Result<ExitCode> {
             copy(file, &base, folder)?;
         }
         copy(ASKING, &adapter, folder)?;
+        let config = ModelConfig::read(&base)?;
+        // A processor of pictures has a chat template of its own, of parts.
+        match asked::asked(None, &[folder], &config) {
+            Ok(Asked { template: Some(_), jinja: Some(jinja) }) if config.vision.is_none() => {
+                asked::write(&jinja, folder)?;
+            }
+            Ok(_) => {}
+            Err(e) => ui.note(&format!("  no chat template is written: {e:#}")),
+        }
         let mut inputs = BTreeMap::new();
         let of_base =
             ["config.json", "model.safetensors", "model.safetensors.index.json"].map(|f| base.join(f));

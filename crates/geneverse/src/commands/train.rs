@@ -24,6 +24,7 @@ use geneverse_model::{Decoder, Precision, Sight};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::commands::adapter::write_chat_template;
 use crate::commands::preflight::Preflight;
 use crate::config::{base_folder, read_recipe, write_recipe};
 use crate::inputs::model_inputs;
@@ -234,6 +235,10 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: Resume, ui: &Ui) -> 
     }
     let asking = Asking { prompt: recipe.data.prompt, prompt_hash: recipe.data.prompt.hash() };
     write_json(&stage.result.join(ASKING), &asking)?;
+    if lora.is_none() && model.config().vision.is_none() {
+        // A whole model is served by other programs as it lies here.
+        write_chat_template(&asking.prompt.jinja(model.config().bos_token_id.is_some()), &stage.result)?;
+    }
     let trained = stage.finish(&encoded, outcome)?;
     if kept.is_none() && features.exists() {
         // Nothing reads them any more.

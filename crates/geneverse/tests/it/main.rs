@@ -12,6 +12,7 @@ mod compare;
 mod dataset;
 mod experiment;
 mod fetch;
+mod gguf;
 mod inspect;
 mod judge;
 mod pictures;
