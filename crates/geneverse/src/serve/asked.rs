@@ -154,6 +154,7 @@ impl Manner {
             stop_ids: settings.stop_ids.clone(),
             repetition_penalty: self.repetition_penalty.unwrap_or(settings.repetition_penalty) as f32,
             no_repeat_ngram_size: settings.no_repeat_ngram_size,
+            no_repeat_in_answer: 0,
             choice,
         })
     }
