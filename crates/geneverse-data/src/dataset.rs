@@ -19,6 +19,7 @@ pub mod describe;
 pub mod format;
 pub mod genes;
 pub mod inspect;
+pub mod made_up;
 pub mod markers;
 pub mod near;
 pub mod pictures;

@@ -13,12 +13,15 @@
 
 mod article;
 mod kind;
+mod lines;
 mod place;
 mod words;
 
 use crate::gene::GeneRecord;
 use crate::seeded::mix;
 use words::clause;
+
+pub use lines::lines;
 
 /// The lineage of the human species in NCBI Taxonomy, as NCBI Gene shows it.
 pub const LINEAGE: &str = "Eukaryota; Metazoa; Chordata; Craniata; Vertebrata; Euteleostomi; Mammalia; Eutheria; \

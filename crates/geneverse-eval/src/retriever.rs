@@ -19,6 +19,8 @@ mod bm25;
 mod dense;
 mod passage;
 
+use std::collections::BTreeSet;
+
 use geneverse_data::dataset::Example;
 use geneverse_data::gene::GeneRecord;
 use serde::{Deserialize, Serialize};
@@ -28,7 +30,7 @@ use crate::index::{GeneIndex, Resolved};
 use bm25::Bm25;
 
 pub use dense::{Encoder, Latent};
-pub use passage::{CHARACTERS_PER_TOKEN, Passage, document, passages, tokens};
+pub use passage::{CHARACTERS_PER_TOKEN, Form, Passage, document, passages, tokens};
 
 /// Ranks are added to this before they are turned over.
 const FUSION: f64 = 60.0;
@@ -52,6 +54,16 @@ pub enum Recipe {
     Symbol,
     /// Those only, in the baseline's form.
     Own,
+}
+
+impl Recipe {
+    /// How records are written for it.
+    pub fn form(self) -> Form {
+        match self {
+            Self::Baseline | Self::Own => Form::Document,
+            Self::Symbol => Form::Lines,
+        }
+    }
 }
 
 /// Why a passage was found.
@@ -88,18 +100,19 @@ pub struct Retriever {
 }
 
 impl Retriever {
-    /// Cuts records into passages of at most `chunk` tokens and looks at each. `encoder` is made from the passages.
+    /// Cuts records in a form into passages of at most `chunk` tokens and looks at each. `encoder` is made from the passages.
     ///
     /// # Errors
     /// What the encoder says.
     pub fn new(
         index: GeneIndex,
+        form: Form,
         chunk: usize,
         encoder: impl FnOnce(&[&str]) -> Result<Box<dyn Encoder>, String>,
     ) -> Result<Self, String> {
         let (mut all, mut of_gene) = (Vec::new(), Vec::new());
         for record in index.genes() {
-            let own = passages(record, chunk);
+            let own = passages(record, form, chunk);
             of_gene.push((all.len(), own.len()));
             all.extend(own);
         }
@@ -130,6 +143,20 @@ impl Retriever {
     /// # Errors
     /// What the encoder says.
     pub fn find(&self, question: &str, recipe: Recipe, k: usize) -> Result<Vec<Found<'_>>, String> {
+        self.find_without(question, recipe, k, &BTreeSet::new())
+    }
+
+    /// The same without the records of some genes, by their symbols: of a test's, say, where a model learns.
+    ///
+    /// # Errors
+    /// What the encoder says.
+    pub fn find_without(
+        &self,
+        question: &str,
+        recipe: Recipe,
+        k: usize,
+        left_out: &BTreeSet<String>,
+    ) -> Result<Vec<Found<'_>>, String> {
         if k == 0 {
             return Ok(Vec::new());
         }
@@ -140,9 +167,10 @@ impl Retriever {
                 first..first + count
             })
         };
+        let may = |place: &usize| !left_out.contains(&self.passages[*place].symbol);
         let found = |why| move |(place, score): (usize, f64)| (place, why, score);
         let mut places: Vec<(usize, Why, f64)> = match recipe {
-            Recipe::Baseline => self.nearest(question)?.into_iter().take(k).map(found(Why::Alike)).collect(),
+            Recipe::Baseline => self.nearest(question)?.into_iter().map(found(Why::Alike)).collect(),
             Recipe::Own => named().map(|place| (place, Why::Named, 1.0)).collect(),
             Recipe::Symbol => {
                 let mut places: Vec<_> = named().map(|place| (place, Why::Named, 1.0)).collect();
@@ -157,6 +185,7 @@ impl Retriever {
                 places
             }
         };
+        places.retain(|(place, ..)| may(place));
         places.truncate(k);
         Ok(places
             .into_iter()

@@ -40,6 +40,9 @@ pub struct GenerateConfig {
     /// No run of so many tokens comes twice in question and answer together; 0 for no such guard. As transformers'
     /// `no_repeat_ngram_size`.
     pub no_repeat_ngram_size: usize,
+    /// No run of so many tokens comes twice in the answer, whatever the question says; 0 for no such guard. A record in the
+    /// question may be said again then, and a loop may not. As transformers' `no_repeat_ngram_size` of a model with an encoder.
+    pub no_repeat_in_answer: usize,
 }
 
 /// How one answer is made.
@@ -53,6 +56,8 @@ pub struct AnswerConfig {
     pub repetition_penalty: f32,
     /// As [`GenerateConfig::no_repeat_ngram_size`].
     pub no_repeat_ngram_size: usize,
+    /// As [`GenerateConfig::no_repeat_in_answer`].
+    pub no_repeat_in_answer: usize,
     /// How a token is chosen among the likely ones.
     pub choice: Choice,
 }
@@ -60,10 +65,22 @@ pub struct AnswerConfig {
 impl GenerateConfig {
     /// How each of the answers is made.
     pub fn of_each(&self) -> AnswerConfig {
-        let Self { max_new_tokens, batch: _, stop_ids, repetition_penalty, no_repeat_ngram_size } =
-            self.clone();
-        let choice = Choice::Likeliest;
-        AnswerConfig { max_new_tokens, stop_ids, repetition_penalty, no_repeat_ngram_size, choice }
+        let Self {
+            max_new_tokens,
+            batch: _,
+            stop_ids,
+            repetition_penalty,
+            no_repeat_ngram_size,
+            no_repeat_in_answer,
+        } = self.clone();
+        AnswerConfig {
+            max_new_tokens,
+            stop_ids,
+            repetition_penalty,
+            no_repeat_ngram_size,
+            no_repeat_in_answer,
+            choice: Choice::Likeliest,
+        }
     }
 }
 

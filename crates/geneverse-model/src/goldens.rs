@@ -96,6 +96,7 @@ fn check_answers(
             stop_ids: vec![2, 5],
             repetition_penalty,
             no_repeat_ngram_size,
+            no_repeat_in_answer: 0,
         };
         let (mut answers, mut streamed) = (vec![Vec::new(); prompts.len()], vec![Vec::new(); prompts.len()]);
         generate(model, prompts, &config, &mut |event| {
@@ -145,6 +146,7 @@ fn guarded_and_penalised_answers_equal_transformers() {
         stop_ids: Vec::new(),
         repetition_penalty: 0.0,
         no_repeat_ngram_size: 0,
+        no_repeat_in_answer: 0,
     };
     let error = generate(&model, &[vec![4]], &config, &mut |_| Ok(true)).unwrap_err().to_string();
     assert_eq!(error, "repetition_penalty is 0, expected a number above 0; 1 is no penalty");
@@ -161,6 +163,7 @@ fn an_answer_ends_at_the_last_position_and_a_longer_question_beside_it_changes_n
         stop_ids: Vec::new(),
         repetition_penalty: 1.0,
         no_repeat_ngram_size: 0,
+        no_repeat_in_answer: 0,
     };
     let answers = |prompts: &[Vec<u32>]| {
         let mut answers = vec![(0, true); prompts.len()];
@@ -417,6 +420,7 @@ fn the_bundled_model_reads_as_transformers_reads_it() {
         stop_ids: stop_ids.clone(),
         repetition_penalty: repetition_penalty as f32,
         no_repeat_ngram_size,
+        no_repeat_in_answer: 0,
     };
     let mut answer = Vec::new();
     generate(&model, &[wanted], &config, &mut |event| {

@@ -4,6 +4,7 @@
 //! An [`Answerer`] hands over each answer as it comes. [`stage`] keeps them on disk at once, so that whatever ends a run costs
 //! the questions under way and no others; a question that gets no answer is told apart and loses nobody else's.
 
+mod calls;
 pub(crate) mod eutils;
 mod grounded;
 pub(crate) mod local;
@@ -125,9 +126,13 @@ pub(crate) struct AnswerArgs {
     #[arg(long, value_name = "X", conflicts_with = "endpoint")]
     pub(crate) repetition_penalty: Option<f64>,
     /// Let no run of N tokens come twice in a question and its answer; 0 for no such guard [default: the model's
-    /// generation_config.json, else 0]
+    /// generation_config.json, else 0; 0 with --retrieve symbol, where a record is to be said again]
     #[arg(long, value_name = "N", alias = "no-repeat-ngram", conflicts_with = "endpoint")]
     pub(crate) no_repeat_ngram_size: Option<usize>,
+    /// Let no run of N tokens come twice in an answer, whatever the question says; 0 for no such guard [default: 0; 16 with
+    /// --retrieve symbol where the model's generation_config.json has a guard]
+    #[arg(long, value_name = "N", conflicts_with = "endpoint")]
+    pub(crate) no_repeat_in_answer: Option<usize>,
     /// How the model is named in the answers [default: its folder's name, or its name at the endpoint]
     #[arg(long)]
     pub(crate) name: Option<String>,
@@ -179,6 +184,7 @@ impl Default for AnswerArgs {
             batch: 32,
             repetition_penalty: None,
             no_repeat_ngram_size: None,
+            no_repeat_in_answer: None,
             name: None,
             grounded: false,
             db: None,

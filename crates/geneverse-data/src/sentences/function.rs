@@ -25,8 +25,12 @@ const ORGANISMS: [(&str, &str); 7] = [
 ];
 
 impl Teller<'_> {
+    pub(super) fn told_groups(&self) -> Vec<String> {
+        first_clauses(self.record.groups.iter(), MAX_GROUPS)
+    }
+
     pub(super) fn groups(&self) -> Option<String> {
-        let groups = first_clauses(self.record.groups.iter(), MAX_GROUPS);
+        let groups = self.told_groups();
         let word = if groups.len() == 1 { "group" } else { "groups" };
         let listed = listing(&groups)?;
         let subject = self.subject("groups");
@@ -71,7 +75,7 @@ impl Teller<'_> {
         (!told.is_empty()).then(|| told.join(" "))
     }
 
-    fn terms(&self, aspect: GoAspect) -> Vec<String> {
+    pub(super) fn terms(&self, aspect: GoAspect) -> Vec<String> {
         let names = self.record.go_terms.iter().filter(|t| t.aspect == aspect).map(|t| &t.name);
         first_clauses(names.filter(|name| !EMPTY_TERMS.contains(&name.as_str())), MAX_GO_TERMS)
     }
@@ -161,8 +165,12 @@ impl Teller<'_> {
         ))
     }
 
+    pub(super) fn told_pathways(&self) -> Vec<String> {
+        first_clauses(self.record.pathways.iter(), MAX_PATHWAYS)
+    }
+
     pub(super) fn pathways(&self) -> Option<String> {
-        let pathways = first_clauses(self.record.pathways.iter(), MAX_PATHWAYS);
+        let pathways = self.told_pathways();
         let listed = listing(&pathways)?;
         let one = pathways.len() == 1;
         let (word, owner) = (if one { "pathway" } else { "pathways" }, self.owner());
@@ -225,26 +233,39 @@ impl Teller<'_> {
         })
     }
 
-    /// One for each species: where a family has grown in mouse, the list of its ids says nothing to a reader.
-    pub(super) fn orthologs(&self) -> Option<String> {
-        let mut species = Vec::new();
-        let mut named = Vec::new();
-        let mut bracketed = Vec::new();
-        for id in self.record.orthologs.iter().filter_map(|id| clause(id)) {
-            let database = id.split(':').next().unwrap_or_default().to_owned();
-            if !species.contains(&database) {
+    /// One for each species: where a family has grown in mouse, the list of its ids says nothing to a reader. With the
+    /// species where the database tells it.
+    fn one_ortholog_each(&self) -> Vec<(Option<&'static str>, String)> {
+        let mut told: Vec<(&str, Option<&'static str>, String)> = Vec::new();
+        for id in &self.record.orthologs {
+            let database = id.split(':').next().unwrap_or_default().trim();
+            if let Some(id) = clause(id).filter(|_| !told.iter().any(|(known, ..)| *known == database)) {
                 let name = ORGANISMS.iter().find(|(prefix, _)| *prefix == database).map(|(_, name)| *name);
-                bracketed.extend(name.map(|name| format!("{name} ({id})")));
-                named.push(name.map_or(id.clone(), |name| format!("{name} {id}")));
-                species.push(database);
+                told.push((database, name, id));
             }
         }
-        named.truncate(MAX_ORTHOLOGS);
+        told.into_iter().map(|(_, name, id)| (name, id)).collect()
+    }
+
+    /// "mouse MGI:95727".
+    pub(super) fn told_orthologs(&self) -> Vec<String> {
+        let named = |(name, id): (Option<&str>, String)| match name {
+            Some(name) => format!("{name} {id}"),
+            None => id,
+        };
+        self.one_ortholog_each().into_iter().take(MAX_ORTHOLOGS).map(named).collect()
+    }
+
+    pub(super) fn orthologs(&self) -> Option<String> {
+        let each = self.one_ortholog_each();
+        let named = self.told_orthologs();
+        let mut bracketed: Vec<String> =
+            each.iter().filter_map(|(name, id)| Some(format!("{} ({id})", (*name)?))).collect();
         let one = named.len() == 1;
         let listed = and_list(&named)?;
         let owner = self.owner();
         let an = if one { "an ortholog" } else { "orthologs" };
-        let all = bracketed.len() == species.len();
+        let all = bracketed.len() == each.len();
         bracketed.truncate(MAX_ORTHOLOGS);
         let bracketed = and_list(&bracketed).filter(|_| all).unwrap_or_default();
         let mut phrasings = if one {

@@ -110,7 +110,8 @@ impl Teller<'_> {
         )
     }
 
-    pub(super) fn identifiers(&self) -> Option<String> {
+    /// Identifiers beside HGNC's.
+    pub(super) fn related(&self) -> Vec<String> {
         let record = self.record;
         let mut related = Vec::new();
         related.extend(record.ensembl_id.map(|id| format!("Ensembl:{id}")));
@@ -118,6 +119,11 @@ impl Teller<'_> {
         related.extend(record.hgnc_id.map(|id| format!("AllianceGenome:{id}")));
         related.extend(record.entrez_id.map(|id| format!("Entrez Gene:{id}")));
         related.extend(record.uniprot_ids.first().map(|id| format!("UniProt:{id}")));
+        related
+    }
+
+    pub(super) fn identifiers(&self) -> Option<String> {
+        let (record, related) = (self.record, self.related());
         let one = related.len() == 1;
         let related = and_list(&related)?;
         let (identifiers, are) =

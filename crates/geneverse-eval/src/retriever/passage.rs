@@ -2,17 +2,27 @@
 //!
 //! A document is a gene's record in a few lines. One that is longer than a chunk is cut between sentences, the next chunk
 //! beginning up to [`OVERLAP`] tokens before the last one's end, as llama-index's `SentenceSplitter` does. A chunk that is not
-//! the first of its record does not say whose it is: that is the baseline's way, and kept.
+//! the first of its record does not say whose it is: that is the baseline's way, and kept. Both forms are cut so.
 
 use std::fmt::Write;
 
 use geneverse_data::gene::{GeneRecord, GoAspect};
+use geneverse_data::sentences::lines;
 
 /// OpenAI's rule of thumb for English: tokens are counted without any model's tokenizer, so that chunks are the same for all.
 pub const CHARACTERS_PER_TOKEN: usize = 4;
 
 /// llama-index's `SENTENCE_CHUNK_OVERLAP`.
 const OVERLAP: usize = 200;
+
+/// How a record is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As [`document`].
+    Document,
+    /// In the words in which an answer says it ([`lines`]), to be copied.
+    Lines,
+}
 
 /// A piece of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,8 +82,12 @@ pub fn document(record: &GeneRecord) -> String {
 }
 
 /// A record as passages of at most `chunk` tokens; a sentence that is longer is one by itself.
-pub fn passages(record: &GeneRecord, chunk: usize) -> Vec<Passage> {
-    let pieces = pieces(&document(record), chunk.max(1));
+pub fn passages(record: &GeneRecord, form: Form, chunk: usize) -> Vec<Passage> {
+    let text = match form {
+        Form::Document => document(record),
+        Form::Lines => lines(record),
+    };
+    let pieces = pieces(&text, chunk.max(1));
     let symbol = record.symbol.as_str();
     let passage = |(piece, text)| Passage { symbol: symbol.to_owned(), piece, text };
     pieces.into_iter().enumerate().map(passage).collect()

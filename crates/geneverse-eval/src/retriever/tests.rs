@@ -13,6 +13,10 @@ fn record(symbol: &str, name: &str, aliases: &[&str], summary: &str) -> GeneReco
 }
 
 fn retriever(chunk: usize) -> Retriever {
+    formed(Form::Document, chunk)
+}
+
+fn formed(form: Form, chunk: usize) -> Retriever {
     let mut gli1 = record(
         "GLI1",
         "GLI family zinc finger 1",
@@ -37,7 +41,7 @@ fn retriever(chunk: usize) -> Retriever {
         ),
     ];
     let encoder = |texts: &[&str]| -> Result<Box<dyn Encoder>, String> { Ok(Box::new(Latent::new(texts))) };
-    Retriever::new(records.into_iter().collect(), chunk, encoder).unwrap()
+    Retriever::new(records.into_iter().collect(), form, chunk, encoder).unwrap()
 }
 
 fn symbols<'a>(found: &[Found<'a>]) -> Vec<&'a str> {
@@ -57,6 +61,16 @@ fn genes_are_found_by_symbol_alias_and_identifier_before_those_that_are_alike() 
     assert_eq!(own("Is GLI1 like KDR's product?"), ["GLI1", "KDR"]);
     assert!(own("Is this a gene?").is_empty());
     assert!(find("GLI1", 0).is_empty());
+    let without = ["GLI2".to_owned()].into();
+    for (recipe, first) in [(Recipe::Symbol, "GLI1"), (Recipe::Baseline, "GLI1")] {
+        let found =
+            retriever.find_without("Does GLI2 act in hedgehog signaling?", recipe, 9, &without).unwrap();
+        assert_eq!((symbols(&found)[0], found.len()), (first, 3), "{recipe:?}");
+    }
+    assert!(
+        retriever.find_without("Does GLI2 act?", Recipe::Own, 9, &without).unwrap().is_empty(),
+        "what is left out is not found by its name either"
+    );
 }
 
 #[test]
@@ -94,6 +108,19 @@ fn the_baseline_asks_in_llama_indexs_words_and_ours_in_the_tasks() {
 }
 
 #[test]
+fn a_record_that_is_to_be_copied_is_in_the_answers_words() {
+    let retriever = formed(Recipe::Symbol.form(), 512);
+    let found = retriever.find("What does GLI1 do?", Recipe::Symbol, 1).unwrap();
+    assert_eq!(
+        found[0].passage.text,
+        "Gene: GLI1\nFull name: GLI family zinc finger 1\nKind: protein-coding gene\nAlso known as: GLI\n\
+         Identifiers: AllianceGenome:HGNC:4317\nFunction: A transcription factor that hedgehog signaling activates. \
+         It regulates stem cells."
+    );
+    assert_eq!([Recipe::Baseline, Recipe::Own].map(Recipe::form), [Form::Document; 2]);
+}
+
+#[test]
 fn a_long_record_becomes_chunks_that_overlap_and_only_the_first_says_whose_it_is() {
     let retriever = retriever(24);
     let own: Vec<&Passage> = retriever.passages().iter().filter(|p| p.symbol == "GLI1").collect();
@@ -110,7 +137,7 @@ proptest! {
         let mut record = record("GLI1", "a name", &[], &words.join(" "));
         record.kind = GeneKind::Other;
         let text = document(&record);
-        let passages = passages(&record, chunk);
+        let passages = passages(&record, Form::Document, chunk);
         for piece in &passages {
             prop_assert!(text.contains(&piece.text));
             let one = !piece.text.contains('\n') && !piece.text.contains(". ") && !piece.text.contains("; ");

@@ -167,13 +167,12 @@ impl Passes<'_> {
         self.model.final_norm().forward(x, &mut h);
         let mut logits = self.model.head().map_or_else(Vec::new, |head| head.logits(&h));
         let best = |(row, slot): (&mut [f32], &Slot<T>)| {
-            let AnswerConfig { repetition_penalty: penalty, no_repeat_ngram_size, choice, .. } =
-                &*slot.config;
+            let AnswerConfig { repetition_penalty: penalty, choice, .. } = &*slot.config;
             for id in &slot.seen {
                 let logit = &mut row[*id as usize];
                 *logit = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
             }
-            for id in slot.repeating(*no_repeat_ngram_size) {
+            for id in slot.repeating() {
                 row[id as usize] = f32::NEG_INFINITY;
             }
             choice.of(row, max(row), slot.said())

@@ -133,13 +133,53 @@ impl<T> Slot<T> {
         (self.history, self.adapter, self.layers)
     }
 
-    /// Tokens that would complete a run of `length` tokens that has been before.
-    pub(super) fn repeating(&self, length: usize) -> Vec<u32> {
-        let Some(start) = (self.history.len() + 1).checked_sub(length).filter(|_| length > 0) else {
-            return Vec::new();
+    /// Tokens that would complete a run that the guards do not let come again.
+    pub(super) fn repeating(&self) -> Vec<u32> {
+        let AnswerConfig { no_repeat_ngram_size, no_repeat_in_answer, .. } = &*self.config;
+        let mut ids = completing(&self.history, *no_repeat_ngram_size);
+        ids.extend(completing(&self.history[self.asked..], *no_repeat_in_answer));
+        ids
+    }
+}
+
+/// Tokens that would complete a run of `length` tokens that has been before.
+fn completing(history: &[u32], length: usize) -> Vec<u32> {
+    let Some(start) = (history.len() + 1).checked_sub(length).filter(|_| length > 0) else {
+        return Vec::new();
+    };
+    let last = &history[start..];
+    let runs = history.windows(length).filter(|run| run.starts_with(last));
+    runs.map(|run| run[length - 1]).filter(|id| *id < PICTURE).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::Choice;
+
+    #[test]
+    fn a_guard_over_the_answer_lets_the_question_be_said_again_and_no_loop() {
+        let slot = |both: usize, answer: usize| {
+            let config = AnswerConfig {
+                max_new_tokens: 9,
+                stop_ids: vec![0],
+                repetition_penalty: 1.0,
+                no_repeat_ngram_size: both,
+                no_repeat_in_answer: answer,
+                choice: Choice::Likeliest,
+            };
+            // Asked 5 6 7 8; said so far 5 6 9 5 6.
+            let mut slot = Slot::new((), &[5, 6, 7, 8], (4, 9), (Arc::new(config), None), Vec::new());
+            for id in [5, 6, 9, 5, 6] {
+                slot.take(id);
+                slot.advance();
+            }
+            slot.repeating()
         };
-        let last = &self.history[start..];
-        let runs = self.history.windows(length).filter(|run| run.starts_with(last));
-        runs.map(|run| run[length - 1]).filter(|id| *id < PICTURE).collect()
+        assert_eq!(slot(3, 0), [7, 9], "5 6 7 of the question, 5 6 9 of the answer");
+        assert_eq!(slot(0, 3), [9]);
+        assert_eq!(slot(0, 0), [0_u32; 0]);
+        assert_eq!(slot(0, 4), [0_u32; 0], "9 5 6 has not been before");
+        assert_eq!(slot(0, 1), [5, 6, 9, 5, 6]);
     }
 }

@@ -271,6 +271,7 @@ fn greedy_tokens_equal_transformers_in_any_batch() {
             stop_ids: Vec::new(),
             repetition_penalty: 1.3,
             no_repeat_ngram_size: 2,
+            no_repeat_in_answer: 0,
         };
         let mut answers = 0;
         generate(&model, &prompts, &config, &mut |event| {

@@ -78,6 +78,7 @@ fn logits_and_greedy_tokens_equal_an_implementation_from_the_paper() {
             stop_ids: vec![2, 5],
             repetition_penalty: 1.0,
             no_repeat_ngram_size: 0,
+            no_repeat_in_answer: 0,
         };
         let mut answers = vec![Vec::new(); 4];
         generate(&model, &prompts, &config, &mut |event| {

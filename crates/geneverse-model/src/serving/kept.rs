@@ -108,6 +108,7 @@ mod tests {
             stop_ids: Vec::new(),
             repetition_penalty: 1.0,
             no_repeat_ngram_size: 0,
+            no_repeat_in_answer: 0,
             choice: Choice::Likeliest,
         };
         let mut cache = Cache::new(HEADS.key_value * HEADS.dim, ids.len() + 5);

@@ -20,6 +20,7 @@ fn config(max_new_tokens: usize) -> AnswerConfig {
         stop_ids: vec![2, 5],
         repetition_penalty: 1.0,
         no_repeat_ngram_size: 0,
+        no_repeat_in_answer: 0,
         choice: Choice::Likeliest,
     }
 }
@@ -58,6 +59,7 @@ fn generated(model: &Decoder, max_new_tokens: usize) -> Vec<(Vec<u32>, bool)> {
         stop_ids: vec![2, 5],
         repetition_penalty: 1.0,
         no_repeat_ngram_size: 0,
+        no_repeat_in_answer: 0,
     };
     let prompts = prompts();
     let mut answers = vec![(Vec::new(), false); prompts.len()];

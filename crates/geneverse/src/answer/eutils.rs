@@ -20,13 +20,10 @@ use geneverse_data::store::GeneStore;
 use geneverse_eval::retriever::named_in;
 use serde_json::json;
 
+use super::calls::parse;
 use crate::commands::postprocess::read_index;
 use crate::stop;
 
-/// Where E-utilities are.
-pub(super) const EUTILS: &str = "https://eutils.ncbi.nlm.nih.gov/entrez/eutils/";
-/// Where BLAST is.
-pub(super) const BLAST: &str = "https://blast.ncbi.nlm.nih.gov/blast/Blast.cgi";
 /// Without a key NCBI allows three requests in a second.
 const PER_MINUTE: f64 = 170.0;
 /// How long BLAST is given before its result is asked for.
@@ -49,61 +46,6 @@ pub(super) fn service(live: bool, db: &Path) -> Result<Box<dyn Service>> {
         return Ok(Box::new(Live(Client::new(settings)?)));
     }
     Ok(Box::new(Offline { index: read_index(db)?, store: GeneStore::open(db)? }))
-}
-
-/// A call taken apart.
-#[derive(Debug, PartialEq, Eq)]
-struct Parsed {
-    /// `esearch`, `esummary`, `efetch` or `blast`.
-    function: &'static str,
-    parameters: Vec<(String, String)>,
-}
-
-impl Parsed {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-}
-
-/// Reads a call. Only the two addresses above are called, whatever a model writes.
-fn parse(url: &str) -> Result<Parsed, String> {
-    let (place, query) = url.split_once('?').unwrap_or((url, ""));
-    let function = match place.strip_prefix(EUTILS) {
-        Some("esearch.fcgi") => "esearch",
-        Some("esummary.fcgi") => "esummary",
-        Some("efetch.fcgi") => "efetch",
-        _ if place == BLAST => "blast",
-        _ => {
-            return Err(format!(
-                "no such function; expected {EUTILS}esearch.fcgi, esummary.fcgi or efetch.fcgi, or {BLAST}"
-            ));
-        }
-    };
-    let parameter = |pair: &str| {
-        let (name, value) = pair.split_once('=')?;
-        Some((name.to_owned(), decoded(value)))
-    };
-    Ok(Parsed { function, parameters: query.split('&').filter_map(parameter).collect() })
-}
-
-/// A query's value: `+` is a blank, `%3A` a colon.
-fn decoded(value: &str) -> String {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let code = after.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match (first, code) {
-            (b'%', Some(code)) => {
-                bytes.push(code);
-                rest = &after[2..];
-                continue;
-            }
-            (b'+', _) => bytes.push(b' '),
-            _ => bytes.push(*first),
-        }
-        rest = after;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 struct Live(Client);
@@ -231,6 +173,7 @@ fn summary(number: usize, record: &GeneRecord) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::calls::{BLAST, EUTILS};
 
     fn offline() -> (tempfile::TempDir, Box<dyn Service>) {
         let folder = tempfile::tempdir().unwrap();

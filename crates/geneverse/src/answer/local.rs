@@ -19,12 +19,15 @@ use geneverse_model::{Decoder, ModelError};
 use serde_json::json;
 
 use super::part::beside;
-use super::{AnswerArgs, Answerer, Hear, Said, Trace, Way};
+use super::{AnswerArgs, Answerer, Hear, RetrieveArg, Said, Trace, Way};
 use crate::commands::train::{ASKING, Asking};
 use crate::config::model_folder;
 use crate::inputs::{adapter_inputs, model_inputs};
 use crate::pictures::{self, Looked, Through};
 use crate::ui::Ui;
+
+/// A guard over the answer alone is not shorter than this: an identifier that comes twice is no loop.
+const IN_ANSWER: usize = 16;
 
 /// A model, read when the first question comes.
 struct Local<'a> {
@@ -61,7 +64,9 @@ pub(super) fn way<'a>(
     let template = template(args.prompt.as_deref(), &folders, usual_template(&config))?;
     let settings = GenerationSettings::read(&folder, &config)?;
     let repetition_penalty = args.repetition_penalty.unwrap_or(settings.repetition_penalty);
-    let no_repeat_ngram_size = args.no_repeat_ngram_size.unwrap_or(settings.no_repeat_ngram_size);
+    let [of_both, of_answer] = guards(settings.no_repeat_ngram_size, args.retrieve);
+    let no_repeat_ngram_size = args.no_repeat_ngram_size.unwrap_or(of_both);
+    let no_repeat_in_answer = args.no_repeat_in_answer.unwrap_or(of_answer);
     if !(repetition_penalty > 0.0 && repetition_penalty.is_finite()) {
         bail!("--repetition-penalty is {repetition_penalty}, expected a number above 0; 1 is no penalty");
     }
@@ -77,10 +82,13 @@ pub(super) fn way<'a>(
         let folder = args.adapter.as_deref().and_then(Path::parent).unwrap_or(&folder);
         folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     });
-    let key = json!({
+    let mut key = json!({
         "prompt": template, "max_new_tokens": args.max_new_tokens, "model": name,
         "repetition_penalty": repetition_penalty, "no_repeat_ngram_size": no_repeat_ngram_size,
     });
+    if no_repeat_in_answer > 0 {
+        key["no_repeat_in_answer"] = json!(no_repeat_in_answer);
+    }
     let config = GenerateConfig {
         max_new_tokens: args.max_new_tokens,
         // A stream of several answers at once could not be read.
@@ -88,6 +96,7 @@ pub(super) fn way<'a>(
         stop_ids: settings.stop_ids,
         repetition_penalty: repetition_penalty as f32,
         no_repeat_ngram_size,
+        no_repeat_in_answer,
     };
     let local = Local {
         folder,
@@ -105,6 +114,15 @@ pub(super) fn way<'a>(
         ui,
     };
     Ok(Way { key, inputs, name, answerer: Box::new(local) })
+}
+
+/// The guards against loops over question and answer, and over the answer alone, where the command line says nothing. A guard
+/// that counts the question's runs forbids to copy more than a word or two of a record.
+pub(crate) fn guards(of_model: usize, retrieve: Option<RetrieveArg>) -> [usize; 2] {
+    match retrieve {
+        Some(RetrieveArg::Symbol) if of_model > 0 => [0, of_model.max(IN_ANSWER)],
+        _ => [of_model, 0],
+    }
 }
 
 impl Answerer for Local<'_> {

@@ -1,12 +1,13 @@
 //! Records looked up before another answerer is asked.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use geneverse_data::dataset::Example;
 use geneverse_data::progress::Progress;
 use geneverse_data::stage::hash_file;
-use geneverse_eval::retriever::{Encoder, Found, Latent, Recipe, Retriever, Why, ask};
+use geneverse_eval::retriever::{Encoder, Form, Found, Latent, Recipe, Retriever, Why, ask};
 use geneverse_model::embed::{Embedder, sentence_files, transformer_folder};
 use serde_json::{Value, json};
 
@@ -34,6 +35,9 @@ impl Lookup {
         let Self { db: _, recipe, top_k, chunk, context, embedder } = self;
         let context = (*recipe == Recipe::Symbol).then_some(context);
         let mut key = json!({"recipe": recipe, "top_k": top_k, "chunk": chunk, "context": context});
+        if recipe.form() == Form::Lines {
+            key["form"] = json!("lines");
+        }
         if let Some(folder) = embedder {
             let mut inputs = model_inputs(&transformer_folder(folder)?)?;
             for path in sentence_files(folder)? {
@@ -60,20 +64,22 @@ impl Lookup {
                 }
             }
         };
-        let retriever = Retriever::new(index, self.chunk, encoder).map_err(|why| anyhow!(why))?;
+        let retriever =
+            Retriever::new(index, self.recipe.form(), self.chunk, encoder).map_err(|why| anyhow!(why))?;
         ui.finish();
         Ok(retriever)
     }
 
-    /// A question with what was found for it.
+    /// A question with what was found for it, without the records of some genes.
     pub(crate) fn ask(
         &self,
         retriever: &Retriever,
         example: &Example,
         k: usize,
+        left_out: &BTreeSet<String>,
     ) -> Result<(Example, Vec<Source>)> {
         let found = retriever
-            .find(&example.instruction, self.recipe, k)
+            .find_without(&example.instruction, self.recipe, k, left_out)
             .map_err(|why| anyhow!("--embedder: {why}"))?;
         Ok((ask(example, &found, self.recipe, self.context), found.iter().map(source).collect()))
     }
@@ -122,8 +128,9 @@ impl Answerer for Retrieving<'_> {
             None => self.lookup.open(self.ui)?,
         };
         let (mut asked, mut sources) = (Vec::new(), Vec::new());
+        let all = BTreeSet::new();
         for example in questions {
-            let (example, found) = self.lookup.ask(&retriever, example, self.lookup.top_k)?;
+            let (example, found) = self.lookup.ask(&retriever, example, self.lookup.top_k, &all)?;
             asked.push(example);
             sources.push(found);
         }

@@ -12,7 +12,8 @@ use geneverse_data::dataset::Example;
 use geneverse_data::progress::Progress;
 use geneverse_data::stage::hash_bytes;
 
-use super::eutils::{BLAST, EUTILS, Service};
+use super::calls::{BLAST, EUTILS, address, final_answer};
+use super::eutils::Service;
 use super::{Answerer, Call, Hear, Outcome, Said, Trace};
 use crate::stop;
 use crate::ui::Ui;
@@ -176,25 +177,6 @@ impl Answerer for Tools<'_> {
     fn load_seconds(&self) -> f64 {
         self.inner.load_seconds()
     }
-}
-
-/// The first address in square brackets, and what stands before it. What follows an arrow a model has made up.
-fn address(text: &str) -> Option<(&str, &str)> {
-    let text = text.split("->").next().unwrap_or(text);
-    for (at, _) in text.match_indices("[http") {
-        let inner = &text[at + 1..];
-        let end = inner.find(['[', ']']).unwrap_or(inner.len());
-        if inner[..end].starts_with("http://") || inner[..end].starts_with("https://") {
-            return Some((&text[..at], inner[..end].trim()));
-        }
-    }
-    None
-}
-
-/// What stands behind the first `Answer:`, up to where the model goes on with a question of its own.
-fn final_answer(text: &str) -> &str {
-    let text = text.split("\n\nQuestion").next().unwrap_or(text);
-    text.split_once("Answer:").map_or(text, |(_, answer)| answer).trim()
 }
 
 fn floor(text: &str, most: usize) -> usize {

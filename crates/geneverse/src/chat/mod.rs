@@ -167,6 +167,7 @@ impl Chat {
             stop_ids: models.settings.stop_ids.clone(),
             repetition_penalty: models.settings.repetition_penalty as f32,
             no_repeat_ngram_size: models.settings.no_repeat_ngram_size,
+            no_repeat_in_answer: 0,
             choice: Choice::Likeliest,
         };
         let request = Request { ids, pictures, adapter: models.adapter(which), config };

@@ -102,6 +102,7 @@ pub(crate) fn run(args: &ContinuationsArgs, ui: &Ui) -> Result<ExitCode> {
         stop_ids: settings.stop_ids,
         repetition_penalty: settings.repetition_penalty as f32,
         no_repeat_ngram_size: settings.no_repeat_ngram_size,
+        no_repeat_in_answer: 0,
     };
     stop::listen();
     generate(&decoder, &prompts, &config, &mut |event| {

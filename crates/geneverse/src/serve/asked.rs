@@ -14,6 +14,8 @@ use serde::Deserialize;
 use serde_json::{Map, Number, Value, json};
 
 use super::error::ApiError;
+use crate::answer::RetrieveArg;
+use crate::answer::local::guards;
 
 /// Pictures of a request at most.
 const PICTURES: usize = 8;
@@ -73,6 +75,9 @@ pub(crate) struct Manner {
     repetition_penalty: Option<f64>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
+    /// Whether records are read with the question, of which the answer says much again.
+    #[serde(skip)]
+    pub(crate) reads: bool,
 }
 
 /// A whole number, which JSON may write as `16` or as `16.0`.
@@ -179,11 +184,14 @@ impl Manner {
                 Choice::Drawn { temperature: temperature as f32, top_p: top_p as f32, seed }
             }
         };
+        let recipe = self.reads.then_some(RetrieveArg::Symbol);
+        let [no_repeat_ngram_size, no_repeat_in_answer] = guards(settings.no_repeat_ngram_size, recipe);
         Ok(AnswerConfig {
             max_new_tokens,
             stop_ids: settings.stop_ids.clone(),
             repetition_penalty: repetition_penalty as f32,
-            no_repeat_ngram_size: settings.no_repeat_ngram_size,
+            no_repeat_ngram_size,
+            no_repeat_in_answer,
             choice,
         })
     }

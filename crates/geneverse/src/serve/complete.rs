@@ -43,14 +43,15 @@ pub(crate) fn chat(
     hung_up: &dyn Fn() -> bool,
 ) -> Result<Response, ApiError> {
     let map = object(body)?;
-    let manner = Manner::of(&map)?;
+    let mut manner = Manner::of(&map)?;
     let which = app.models.find(manner.model.as_deref())?;
     let frame = Frame::new(app, Form::Chat, which, exchange);
     let shows = map.get("messages").is_some_and(|messages| messages.to_string().contains("image_url"));
     let looking = shows.then(|| unpoisoned(app.looking.lock()));
     let conversation = Conversation::of(&map)?;
     let check = wants(app, &map, "check")?.then(|| conversation.question.clone());
-    let prompt = match wants(app, &map, "retrieve")? {
+    manner.reads = wants(app, &map, "retrieve")?;
+    let prompt = match manner.reads {
         true => {
             let input = records(app, &conversation.question);
             app.models.prompt_reading(which, conversation, &input)?
@@ -89,7 +90,8 @@ const PASSAGE: usize = 512;
 fn records(app: &App, question: &str) -> String {
     let Some(known) = &app.known else { return String::new() };
     let named = named_in(question, known.grader.index());
-    let all: Vec<Passage> = named.into_iter().flat_map(|gene| passages(gene, PASSAGE)).collect();
+    let all: Vec<Passage> =
+        named.into_iter().flat_map(|gene| passages(gene, Recipe::Symbol.form(), PASSAGE)).collect();
     let found = |passage| Found { passage, why: Why::Named, score: 1.0 };
     let found: Vec<Found<'_>> = all.iter().map(found).collect();
     ask(&Example::default(), &found, Recipe::Symbol, PASSAGE).input

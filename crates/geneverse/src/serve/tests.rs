@@ -99,6 +99,7 @@ fn wanted() -> (String, usize, usize) {
         stop_ids: settings.stop_ids,
         repetition_penalty: settings.repetition_penalty as f32,
         no_repeat_ngram_size: settings.no_repeat_ngram_size,
+        no_repeat_in_answer: 0,
     };
     let (prompt, mut said) = (ids.len(), Vec::new());
     generate(&model, &[ids], &config, &mut |event| -> Result<bool, ModelError> {

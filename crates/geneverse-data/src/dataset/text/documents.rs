@@ -1,5 +1,6 @@
 //! What is told of one gene: several short texts, so that no single template is learnt.
 
+use crate::dataset::made_up::{invented, replace_word};
 use crate::gene::GeneRecord;
 use crate::seeded::mix;
 use crate::sentences::{LINEAGE, Part, parts, sentences};
@@ -83,49 +84,9 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A text that looks like a symbol: two to five letters, often with a number, seldom with a letter after it.
-fn invented(mut state: u64) -> String {
-    let mut draw = |below: u64| {
-        state = mix(state, "next");
-        state % below
-    };
-    let letters = 2 + draw(4);
-    let mut symbol: String = (0..letters).map(|_| char::from(b'A' + draw(26) as u8)).collect();
-    if draw(4) > 0 {
-        let most = [10, 10, 100, 1000][draw(4) as usize];
-        symbol += &(1 + draw(most)).to_string();
-        if draw(4) == 0 {
-            symbol.push(char::from(b'A' + draw(26) as u8));
-        }
-    }
-    symbol
-}
-
-/// Replaces `word` where it stands alone.
-fn replace_word(text: &str, word: &str, by: &str) -> String {
-    let is_inside = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '-');
-    let mut replaced = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(word) {
-        let (before, from) = rest.split_at(at);
-        let after = &from[word.len()..];
-        let before_it = before.chars().next_back().or_else(|| replaced.chars().next_back());
-        replaced += before;
-        replaced += if is_inside(before_it) || is_inside(after.chars().next()) { word } else { by };
-        rest = after;
-    }
-    replaced + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_symbol_is_replaced_where_it_is_a_word() {
-        let text = "IL2 binds IL2RA; IL2-like and (IL2), pre-IL2. IL2";
-        assert_eq!(replace_word(text, "IL2", "QX7"), "QX7 binds IL2RA; IL2-like and (QX7), pre-IL2. QX7");
-    }
 
     #[test]
     fn nothing_but_the_lineage_is_left_out() {
@@ -139,15 +100,6 @@ mod tests {
             ("A is a gene.", "A is a gene."),
         ] {
             assert_eq!(without_lineage(&said.replace('L', LINEAGE)), left);
-        }
-    }
-
-    #[test]
-    fn invented_symbols_look_like_symbols_and_differ() {
-        let symbols: std::collections::BTreeSet<String> = (0..1000).map(|n| invented(mix(n, "x"))).collect();
-        assert!(symbols.len() > 980, "{}", symbols.len());
-        for symbol in &symbols {
-            assert!(crate::gene::GeneSymbol::parse(symbol).is_ok() && symbol.len() <= 9, "{symbol}");
         }
     }
 }

@@ -274,7 +274,7 @@ fn resolve_row(row: &Row, common: &Common, settings: &Settings) -> Result<Planne
             }
             train = Some(command);
         }
-        let examples = if bundled { EXAMPLES } else { FULL_EXAMPLES };
+        let examples = if bundled { EXAMPLES } else { FULL_EXAMPLES } + made_up(row, common);
         let epochs = row.set.iter().find_map(|set| set.strip_prefix("optim.epochs=")?.parse::<f64>().ok());
         let passes = if full_model { 6.0 } else { 4.0 };
         let longer = if row.data.is_some() || row.answer.contains("--retrieve") { 2.0 } else { 1.0 };
@@ -339,6 +339,17 @@ fn resolve_row(row: &Row, common: &Common, settings: &Settings) -> Result<Planne
     planned.commands.push(evaluate);
     planned.scores = Some(place("scores.json"));
     Ok(planned)
+}
+
+/// Examples of genes that are made up, which a command before the rows adds to a row's data.
+fn made_up(row: &Row, common: &Common) -> f64 {
+    let Some(data) = row.data.as_deref() else { return 0.0 };
+    let adds = |command: &String| {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let after = |flag: &str| Some(*words.get(words.iter().position(|word| *word == flag)? + 1)?);
+        after("--made-up").filter(|_| after("--out") == Some(data))?.parse::<f64>().ok()
+    };
+    common.prepare.iter().find_map(adds).unwrap_or_default()
 }
 
 /// Files that steps read and that nobody makes: names below no folder of the experiment's.
