@@ -70,7 +70,7 @@ def letters_only(folder: Path, size: int) -> None:
     """A tokenizer of so many tokens, for a checkpoint that came without one."""
     vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2} | {chr(0x100 + i): i for i in range(3, size)}
     (folder / "tokenizer.json").write_text(json.dumps({
-        "version": "1.0", "added_tokens": [], "normalizer": None, "post_processor": None, "decoder": {"type": "ByteLevel"},
+        "version": "1.0", "added_tokens": [], "normalizer": None, "post_processor": None, "decoder": None,
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
         "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
     }))
@@ -92,7 +92,7 @@ def families(arguments: argparse.Namespace, names: list[str]) -> list[dict[str, 
                 written = export(arguments, folder, arguments.out / f"{family}-{kind}.gguf", "--type", kind)
                 row["architecture"] = written["written"]["architecture"]
                 gguf.GGUFReader(arguments.out / f"{family}-{kind}.gguf")
-                model = load(arguments.out / f"{family}-{kind}.gguf", 64)
+                model = load(arguments.out / f"{family}-{kind}.gguf", 256)
                 apart, largest, same, tokens = 0.0, 0.0, 0, 0
                 for number in range(4):
                     # A window that llama.cpp has no notion of: no further than it is told to go.
@@ -125,7 +125,7 @@ def tokenizers(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         size = max(size, vocabulary_size(arguments, source))
         random_llama(source, folder, size)
         written = export(arguments, folder, arguments.out / f"tokenizer-{name}.gguf", "--type", "f32")
-        model = load(arguments.out / f"tokenizer-{name}.gguf", 64)
+        model = load(arguments.out / f"tokenizer-{name}.gguf", 256)
         # llama.cpp ends texts at a zero byte, and reads no text that is empty.
         pairs = [(text, ids) for text, ids in zip(texts, wanted) if text]
         differing = [(text, ids, model.tokenize(text.encode(), add_bos=False, special=True)) for text, ids in pairs]
@@ -360,7 +360,7 @@ def tensors_of(path: Path, base: Path) -> dict[str, Any]:
                 if part in name:
                     n = config[heads]
                     wanted = wanted.reshape(n, 2, wanted.shape[0] // n // 2, -1).swapaxes(1, 2).reshape(wanted.shape)
-            tensor = found.pop(names.get_name(name, (".weight",)) + ".weight")
+            tensor = found.pop(names.get_name(name, (".weight",)))
             numbers = gguf.dequantize(tensor.data, tensor.tensor_type).reshape(wanted.shape)
             assert tensor.data_offset % 32 == 0 and (numbers == wanted).all(), name
             equal += 1

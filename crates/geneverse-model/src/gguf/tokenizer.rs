@@ -194,8 +194,16 @@ impl Told {
         }
         for step in steps(&json["pre_tokenizer"]) {
             match step["type"].as_str() {
-                // Of "first" llama.cpp has no notion: it puts a space after each special token too.
-                Some("Metaspace") => prefix = step["prepend_scheme"] != "never",
+                Some("Metaspace") => {
+                    prefix = step["prepend_scheme"] != "never";
+                    if step["prepend_scheme"] == "first" {
+                        self.notes.push(
+                            "its tokenizer puts a space before the first word of a text, llama.cpp after each special \
+                             token too, and before a space: only where such stand in the text do ids differ"
+                                .into(),
+                        );
+                    }
+                }
                 // Where spaces have become ▁ there is nothing to cut at.
                 Some("Split") if step["pattern"]["String"] == " " => {}
                 _ => return Err(format!("its pre-tokenizer does {step}, which llama.cpp does not")),

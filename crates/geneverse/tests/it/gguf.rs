@@ -79,7 +79,7 @@ fn small_tokenizer() -> String {
     };
     let vocabulary: serde_json::Map<String, Value> = (0..97).map(|id| (token(id), json!(id))).collect();
     json!({
-        "version": "1.0", "added_tokens": [], "normalizer": null, "post_processor": null, "decoder": {"type": "ByteLevel"},
+        "version": "1.0", "added_tokens": [], "normalizer": null, "post_processor": null, "decoder": null,
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
         "model": {"type": "BPE", "vocab": vocabulary, "merges": []}
     })
