@@ -145,7 +145,7 @@ pub(super) fn tissue(app: &App, body: &[u8]) -> Result<Response, ApiError> {
     let mut names = Vec::new();
     for file in &files {
         let name = keep(&folder, file)?;
-        left = left.checked_sub(length(&folder, &name, left)?).unwrap_or_default();
+        left = left.saturating_sub(length(&folder, &name, left)?);
         names.push(name);
     }
     // The names that a person knows, not the folder that the files were laid into.
