@@ -78,3 +78,14 @@ fn decoded(value: &str) -> String {
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_a_query_are_decoded_whatever_they_are() {
+        assert_eq!(decoded("a+b%3Ac%zz%4"), "a b:c%zz%4");
+        assert_eq!(decoded("%é"), "%é");
+    }
+}

@@ -235,10 +235,4 @@ mod tests {
         }
         assert_eq!(call(&format!("{EUTILS}esearch.fcgi?db=gene")), "found no term to search for");
     }
-
-    #[test]
-    fn values_of_a_query_are_decoded_whatever_they_are() {
-        assert_eq!(decoded("a+b%3Ac%zz%4"), "a b:c%zz%4");
-        assert_eq!(decoded("%é"), "%é");
-    }
 }
