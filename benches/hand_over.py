@@ -46,7 +46,16 @@ def run(arguments: argparse.Namespace, *command: str | Path) -> dict[str, Any]:
 
 
 def load(path: Path, context: int = 512) -> llama_cpp.Llama:
-    """A file in llama.cpp, computing as exactly as it can."""
+    """A file in llama.cpp, computing as exactly as it can. Without kernels that want weights in an order of their own: those
+    for AMX crash on some machines that say they have it."""
+    defaults = llama_cpp.llama_model_default_params
+
+    def plain() -> Any:
+        parameters = defaults()
+        parameters.use_extra_bufts = False
+        return parameters
+
+    llama_cpp.llama_cpp.llama_model_default_params = plain
     return llama_cpp.Llama(
         str(path), n_ctx=context, n_batch=context, n_threads=2, logits_all=True, verbose=False, type_k=0, type_v=0,
         flash_attn=False,
