@@ -250,7 +250,6 @@ fn what_llama_cpp_does_not_have_is_refused() {
         "{llava}"
     );
     assert!(llava.contains("--text-only writes the language model without its eyes"), "{llava}");
-    assert!();
 
     let with = |name: &str, change: fn(&mut crate::config::ModelConfig)| {
         let mut config = crate::config::ModelConfig::read(&golden(name)).unwrap();
