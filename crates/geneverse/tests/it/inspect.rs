@@ -316,9 +316,15 @@ fn the_first_micro_batch_is_shown_and_a_merged_model_keeps_its_prompt() {
         ["adapter", "merge", "--model", &nano(), "--adapter", "run/adapter", "--out", "merged", "--json"];
     assert_eq!(json(&succeed(path, &merge))["comparison"]["precision"], "bfloat16");
     let read = |file: &str| fs::read(path.join("merged").join(file)).unwrap();
-    for file in ["tokenizer.json", "tokenizer_config.json", "generation_config.json"] {
+    for file in ["tokenizer.json", "generation_config.json"] {
         assert_eq!(read(file), fs::read(PathBuf::from(nano()).join(file)).unwrap(), "{file}");
     }
+    // How it was asked in training is there for other engines too.
+    let of = |folder: PathBuf| json(&fs::read_to_string(folder.join("tokenizer_config.json")).unwrap());
+    let mut config = of(path.join("merged"));
+    let template = config.as_object_mut().unwrap().remove("chat_template").unwrap();
+    assert_eq!(config, of(PathBuf::from(nano())));
+    assert_eq!(template.as_str().unwrap().as_bytes(), read("chat_template.jinja"));
     assert_eq!(read("geneverse.json"), fs::read(path.join("run/adapter/geneverse.json")).unwrap());
     let generate =
         ["generate", "--model", "merged", "--prompts", "dataset/test.json", "--max-new-tokens", "4"];
