@@ -7,7 +7,7 @@ Needs nothing but Python. The server is the bundled model's, on a port of its ow
 process on the same machine: what they cost is in the figures. Every client asks one question after another, streamed, each
 about another gene, and reads every piece; an answer counts as lost where it does not end with `data: [DONE]`.
 
-load      1, 8 and 64 clients for so many seconds: answers, tokens a second, time to the first piece, whole time, fairness
+load      64 clients for so many seconds, 1 and 8 for a third of that: answers, tokens a second, time to the first piece, whole time, fairness
 adapters  64 clients that ask the base, and 64 that ask four adapters beside it by turns; the adapters change nothing (B is 0), so
           that the answers are as long
 faults    what a server must live through, each followed by a question that must be answered
@@ -128,9 +128,9 @@ HEADER = "| | answers | lost | tokens/s | first piece p50 / p99, s | whole p50 /
 
 def run_load():
     server = Server()
-    print(f"\n## Load, {args.seconds:.0f} s each, answers of at most {args.tokens} tokens\n\n{HEADER}")
-    for clients in (1, 8, args.clients):
-        row(f"{clients} clients", asyncio.run(load(server.port, clients, args.seconds)))
+    print(f"\n## Load, {args.seconds:.0f} s (a third of that for few clients), answers of at most {args.tokens} tokens\n\n{HEADER}")
+    for clients, share in ((1, 1 / 3), (8, 1 / 3), (args.clients, 1)):
+        row(f"{clients} clients", asyncio.run(load(server.port, clients, args.seconds * share)))
     print(f"\nmemory {server.memory()[0]:.0f} MiB, at most {server.memory()[1]:.0f}")
     server.end()
 
