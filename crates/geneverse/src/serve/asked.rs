@@ -23,8 +23,11 @@ const PICTURES: usize = 8;
 /// Pixels of all its pictures at most: a hundred times what any tower sees.
 const PIXELS: usize = 32 << 20;
 
-/// The strongest repetition penalty.
-const MOST_PENALTY: f64 = 100.0;
+/// The weakest and the strongest repetition penalty.
+const PENALTIES: std::ops::RangeInclusive<f64> = 0.01..=100.0;
+
+/// The largest whole number that every program reads as it is written.
+const LARGEST: i64 = 1 << 53;
 
 /// A request's JSON object.
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
@@ -89,10 +92,9 @@ impl TryFrom<Number> for Whole {
     type Error = String;
 
     fn try_from(found: Number) -> Result<Self, String> {
-        let range = -(2f64.powi(63))..2f64.powi(63);
-        let written = found.as_f64().filter(|number| number.fract() == 0.0 && range.contains(number));
-        let whole = found.as_i64().or_else(|| written.map(|number| number as i64));
-        whole.map(Self).ok_or_else(|| format!("{found} is found, expected a whole number of 64 bits"))
+        let written = found.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as i64);
+        let whole = found.as_i64().or(written).filter(|whole| (-LARGEST..=LARGEST).contains(whole));
+        whole.map(Self).ok_or_else(|| format!("{found} is found, expected a whole number of at most 2^53"))
     }
 }
 
@@ -161,11 +163,9 @@ impl Manner {
             }
         };
         let repetition_penalty = self.repetition_penalty.unwrap_or(settings.repetition_penalty);
-        if !(repetition_penalty > 0.0 && repetition_penalty <= MOST_PENALTY) {
-            let message = format!(
-                "repetition_penalty is {repetition_penalty}, expected a number above 0 (1 is no penalty) and at most \
-                 {MOST_PENALTY}"
-            );
+        if !PENALTIES.contains(&repetition_penalty) {
+            let message =
+                format!("repetition_penalty is {repetition_penalty}, expected 0.01 to 100; 1 is no penalty");
             return Err(ApiError::field("repetition_penalty", message));
         }
         let choice = match self.temperature {
@@ -451,14 +451,16 @@ mod tests {
         assert_eq!(config(json!({"max_completion_tokens": 9, "max_tokens": 7})).unwrap().max_new_tokens, 9);
         assert_eq!(config(json!({"max_tokens": 7.0})).unwrap().max_new_tokens, 7);
         assert_eq!(config(json!({"max_tokens": 200})).unwrap().max_new_tokens, 50, "what the prompt leaves");
-        assert!(Manner::of(&map(json!({"seed": 9_223_372_036_854_775_808_u64}))).is_err());
+        for far in [json!(9_007_199_254_740_993_u64), json!(-9_223_372_036_854_775_808_i64), json!(1e300)] {
+            assert!(Manner::of(&map(json!({"seed": far}))).is_err(), "{far}");
+        }
         assert!(
             Manner::of(&map(json!({"max_tokens": 7.5})))
                 .unwrap_err()
                 .message
                 .starts_with("7.5 is found, expected")
         );
-        let strong = "repetition_penalty is 101, expected a number above 0 (1 is no penalty) and at most 100";
+        let strong = "repetition_penalty is 101, expected 0.01 to 100; 1 is no penalty";
         assert_eq!(config(json!({"repetition_penalty": 101})), Err(strong.to_owned()));
         let drawn = config(json!({"temperature": 0.5, "top_p": 0.9, "seed": 3})).unwrap().choice;
         assert_eq!(drawn, Choice::Drawn { temperature: 0.5, top_p: 0.9, seed: 3 });
