@@ -85,6 +85,19 @@ impl GenerateConfig {
 }
 
 impl AnswerConfig {
+    /// A greedy answer of at most so many tokens, without guard or end.
+    #[cfg(test)]
+    pub(crate) fn greedy(max_new_tokens: usize) -> Self {
+        Self {
+            max_new_tokens,
+            stop_ids: Vec::new(),
+            repetition_penalty: 1.0,
+            no_repeat_ngram_size: 0,
+            no_repeat_in_answer: 0,
+            choice: Choice::Likeliest,
+        }
+    }
+
     /// Refuses what no answer can be made by.
     pub(crate) fn check(&self) -> Result<()> {
         let found = self.repetition_penalty;

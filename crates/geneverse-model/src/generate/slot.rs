@@ -155,18 +155,14 @@ fn completing(history: &[u32], length: usize) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::Choice;
 
     #[test]
     fn a_guard_over_the_answer_lets_the_question_be_said_again_and_no_loop() {
         let slot = |both: usize, answer: usize| {
             let config = AnswerConfig {
-                max_new_tokens: 9,
-                stop_ids: vec![0],
-                repetition_penalty: 1.0,
                 no_repeat_ngram_size: both,
                 no_repeat_in_answer: answer,
-                choice: Choice::Likeliest,
+                ..AnswerConfig::greedy(9)
             };
             // Asked 5 6 7 8; said so far 5 6 9 5 6.
             let mut slot = Slot::new((), &[5, 6, 7, 8], (4, 9), (Arc::new(config), None), Vec::new());

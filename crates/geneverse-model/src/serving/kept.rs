@@ -95,7 +95,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::generate::{AnswerConfig, Choice};
+    use crate::generate::AnswerConfig;
     use crate::ops::attention::Heads;
 
     const HEADS: Heads =
@@ -103,14 +103,7 @@ mod tests {
 
     /// An answer that has read `ids`, of whose keys and values the numbers are the tokens' own.
     fn read(ids: &[u32], adapter: Option<usize>) -> Slot<()> {
-        let config = AnswerConfig {
-            max_new_tokens: 1,
-            stop_ids: Vec::new(),
-            repetition_penalty: 1.0,
-            no_repeat_ngram_size: 0,
-            no_repeat_in_answer: 0,
-            choice: Choice::Likeliest,
-        };
+        let config = AnswerConfig::greedy(1);
         let mut cache = Cache::new(HEADS.key_value * HEADS.dim, ids.len() + 5);
         for id in ids {
             let numbers: Vec<f32> = (0..10).map(|at| (id.wrapping_mul(10) + at) as f32).collect();

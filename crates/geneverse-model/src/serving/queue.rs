@@ -144,17 +144,9 @@ fn admitted<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::Choice;
 
     fn order(tokens: usize, bytes: usize, adapter: Option<usize>, pictures: bool) -> Order {
-        let config = AnswerConfig {
-            max_new_tokens: 1,
-            stop_ids: Vec::new(),
-            repetition_penalty: 1.0,
-            no_repeat_ngram_size: 0,
-            no_repeat_in_answer: 0,
-            choice: Choice::Likeliest,
-        };
+        let config = AnswerConfig::greedy(1);
         let (tell, _) = std::sync::mpsc::channel();
         let (left, pictures) = (Arc::default(), pictures.then(Album::empty));
         Order { ids: vec![1; tokens], pictures, adapter, config: Arc::new(config), bytes, tell, left }

@@ -1,3 +1,5 @@
+//! Answers of the engine: those of `generate`, whatever is asked meanwhile; what is kept, cancelled and refused.
+
 use super::*;
 use crate::generate::{Choice, Event, GenerateConfig, generate};
 use crate::goldens::golden;
@@ -15,14 +17,7 @@ fn endless() -> Decoder {
 }
 
 fn config(max_new_tokens: usize) -> AnswerConfig {
-    AnswerConfig {
-        max_new_tokens,
-        stop_ids: vec![2, 5],
-        repetition_penalty: 1.0,
-        no_repeat_ngram_size: 0,
-        no_repeat_in_answer: 0,
-        choice: Choice::Likeliest,
-    }
+    AnswerConfig { stop_ids: vec![2, 5], ..AnswerConfig::greedy(max_new_tokens) }
 }
 
 fn request(ids: &[u32], adapter: Option<usize>, max_new_tokens: usize) -> Request {

@@ -21,13 +21,14 @@ pub(super) fn work(mut model: Decoder, adapters: &[Adapter], limits: Limits, sha
     let keeps = model.config().vision.as_ref().is_none_or(|vision| vision.experts.is_none());
     loop {
         let now = taken(&running, &begun);
-        // What is under way comes before what is kept.
-        kept.shrink(limits.cache_bytes.saturating_sub(now.1));
         shared.count(|figures| {
             (figures.running, figures.cache_bytes) = now;
             figures.kept_bytes = kept.bytes();
         });
         let Next::Read(orders) = shared.next(now, &limits) else { return };
+        // What is under way, and what begins, comes before what is kept.
+        let begin: usize = orders.iter().map(|order| order.bytes).sum();
+        kept.shrink(limits.cache_bytes.saturating_sub(now.1 + begin));
         let mut fresh = Vec::new();
         if let Some(slot) = begun.pop_front() {
             let passes = Passes { model: &model, adapters };

@@ -34,6 +34,10 @@ pub(crate) enum Line {
     Wrong(String),
 }
 
+/// The commands, with a blank where something follows.
+pub(super) const COMMANDS: [&str; 8] =
+    ["/clear", "/gene ", "/help", "/marker ", "/protein ", "/quit", "/save ", "/sources"];
+
 impl Line {
     /// Reads a line.
     pub(crate) fn parse(line: &str) -> Self {
@@ -92,6 +96,10 @@ mod tests {
             Line::Wrong(why) => why,
             other => panic!("{other:?}"),
         };
+        for command in COMMANDS {
+            let takes = matches!(parse(command), Line::Wrong(why) if why.starts_with("expected "));
+            assert_eq!(takes, command.ends_with(' '), "{command}");
+        }
         assert_eq!(wrong("/gene"), "expected /gene SYMBOL, such as /gene GLI1");
         assert_eq!(wrong("/genes GLI1"), "there is no /genes; /help lists what there is");
         assert!(wrong("/marker KDR a.png").starts_with("expected /marker GENE PICTURE CELL TYPE"));

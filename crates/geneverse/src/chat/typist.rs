@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+use super::line::COMMANDS;
 use geneverse_data::stage::atomic_write;
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
@@ -17,10 +18,6 @@ use rustyline::{Config, Context, Editor, Helper};
 
 /// Lines that are kept from one day to the next.
 const KEPT: usize = 1000;
-
-/// What the commands begin with, for the tabulator.
-const COMMANDS: [&str; 9] =
-    ["/clear", "/gene ", "/help", "/marker ", "/protein ", "/quit", "/save ", "/sources", "/exit"];
 
 /// Somebody who types.
 pub(crate) enum Typist {

@@ -335,8 +335,7 @@ fn text(summary: &Summary, out: &Path) -> String {
     }
     let _ = writeln!(text, "\n{:.0} s, {} MiB at the peak", summary.seconds, summary.peak_rss_mib);
     let _ = writeln!(text, "report: {}", summary.report.display());
-    // As it was called: on the day of the clone the program is not on the path yet.
-    let program = std::env::args().next().unwrap_or_else(|| "geneverse".to_owned());
+    let program = program();
     let of = |name: &str| out.join(name).display().to_string();
     let _ = writeln!(text, "next:   {program} genes show GLI1 --db {}", of("genes.db"));
     let _ = writeln!(
@@ -348,6 +347,11 @@ fn text(summary: &Summary, out: &Path) -> String {
         out.display()
     );
     text
+}
+
+/// The program as it was called: on the day of the clone it is not on the path yet.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "geneverse".to_owned())
 }
 
 /// Lines of at most `width` characters.

@@ -26,6 +26,12 @@ const PIXELS: usize = 32 << 20;
 /// The weakest and the strongest repetition penalty.
 const PENALTIES: std::ops::RangeInclusive<f64> = 0.01..=100.0;
 
+/// The shares of all that is likely among which a token may be drawn.
+const SHARES: std::ops::RangeInclusive<f64> = 0.001..=1.0;
+
+/// At a lower temperature nothing but the likeliest token is ever drawn.
+const COLDEST: f64 = 0.001;
+
 /// The largest whole number that every program reads as it is written.
 const LARGEST: i64 = 1 << 53;
 
@@ -168,21 +174,20 @@ impl Manner {
                 format!("repetition_penalty is {repetition_penalty}, expected 0.01 to 100; 1 is no penalty");
             return Err(ApiError::field("repetition_penalty", message));
         }
+        let top_p = self.top_p.unwrap_or(1.0);
+        if !SHARES.contains(&top_p) {
+            return Err(ApiError::field("top_p", format!("top_p is {top_p}, expected 0.001 to 1")));
+        }
         let choice = match self.temperature {
-            None | Some(0.0) => Choice::Likeliest,
-            Some(found) if !(found > 0.0 && found <= 2.0) => {
+            Some(found) if !(0.0..=2.0).contains(&found) => {
                 let message = format!("temperature is {found}, expected 0 (the likeliest token) to 2");
                 return Err(ApiError::field("temperature", message));
             }
-            Some(temperature) => {
-                let top_p = self.top_p.unwrap_or(1.0);
-                if !(top_p > 0.0 && top_p <= 1.0) {
-                    let message = format!("top_p is {top_p}, expected a number above 0 and at most 1");
-                    return Err(ApiError::field("top_p", message));
-                }
+            Some(temperature) if temperature >= COLDEST => {
                 let seed = self.seed.map_or(0, |Whole(seed)| seed.cast_unsigned());
                 Choice::Drawn { temperature: temperature as f32, top_p: top_p as f32, seed }
             }
+            _ => Choice::Likeliest,
         };
         let recipe = self.reads.then_some(RetrieveArg::Symbol);
         let [no_repeat_ngram_size, no_repeat_in_answer] = guards(settings.no_repeat_ngram_size, recipe);
@@ -468,6 +473,14 @@ mod tests {
         assert_eq!(config(json!({"max_tokens": 201})), Err(most.to_owned()));
         let hot = "temperature is 3, expected 0 (the likeliest token) to 2";
         assert_eq!(config(json!({"temperature": 3})), Err(hot.to_owned()));
-        assert!(config(json!({"temperature": 1, "top_p": 0})).is_err());
+        assert_eq!(config(json!({"temperature": 1e-320})).unwrap().choice, Choice::Likeliest);
+        for top_p in [json!(0), json!(1.5), json!(1e-320)] {
+            let expected = format!("top_p is {}, expected 0.001 to 1", top_p.as_f64().unwrap());
+            assert_eq!(
+                config(json!({"top_p": top_p})),
+                Err(expected),
+                "whether or not a temperature is given"
+            );
+        }
     }
 }

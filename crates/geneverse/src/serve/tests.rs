@@ -1,3 +1,5 @@
+//! The server asked as a client asks it, without a socket but for one test; answers are those of `generate`.
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::AtomicBool;

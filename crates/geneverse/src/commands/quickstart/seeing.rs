@@ -37,7 +37,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::questions::{Others, SPLITS, questions, training_file};
-use super::{QuickstartArgs, interrupted, wrapped};
+use super::{QuickstartArgs, interrupted, program, wrapped};
 use crate::answer::AnswerArgs;
 use crate::bundled;
 use crate::commands::dataset::{accept, structure_files};
@@ -330,7 +330,7 @@ fn text_of(summary: &Summary) -> String {
     }
     let _ = writeln!(text, "\n{:.0} s, {} MiB at the peak", summary.seconds, summary.peak_rss_mib);
     let _ = writeln!(text, "report: {}", summary.report.display());
-    let program = std::env::args().next().unwrap_or_else(|| "geneverse".to_owned());
+    let program = program();
     let model = summary.report.with_file_name("finetuned").join("model");
     let _ = writeln!(
         text,

@@ -1,3 +1,5 @@
+//! The page's files, headers and routes, asked without a browser: `tests/page/` has one.
+
 use std::fs;
 use std::sync::Arc;
 
