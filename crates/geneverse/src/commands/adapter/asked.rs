@@ -5,11 +5,12 @@
 //! keeps the chat template that it came with.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use geneverse_data::prompt::Template;
-use geneverse_data::stage::{FileError, read_json, write_json};
+use geneverse_data::stage::{atomic_write, read_json, write_json};
 use geneverse_model::config::ModelConfig;
 use serde_json::{Map, Value};
 
@@ -57,7 +58,7 @@ fn own(folder: &Path) -> Result<Option<String>> {
 /// tokenizer's configuration, where older versions look.
 pub(crate) fn write(jinja: &str, folder: &Path) -> Result<()> {
     let path = folder.join(JINJA);
-    fs::write(&path, jinja).map_err(|e| FileError::io(&path, "write", e))?;
+    atomic_write(&path, |file| file.write_all(jinja.as_bytes()))?;
     let path = folder.join("tokenizer_config.json");
     let mut config: Map<String, Value> = if path.exists() { read_json(&path)? } else { Map::new() };
     config.insert("chat_template".to_owned(), Value::from(jinja));

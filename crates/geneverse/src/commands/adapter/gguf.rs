@@ -1,14 +1,14 @@
 //! `adapter gguf`: a model, or a base and its adapter, as one file for llama.cpp and Ollama, with a Modelfile beside it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::fs;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use geneverse_data::stage::{self, FileError};
+use geneverse_data::stage;
 use geneverse_model::Decoder;
 use geneverse_model::gguf::{self, NumberType, Settings, Written};
 use geneverse_model::tokens::Tokenizer;
@@ -108,7 +108,7 @@ pub(super) fn run(args: GgufArgs, ui: &Ui) -> Result<ExitCode> {
     let written = gguf::write((&decoder, &tokenizer), &base, &out, &settings, ui, &|| !stop::asked())?;
     let context = decoder.config().max_position_embeddings;
     let text = modelfile_text(&out, &asked, context);
-    fs::write(&modelfile, text).map_err(|e| FileError::io(&modelfile, "write", e))?;
+    stage::atomic_write(&modelfile, |file| file.write_all(text.as_bytes()))?;
 
     let mut inputs = BTreeMap::from([("model", json!(model_inputs(&base)?))]);
     if let Some(adapter) = &adapter {
