@@ -18,7 +18,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::arch::clip;
-use crate::arch::decoder::Decoder;
+use crate::arch::decoder::{Decoder, Labelled};
 use crate::arch::projector::{PICTURE, Projector};
 use crate::batch::{Packing, Sequence, rows};
 use crate::config::vision::{CHANNELS, ClipConfig, VisionConfig};
@@ -148,6 +148,8 @@ fn touched(model: &Decoder, examples: &[Sequence], validation: &[Sequence]) -> u
 struct Batch {
     rows: usize,
     labels: usize,
+    /// Rows that the last layer computes of what follows attention.
+    asked: usize,
     /// Rows of the longest sequence, or of the longest tree of sequences with a common prefix.
     longest: usize,
     /// Rows of pictures, and pictures, each once.
@@ -167,7 +169,8 @@ impl Batch {
             pictures.insert(row as usize / tokens.max(1));
         }
         let labels = sequences.iter().map(|s| s.trained()).sum::<usize>().min(rows);
-        Self { rows, longest, labels, seen: seen.min(rows), pictures: pictures.len() }
+        let asked = if Labelled::pays(labels, rows) { labels } else { rows };
+        Self { rows, longest, labels, asked, seen: seen.min(rows), pictures: pictures.len() }
     }
 
     /// At least as large as both in everything.
@@ -175,6 +178,7 @@ impl Batch {
         Self {
             rows: self.rows.max(other.rows),
             labels: self.labels.max(other.labels),
+            asked: self.asked.max(other.asked),
             longest: self.longest.max(other.longest),
             seen: self.seen.max(other.seen),
             pictures: self.pictures.max(other.pictures),
@@ -201,6 +205,8 @@ fn largest(recipe: &Recipe, examples: &[Sequence], validation: &[Sequence], toke
         let sequences: Vec<&Sequence> = micro.iter().collect();
         evaluation = evaluation.with(Batch::of(&sequences, Packing::Shared, tokens));
     }
+    // The loss alone is computed of every row.
+    evaluation.asked = evaluation.rows;
     (training, evaluation)
 }
 
@@ -342,12 +348,11 @@ impl Pass<'_> {
     }
 
     fn layers(&self) -> impl DoubleEndedIterator<Item = Layer<'_>> + ExactSizeIterator {
-        let layers = self.plan.layers.iter();
-        layers.map(|(shape, trained)| Layer {
-            shape: *shape,
-            trained,
-            rows: self.batch.rows,
-            longest: self.batch.longest,
+        let layers = self.plan.layers.iter().enumerate();
+        layers.map(|(number, (shape, trained))| {
+            let last = number + 1 == self.plan.layers.len();
+            let Batch { rows, longest, asked, .. } = self.batch;
+            Layer { shape: *shape, trained, rows, asked: if last { asked } else { rows }, longest }
         })
     }
 
@@ -359,7 +364,10 @@ impl Pass<'_> {
         };
         let shapes = self.plan.tower.iter().map(move |tower| (tower, of(tower)));
         shapes.flat_map(|(tower, (shape, longest, rows))| {
-            tower.layers.iter().map(move |trained| (Layer { shape, trained, rows, longest }, tower))
+            tower
+                .layers
+                .iter()
+                .map(move |trained| (Layer { shape, trained, rows, asked: rows, longest }, tower))
         })
     }
 
@@ -427,7 +435,8 @@ impl Pass<'_> {
                 kept += hidden + if recompute { 0 } else { layer.saved() };
             }
         }
-        most = most.max(kept + 3 * hidden + self.head()).max(kept + 4 * hidden);
+        let asked = self.batch.asked * self.model.config().hidden_size;
+        most = most.max(kept + 3 * asked + self.head()).max(kept + 4 * asked);
         for layer in self.layers().skip(lowest).rev() {
             if recompute {
                 most = most.max(kept + hidden + layer.forward());
@@ -455,6 +464,8 @@ struct Layer<'a> {
     shape: LayerShape,
     trained: &'a Trained,
     rows: usize,
+    /// Those whose outputs are wanted.
+    asked: usize,
     longest: usize,
 }
 
@@ -462,8 +473,13 @@ struct Layer<'a> {
 const TILE: usize = 64;
 
 impl Layer<'_> {
+    /// The rows of which a group's maps are computed.
+    fn rows_of(&self, group: Group) -> usize {
+        if group == Group::Qkv { self.rows } else { self.asked }
+    }
+
     fn inputs(&self, group: Group) -> usize {
-        self.rows * self.shape.inputs(group)
+        self.rows_of(group) * self.shape.inputs(group)
     }
 
     fn trains(&self, group: Group) -> bool {
@@ -488,16 +504,22 @@ impl Layer<'_> {
     fn unscaled(&self, group: Group) -> usize {
         let Trained::Lora(layout) = self.trained else { return 0 };
         let mut maps = layout.maps().filter(|map| group.slots().contains(&map.target.slots[0]));
-        if maps.any(|map| map.magnitude.is_some()) { self.rows * self.shape.outputs(group) } else { 0 }
+        if maps.any(|map| map.magnitude.is_some()) {
+            self.rows_of(group) * self.shape.outputs(group)
+        } else {
+            0
+        }
     }
 
     /// The adapted maps' x·Aᵀ, and with DoRA their sums.
     fn low(&self) -> usize {
         let Trained::Lora(layout) = self.trained else { return 0 };
-        let of = |map: &crate::ops::lora::Adapted| {
-            self.rows * (map.rank + map.magnitude.as_ref().map_or(0, |_| map.outputs))
+        let of = |group: Group| {
+            let maps = layout.maps().filter(move |map| group.slots().contains(&map.target.slots[0]));
+            let width = maps.map(|map| map.rank + map.magnitude.as_ref().map_or(0, |_| map.outputs));
+            self.rows_of(group) * width.sum::<usize>()
         };
-        layout.maps().map(of).sum()
+        Group::ALL.into_iter().map(of).sum()
     }
 
     /// Queries, keys and values, and queries and keys before their norms.
@@ -516,53 +538,66 @@ impl Layer<'_> {
         self.rows * self.shape.hidden
     }
 
+    /// Hidden states of the rows that are asked for.
+    fn asked(&self) -> usize {
+        self.asked * self.shape.hidden
+    }
+
     /// What the outputs of attention and feed-forward take before a norm, where there is one.
     fn before_norm(&self) -> usize {
-        if self.shape.sandwich_norms { self.hidden() } else { 0 }
+        if self.shape.sandwich_norms { self.asked() } else { 0 }
     }
 
     fn gate_up(&self) -> usize {
-        self.rows * self.shape.outputs(Group::Up)
+        self.asked * self.shape.outputs(Group::Up)
     }
 
     /// `Saved`.
     fn saved(&self) -> usize {
-        self.queries() + self.mixed() + self.hidden() + 2 * self.before_norm() + self.gate_up() + self.low()
+        self.queries() + self.mixed() + self.asked() + 2 * self.before_norm() + self.gate_up() + self.low()
     }
 
     /// The worst moment of a forward pass, what it gives included: the last product.
     fn forward(&self) -> usize {
-        self.saved() + 2 * self.hidden() + self.inputs(Group::Down) + self.dropped(Group::Down, 1)
+        self.saved() + self.hidden() + self.asked() + self.inputs(Group::Down) + self.dropped(Group::Down, 1)
     }
 
     /// The worst moment of a backward pass over what is kept.
     fn backward(&self) -> usize {
-        let (hidden, gate_up, inner) = (self.hidden(), self.gate_up(), self.inputs(Group::Down));
+        let (hidden, asked, gate_up, inner) =
+            (self.hidden(), self.asked(), self.gate_up(), self.inputs(Group::Down));
         let when = |group: Group, buffer: usize| if self.trains(group) { buffer } else { 0 };
-        let normed = when(Group::Up, hidden);
+        let normed = when(Group::Up, asked);
         let heads = self.shape.heads;
-        let (row, out) = (self.rows * heads.row(), self.inputs(Group::Output));
+        let (row, out) = (self.rows * heads.row(), self.rows * heads.out());
+        // Rows that are picked out of those of all, where not all are asked for.
+        let picked = if self.asked < self.rows { self.inputs(Group::Output) } else { 0 };
         // Gradients of a group's heads for a tree at once, on each thread, and two tiles of scores.
         let threads = rayon::current_num_threads().min(heads.query * self.rows.div_ceil(self.longest.max(1)));
         let of_heads =
             (threads * self.longest * (heads.query / heads.key_value)).min(self.rows * heads.query);
         let attention = 3 * heads.dim * of_heads + threads * 2 * TILE * self.longest;
-        // With dropout what enters A is dropped out again, and so is its gradient, before and after.
-        let dropped = |group| self.dropped(group, 3);
+        // With dropout the gradient of what enters A is dropped out, before and after.
+        let dropped = |group| self.dropped(group, 2);
         let fed = self.before_norm();
         let moments = [
-            hidden
+            asked
                 + fed
                 + when(Group::Down, inner)
                 + inner
                 + dropped(Group::Down)
                 + self.unscaled(Group::Down),
-            (hidden + inner + gate_up).saturating_sub(fed),
-            (2 * hidden + normed + dropped(Group::Up) + self.unscaled(Group::Up)).saturating_sub(fed),
-            (normed + out + dropped(Group::Output) + self.unscaled(Group::Output)).saturating_sub(gate_up),
-            (hidden + normed + out + row + attention).saturating_sub(2 * fed + gate_up + hidden),
+            (asked + inner + gate_up).saturating_sub(fed),
+            (2 * asked + normed + dropped(Group::Up) + self.unscaled(Group::Up)).saturating_sub(fed),
+            (normed
+                + picked
+                + self.inputs(Group::Output)
+                + dropped(Group::Output)
+                + self.unscaled(Group::Output))
+            .saturating_sub(gate_up),
+            (hidden + normed + out + row + attention).saturating_sub(2 * fed + gate_up + asked),
             (3 * hidden + row + dropped(Group::Qkv) + self.unscaled(Group::Qkv))
-                .saturating_sub(2 * fed + gate_up + hidden + self.mixed() + row),
+                .saturating_sub(2 * fed + gate_up + asked + self.mixed() + row),
         ];
         moments.into_iter().max().unwrap_or(0)
     }

@@ -175,7 +175,7 @@ fn rounded_logits(model: &Decoder, ids: &[u32], precision: Precision) -> Result<
         });
         let weights = Weights::new(&layer.shape, |slot| Some(held[slot as usize].as_ref()?.map()));
         let (shape, trained, flat) = (&layer.shape, &layer.trained, model.flat(number));
-        let layer = Layer { shape, weights: &weights, trained, flat, mask: None, beside: &[] };
+        let layer = Layer { shape, weights: &weights, trained, flat, mask: None, beside: &[], wanted: None };
         x = layer.forward_pack(&x, &pack.lay).0;
     }
     let mut h = vec![0.0; x.len()];

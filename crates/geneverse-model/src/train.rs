@@ -22,6 +22,7 @@ use crate::arch::decoder::Decoder;
 use crate::arch::device::Place;
 use crate::batch::{Pack, Packing, Sequence};
 use crate::error::{ModelError, Result};
+use crate::ops::scratch::keeping;
 use crate::optim::{Optimizer, clip};
 use crate::recipe::Recipe;
 use crate::run::{Checkpoint, Log, peak_rss_mib};
@@ -151,6 +152,7 @@ pub fn train(
     run.progress.start("train", Some(steps.total as u64), "steps");
     run.progress.set(state.step as u64);
     let mut finished = true;
+    let buffers = keeping();
     while state.step < steps.total && !state.stopped_early {
         let started = Instant::now();
         let order = steps.order(state.step / steps.per_epoch);
@@ -200,6 +202,7 @@ pub fn train(
 
         let last = state.step == steps.total;
         if !validation.is_empty() && (state.step % eval_every == 0 || last) {
+            buffers.free();
             let eval_loss = evaluate(&place, model, validation, o.micro_batch)?;
             if !eval_loss.is_finite() {
                 let step = state.step;
@@ -221,10 +224,12 @@ pub fn train(
             }
         }
         if state.step % save_every == 0 || last || state.stopped_early {
+            buffers.free();
             Checkpoint::save(run.folder, run.key, model, &optimizer, &state, r.keep)?;
             saved_at = state.step;
         }
     }
+    drop(buffers);
     if !finished && saved_at < state.step {
         Checkpoint::save(run.folder, run.key, model, &optimizer, &state, r.keep)?;
     }

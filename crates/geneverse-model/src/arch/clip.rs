@@ -218,7 +218,7 @@ impl Tower {
         };
         // Other masks than the decoder's layers have.
         let mask = mask.map(|pass| layer_mask(!pass, number));
-        work(&Layer { shape: &self.shape, weights: &weights, trained, flat, mask, beside: &[] })
+        work(&Layer { shape: &self.shape, weights: &weights, trained, flat, mask, beside: &[], wanted: None })
     }
 
     fn trains_embeddings(&self) -> bool {

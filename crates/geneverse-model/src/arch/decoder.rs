@@ -3,6 +3,10 @@
 //! What is trained decides where a layer's numbers lie: frozen weights as the checkpoint holds them, trained ones
 //! in one flat vector per layer (see `ops/layer.rs`), which is one parameter to the optimizer.
 
+mod gradients;
+
+pub(crate) use gradients::Labelled;
+
 use std::ops::Range;
 
 use super::clip::Looked;
@@ -14,11 +18,12 @@ use crate::error::{ModelError, Result};
 use crate::families::Top;
 use crate::ops::beside::Beside;
 use crate::ops::buffer;
-use crate::ops::cross_entropy::{Gradients, Head};
+use crate::ops::cross_entropy::Head;
 use crate::ops::experts::Experts;
-use crate::ops::layer::{Layer, Saved, Trained};
+use crate::ops::layer::{Layer, Trained};
 use crate::ops::matmul::Slice;
 use crate::ops::norm::Norm;
+use crate::ops::scratch::take;
 use crate::ops::slots::{LayerShape, Map, Slot, Weights};
 use crate::pictures::Album;
 use crate::rng::{Rng, mix};
@@ -322,11 +327,12 @@ impl Decoder {
     ) -> Result<(Vec<f32>, Option<Seeing>)> {
         self.check_tokens(ids, positions)?;
         let hidden = self.config.hidden_size;
-        let mut x = buffer(ids.len() * hidden);
-        let Some(embedding) = self.top(Top::Embedding) else { return Ok((x, None)) };
+        let Some(embedding) = self.top(Top::Embedding) else { return Ok((buffer(ids.len() * hidden), None)) };
+        let mut x = take(ids.len() * hidden);
         let scale = self.config.embedding_scale as f32;
         for (id, row) in ids.iter().zip(x.chunks_exact_mut(hidden)) {
             if *id >= PICTURE {
+                row.fill(0.0);
                 continue;
             }
             let first = *id as usize * hidden;
@@ -410,22 +416,22 @@ impl Decoder {
         mask: Option<u64>,
         work: impl FnOnce(&Layer<'_>) -> R,
     ) -> R {
-        self.with_layer_beside(number, mask, &[], work)
+        self.with_layer_at(number, mask, (&[], None), work)
     }
 
-    /// The same with adapters beside the layer, each on rows of its own.
-    pub(crate) fn with_layer_beside<R>(
+    /// The same with adapters beside the layer, each on rows of its own, or for some of the rows only.
+    pub(crate) fn with_layer_at<R>(
         &self,
         number: usize,
         mask: Option<u64>,
-        beside: &[Beside<'_>],
+        (beside, wanted): (&[Beside<'_>], Option<&[usize]>),
         work: impl FnOnce(&Layer<'_>) -> R,
     ) -> R {
         let DecoderLayer { shape, trained, .. } = &self.layers[number];
         let mut weights = self.weights(number);
         weights.experts = self.experts.get(number).and_then(Option::as_ref);
         let mask = mask.map(|pass| layer_mask(pass, number));
-        work(&Layer { shape, weights: &weights, trained, flat: self.flat(number), mask, beside })
+        work(&Layer { shape, weights: &weights, trained, flat: self.flat(number), mask, beside, wanted })
     }
 
     /// Hidden states of a pack after the last norm: (n, hidden).
@@ -454,104 +460,6 @@ impl Decoder {
                 "label {} is outside of the model's vocabulary of {vocabulary}",
                 label.token
             ))),
-        }
-    }
-
-    /// The loss of a pack as in training, where `mask` names the dropout masks, and its gradients, which are added to
-    /// `sums`, one for each parameter.
-    pub fn gradients(&self, pack: &Pack, divisor: usize, mask: u64, sums: &mut [Vec<f32>]) -> Result<f64> {
-        self.check_labels(pack)?;
-        let Some(head) = self.head() else { return Ok(0.0) };
-        let (mask, lowest) = (Some(mask), self.lowest_trained());
-        let (mut x, seeing) = self.embed_seeing(&pack.ids, &pack.positions, mask)?;
-        // Of each layer from the lowest trained one up, what goes in, and what the backward pass needs.
-        let mut kept: Vec<(Vec<f32>, Option<Saved>)> = Vec::new();
-        for number in 0..self.layers.len() {
-            let (y, saved) = self.with_layer(number, mask, |layer| layer.forward_pack(&x, &pack.lay));
-            if number >= lowest {
-                kept.push((x, (!self.recompute).then_some(saved)));
-            }
-            x = y;
-        }
-        let norm = self.final_norm();
-        let mut h = buffer(x.len());
-        norm.forward(&x, &mut h);
-        let mut dh = buffer(x.len());
-        let of_head = self.trained_tops[Top::Head as usize].or_else(|| {
-            let tied = self.config.tie_word_embeddings;
-            self.trained_tops[Top::Embedding as usize].filter(|_| tied)
-        });
-        let dw = of_head.map(|parameter| sums[parameter].as_mut_slice());
-        let gradients = Some(Gradients { dx: &mut dh, dw });
-        let loss = head.loss(&h, &pack.labels, divisor as f32, gradients);
-        if let Some(parameter) = self.trained_tops[Top::Norm as usize] {
-            let mut of_bias =
-                self.trained_tops[Top::NormBias as usize].map(|p| (p, std::mem::take(&mut sums[p])));
-            let db = of_bias.as_mut().map_or(&mut [][..], |(_, sum)| sum.as_mut_slice());
-            norm.backward_weight(&x, &dh, &mut sums[parameter], db);
-            if let Some((parameter, sum)) = of_bias {
-                sums[parameter] = sum;
-            }
-        }
-        let mut dx = buffer(x.len());
-        norm.backward(&x, &dh, &mut dx);
-        drop((x, h, dh));
-        let input = self.trains_input();
-        for number in (lowest..self.layers.len()).rev() {
-            let Some((x, saved)) = kept.pop() else { break };
-            let d_flat: &mut [f32] = match self.layers[number].parameter {
-                Some(parameter) => &mut sums[parameter],
-                None => &mut [],
-            };
-            let want_dx = number > lowest || input;
-            let below = self.with_layer(number, mask, |layer| {
-                let saved = saved.unwrap_or_else(|| layer.forward_pack(&x, &pack.lay).1);
-                layer.backward(&x, &pack.lay, saved, std::mem::take(&mut dx), want_dx, d_flat)
-            });
-            match below {
-                Some(below) => dx = below,
-                None => return Ok(loss),
-            }
-        }
-        self.embedding_gradients(pack, &dx, seeing, sums);
-        Ok(loss)
-    }
-
-    fn embedding_gradients(&self, pack: &Pack, dx: &[f32], seeing: Option<Seeing>, sums: &mut [Vec<f32>]) {
-        let hidden = self.config.hidden_size;
-        let mut add = |parameter: usize, row: usize, d: &[f32], scale: f32| {
-            let sum = &mut sums[parameter][row * hidden..(row + 1) * hidden];
-            sum.iter_mut().zip(d).for_each(|(sum, d)| *sum += scale * d);
-        };
-        for (token, d) in dx.chunks_exact(hidden).enumerate() {
-            let embedding = self.trained_tops[Top::Embedding as usize].filter(|_| pack.ids[token] < PICTURE);
-            if let Some(parameter) = embedding {
-                add(parameter, pack.ids[token] as usize, d, self.config.embedding_scale as f32);
-            }
-            if let (Some(parameter), Some(offset)) =
-                (self.trained_tops[Top::Positions as usize], self.config.position_offset())
-            {
-                add(parameter, pack.positions[token] as usize + offset, d, 1.0);
-            }
-        }
-        let (Some(projector), Some(Seeing { places, features, looked })) = (&self.projector, seeing) else {
-            return;
-        };
-        if projector.trained.is_none() && looked.is_none() {
-            return;
-        }
-        let mut dy = buffer(places.len() * hidden);
-        for (place, row) in places.iter().zip(dy.chunks_exact_mut(hidden)) {
-            row.copy_from_slice(&dx[place * hidden..(place + 1) * hidden]);
-        }
-        let sum: &mut [f32] = match projector.trained {
-            Some(parameter) => &mut sums[parameter],
-            None => &mut [],
-        };
-        let of_projector = self.of_projector(projector);
-        let d_features = projector.gradients(of_projector, &features, &dy, sum, looked.is_some());
-        if let (Some(sight), Some((states, looked))) = (&self.sight, looked) {
-            sight.backward(&self.parameters, (&states, looked), &d_features, sums);
         }
     }
 

@@ -106,7 +106,8 @@ impl QwenTower {
         for (number, held) in self.layers.iter().enumerate() {
             let weights = Weights::new(&self.shape, |slot| Some(held[slot as usize].as_ref()?.map()));
             let (shape, trained) = (&self.shape, &Trained::Nothing);
-            let layer = Layer { shape, weights: &weights, trained, flat: &[], mask: None, beside: &[] };
+            let layer =
+                Layer { shape, weights: &weights, trained, flat: &[], mask: None, beside: &[], wanted: None };
             let lay = if self.any.whole.contains(&number) { &whole } else { &windows };
             x = layer.forward_pack(&x, lay).0;
         }

@@ -152,7 +152,7 @@ impl Passes<'_> {
         for number in 0..self.model.layers.len() {
             let of_part = |(adapter, rows): &Part| self.adapters[*adapter].beside(number, rows.clone());
             let beside: Vec<Beside<'_>> = parts.iter().filter_map(of_part).collect();
-            x = self.model.with_layer_beside(number, None, &beside, |layer| {
+            x = self.model.with_layer_at(number, None, (&beside, None), |layer| {
                 let heads = layer.shape.heads;
                 layer.forward(&x, lay, |qkv| (attend(number, heads, qkv), Vec::new())).0
             });

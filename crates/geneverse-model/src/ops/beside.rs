@@ -62,6 +62,6 @@ pub(crate) fn forward(
     }
     pieces.into_par_iter().for_each(|(Fixed { layout, flat, norms }, x, y)| {
         let norms = &norms[group as usize];
-        Adaptation { layout, group, mask: None, flat, weights, norms }.forward(x, y, stride);
+        Adaptation { layout, group, mask: None, rows: None, flat, weights, norms }.forward(x, y, stride);
     });
 }

@@ -20,11 +20,11 @@ use rayon::prelude::*;
 use super::activation::Between;
 use super::attention::{self, Attended, Tree};
 use super::beside::{self, Beside};
-use super::buffer;
 use super::lora::{Adaptation, Layout, Low};
 use super::matmul::{Into, Threads, product, rows, transposed};
 use super::norm::Norm;
 use super::rope::{Rotation, Turn, rotate};
+use super::scratch::{give, take};
 use super::slots::{Group, LayerShape, Slot, Weights};
 
 /// What of a layer is trained, and so what its flat vector holds.
@@ -61,6 +61,15 @@ pub(crate) struct Saved {
     low: [Low; 4],
 }
 
+impl Saved {
+    /// Returns its buffers.
+    pub(crate) fn give(self) {
+        let Self { raw, qkv, mixed, log_sums, attended, x2, gate_up, fed, low } = self;
+        give([raw, qkv, mixed, log_sums, attended, x2, gate_up, fed]);
+        low.into_iter().for_each(Low::give);
+    }
+}
+
 /// A layer at work on a pack.
 pub(crate) struct Layer<'a> {
     pub(crate) shape: &'a LayerShape,
@@ -72,6 +81,8 @@ pub(crate) struct Layer<'a> {
     pub(crate) mask: Option<u64>,
     /// Adapters that nothing is trained of, each on rows of its own; for the forward pass only.
     pub(crate) beside: &'a [Beside<'a>],
+    /// The rows whose outputs are wanted, in their order; `None`: all. What follows attention is computed for them alone.
+    pub(crate) wanted: Option<&'a [usize]>,
 }
 
 impl Layer<'_> {
@@ -96,14 +107,37 @@ impl Layer<'_> {
     fn adaptation(&self, group: Group) -> Option<Adaptation<'_>> {
         let Trained::Lora(layout) = self.trained else { return None };
         let mask = self.mask.filter(|_| layout.dropout > 0.0).map(|key| key.wrapping_add(group as u64));
-        Some(Adaptation { layout, group, mask, flat: self.flat, weights: self.weights, norms: &[] })
+        let rows = self.wanted.filter(|_| group != Group::Qkv);
+        Some(Adaptation { layout, group, mask, rows, flat: self.flat, weights: self.weights, norms: &[] })
+    }
+
+    /// Of `x` (n, width) the rows that are wanted: (wanted, width).
+    fn picked<'x>(&self, x: &'x [f32], width: usize) -> Cow<'x, [f32]> {
+        let Some(wanted) = self.wanted else { return Cow::Borrowed(x) };
+        let mut picked = take(wanted.len() * width);
+        for (row, picked) in wanted.iter().zip(picked.chunks_exact_mut(width)) {
+            picked.copy_from_slice(&x[row * width..(row + 1) * width]);
+        }
+        Cow::Owned(picked)
+    }
+
+    /// A gradient of the rows that are wanted among those of all: (n, width), zero elsewhere.
+    fn spread(&self, d: Vec<f32>, (n, width): (usize, usize)) -> Vec<f32> {
+        let Some(wanted) = self.wanted else { return d };
+        let mut all = take(n * width);
+        all.fill(0.0);
+        for (row, d) in wanted.iter().zip(d.chunks_exact(width)) {
+            all[row * width..(row + 1) * width].copy_from_slice(d);
+        }
+        give([d]);
+        all
     }
 
     /// A group's maps of `x` (n, inputs), side by side: (n, outputs).
     fn group(&self, group: Group, x: &[f32]) -> (Vec<f32>, Low) {
         let (inputs, stride) = (self.shape.inputs(group), self.shape.outputs(group));
         let n = x.len() / inputs;
-        let mut y = buffer(n * stride);
+        let mut y = take(n * stride);
         for (map, column) in self.weights.maps(self.shape, group) {
             let shape = (n, map.outputs, inputs);
             let place = &mut y[column..];
@@ -125,7 +159,7 @@ impl Layer<'_> {
         (y, low)
     }
 
-    /// The layer: `x` (n, hidden) → (n, hidden). `attend` turns rotated q,k,v (n, row) into mixed values
+    /// The layer: `x` (n, hidden) → (n, hidden), or as many rows as are wanted. `attend` turns rotated q,k,v (n, row) into mixed values
     /// (n, query heads · dim) and the log sums of their weights.
     pub(crate) fn forward(
         &self,
@@ -135,14 +169,15 @@ impl Layer<'_> {
     ) -> (Vec<f32>, Saved) {
         let LayerShape { hidden, heads, head_norms, sandwich_norms, .. } = *self.shape;
         let (n, row) = (x.len() / hidden, heads.row());
-        let mut h = buffer(x.len());
+        let mut h = take(x.len());
         self.input_norm().forward(x, &mut h);
         let (mut qkv, low_qkv) = self.group(Group::Qkv, &h);
         let (queries, both) = (heads.query * heads.dim, (heads.query + heads.key_value) * heads.dim);
         let mut raw = Vec::new();
         if head_norms {
-            raw.reserve_exact(n * both);
-            qkv.chunks_exact(row).for_each(|row| raw.extend_from_slice(&row[..both]));
+            raw = take(n * both);
+            let rows = raw.chunks_exact_mut(both).zip(qkv.chunks_exact(row));
+            rows.for_each(|(raw, row)| raw.copy_from_slice(&row[..both]));
             self.norm(Slot::QueryNorm, None).heads(&mut qkv, row, 0, heads.query);
             self.norm(Slot::KeyNorm, None).heads(&mut qkv, row, queries, heads.key_value);
         }
@@ -151,14 +186,20 @@ impl Layer<'_> {
         }
         let (mixed, log_sums) = attend(&qkv);
 
-        let (mut x2, low_output) = self.group(Group::Output, &mixed);
+        let picked = self.picked(&mixed, heads.out());
+        let (mut x2, low_output) = self.group(Group::Output, &picked);
+        give([owned(picked)]);
         let mut attended = Vec::new();
         if sandwich_norms {
             attended = x2;
-            x2 = buffer(x.len());
+            x2 = take(attended.len());
             self.norm(Slot::AttentionNorm, None).forward(&attended, &mut x2);
         }
-        add(&mut x2, x);
+        let picked = self.picked(x, hidden);
+        add(&mut x2, &picked);
+        give([owned(picked)]);
+        let n = x2.len() / hidden;
+        h.truncate(n * hidden);
 
         self.mlp_input_norm().forward(&x2, &mut h);
         let (gate_up, low_up, mut y, low_down) = match self.weights.experts {
@@ -169,16 +210,18 @@ impl Layer<'_> {
             }
             None => {
                 let (gate_up, low_up) = self.group(Group::Up, &h);
-                let mut active = buffer(n * self.shape.inner);
+                let mut active = take(n * self.shape.inner);
                 self.between().forward(&gate_up, &mut active);
                 let (y, low_down) = self.group(Group::Down, &active);
+                give([active]);
                 (gate_up, low_up, y, low_down)
             }
         };
+        give([h]);
         let mut fed = Vec::new();
         if sandwich_norms {
             fed = y;
-            y = buffer(x.len());
+            y = take(fed.len());
             self.norm(Slot::MlpNorm, None).forward(&fed, &mut y);
         }
         add(&mut y, &x2);
@@ -191,13 +234,14 @@ impl Layer<'_> {
         let heads = self.shape.heads;
         self.forward(x, lay, |qkv| {
             let n = qkv.len() / heads.row();
-            let (mut mixed, mut log_sums) = (buffer(n * heads.out()), buffer(n * heads.query));
+            let (mut mixed, mut log_sums) = (take(n * heads.out()), take(n * heads.query));
             attention::forward(qkv, &lay.trees, heads, &mut mixed, &mut log_sums);
             (mixed, log_sums)
         })
     }
 
-    /// Adds the gradients of what is trained to `d_flat`; the gradient of `x` from `dy`, where it is wanted.
+    /// Adds the gradients of what is trained to `d_flat`; the gradient of `x` from `dy`, of the rows that are wanted, where
+    /// that of `x` is.
     pub(crate) fn backward(
         &self,
         x: &[f32],
@@ -211,45 +255,52 @@ impl Layer<'_> {
         let (n, row) = (x.len() / hidden, heads.row());
         let Saved { raw, qkv, mixed, log_sums, attended, x2, gate_up, fed, low } = saved;
         let [low_qkv, low_output, low_up, low_down] = low;
+        let wanted = dy.len() / hidden;
 
         // y = x2 + norm?(active · Wdown)
         let mut active = Vec::new();
         if self.trains(Group::Down) {
-            active = buffer(n * inner);
+            active = take(wanted * inner);
             self.between().forward(&gate_up, &mut active);
         }
         let d_fed = self.through_norm(Slot::MlpNorm, &fed, &dy, d_flat);
         let d_active = self.group_backward(Group::Down, &active, &low_down, &d_fed, d_flat, true);
-        drop((fed, d_fed, active, low_down));
+        low_down.give();
+        give([fed, owned(d_fed), active]);
 
         // gate, up = norm(x2) · Wgate, Wup
-        let mut d_gate_up = buffer(gate_up.len());
+        let mut d_gate_up = take(gate_up.len());
         self.between().backward(&gate_up, &d_active, &mut d_gate_up);
-        drop((gate_up, d_active));
+        give([gate_up, d_active]);
         let mut h = Vec::new();
         if self.trains(Group::Up) {
-            h = buffer(n * hidden);
+            h = take(wanted * hidden);
             self.mlp_input_norm().forward(&x2, &mut h);
         }
         let dh = self.group_backward(Group::Up, &h, &low_up, &d_gate_up, d_flat, true);
-        drop((d_gate_up, low_up));
+        low_up.give();
+        give([d_gate_up]);
         let mut dx2 = dy;
         let slots = (Slot::MlpInputNorm, Some(Slot::MlpInputNormBias));
         self.norm_backward(slots, &x2, &dh, d_flat);
         self.mlp_input_norm().backward(&x2, &dh, &mut dx2);
-        drop((x2, dh));
+        give([x2, dh]);
 
         // x2 = x + norm?(mixed · Wo)
         let d_attended = self.through_norm(Slot::AttentionNorm, &attended, &dx2, d_flat);
-        let d_mixed = self.group_backward(Group::Output, &mixed, &low_output, &d_attended, d_flat, true);
-        drop((attended, d_attended, low_output));
+        let picked = self.picked(&mixed, heads.out());
+        let d_mixed = self.group_backward(Group::Output, &picked, &low_output, &d_attended, d_flat, true);
+        low_output.give();
+        give([attended, owned(picked), owned(d_attended)]);
+        let d_mixed = self.spread(d_mixed, (n, heads.out()));
+        let mut dx2 = self.spread(dx2, (n, hidden));
         if !want_dx && !self.trains(Group::Qkv) {
             return None;
         }
-        let mut d_qkv = buffer(n * row);
+        let mut d_qkv = take(n * row);
         let attended = Attended { qkv: &qkv, out: &mixed, log_sums: &log_sums };
         attention::backward(attended, &lay.trees, heads, &d_mixed, &mut d_qkv);
-        drop((qkv, mixed, log_sums, d_mixed));
+        give([qkv, mixed, log_sums, d_mixed]);
         if let Some(rotation) = self.shape.rotation {
             rotate(&mut d_qkv, row, heads.query + heads.key_value, &lay.rotations[rotation], Turn::Back);
         }
@@ -266,16 +317,20 @@ impl Layer<'_> {
 
         // q, k, v = norm(x) · Wqkv
         if self.trains(Group::Qkv) {
-            h.resize(n * hidden, 0.0);
+            give([h]);
+            h = take(n * hidden);
             self.input_norm().forward(x, &mut h);
         }
-        let wanted = want_dx || matches!(self.trained, Trained::All);
-        let dh = self.group_backward(Group::Qkv, &h, &low_qkv, &d_qkv, d_flat, wanted);
+        let want_dh = want_dx || matches!(self.trained, Trained::All);
+        let dh = self.group_backward(Group::Qkv, &h, &low_qkv, &d_qkv, d_flat, want_dh);
         self.norm_backward((Slot::InputNorm, Some(Slot::InputNormBias)), x, &dh, d_flat);
-        want_dx.then(|| {
+        low_qkv.give();
+        give([raw, d_qkv, h]);
+        if want_dx {
             self.input_norm().backward(x, &dh, &mut dx2);
-            dx2
-        })
+        }
+        give([dh]);
+        want_dx.then_some(dx2)
     }
 
     /// Whether anything of this group has a gradient.
@@ -328,7 +383,7 @@ impl Layer<'_> {
             Some(adaptation) => adaptation.unscale(low, dy, stride, d_flat),
             None => Cow::Borrowed(dy),
         };
-        let mut dx = buffer(if wanted { n * inputs } else { 0 });
+        let mut dx = take(if wanted { n * inputs } else { 0 });
         if wanted {
             for (i, (map, column)) in self.weights.maps(self.shape, group).enumerate() {
                 let (shape, dy) = ((n, inputs, map.outputs), rows(&dy[column..], stride));
@@ -339,6 +394,7 @@ impl Layer<'_> {
         if let Some(adaptation) = &adaptation {
             adaptation.backward(x, low, &dy, stride, d_flat, wanted.then_some(&mut dx[..]));
         }
+        give([owned(dy)]);
         dx
     }
 
@@ -348,7 +404,8 @@ impl Layer<'_> {
             return Cow::Borrowed(dy);
         }
         self.norm_backward((slot, None), x, dy, d_flat);
-        let mut dx = buffer(dy.len());
+        let mut dx = take(dy.len());
+        dx.fill(0.0);
         self.norm(slot, None).backward(x, dy, &mut dx);
         Cow::Owned(dx)
     }
@@ -364,6 +421,11 @@ impl Layer<'_> {
             self.norm(slots.0, slots.1).backward_weight(x, dy, dw, db);
         }
     }
+}
+
+/// The numbers where they are owned; else nothing.
+fn owned(numbers: Cow<'_, [f32]>) -> Vec<f32> {
+    if let Cow::Owned(numbers) = numbers { numbers } else { Vec::new() }
 }
 
 /// `sum` += `x`.

@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use super::buffer;
 use super::math::dot;
 use super::matmul::{Into, Threads, product, rows, transposed};
+use super::scratch::{give, take};
 use super::slots::{Group, LayerShape, Map, Weights};
 use crate::families::Target;
 use crate::rng::{Rng, mix};
@@ -208,12 +209,21 @@ pub(crate) struct Low {
     sums: Vec<(Vec<f32>, Vec<f32>)>,
 }
 
+impl Low {
+    /// Returns its buffers.
+    pub(crate) fn give(self) {
+        give(self.sums.into_iter().map(|(sum, _)| sum).chain([self.low]));
+    }
+}
+
 /// One group's work in one layer.
 pub(crate) struct Adaptation<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) group: Group,
     /// Names the dropout mask; `None` where nothing is dropped.
     pub(crate) mask: Option<u64>,
+    /// Which rows of the pack these are, in their order; `None`: all. They are dropped out as among all.
+    pub(crate) rows: Option<&'a [usize]>,
     pub(crate) flat: &'a [f32],
     pub(crate) weights: &'a Weights<'a>,
     /// With DoRA ‖W + s·B·A‖ of the group's maps, where nothing changes them; empty where they are to be computed.
@@ -226,7 +236,14 @@ impl Adaptation<'_> {
     }
 
     fn dropped(&self, x: &[f32]) -> Option<Vec<f32>> {
-        self.mask.map(|key| masked(x, key, self.layout.dropout))
+        self.mask.map(|key| self.masked(x, key))
+    }
+
+    fn masked(&self, x: &[f32], key: u64) -> Vec<f32> {
+        match self.rows {
+            None => masked(x, key, self.layout.dropout),
+            Some(rows) => masked_rows(x, (rows, self.maps().inputs), key, self.layout.dropout),
+        }
     }
 
     /// Turns `y` (n, stride), the frozen product of `x` (n, inputs), into the adapted one.
@@ -237,7 +254,7 @@ impl Adaptation<'_> {
         };
         let dropped = self.dropped(x);
         let x = rows(dropped.as_deref().unwrap_or(x), *inputs);
-        let mut low = buffer(n * width);
+        let mut low = take(n * width);
         let a = transposed(&self.flat[first.a.start..], *inputs);
         product((n, *width, *inputs), 1.0, x, a, &mut low, *width, Into::Fresh, all);
         let (mut at, mut sums) = (0, Vec::new());
@@ -249,7 +266,7 @@ impl Adaptation<'_> {
             if let Some(magnitude) = &map.magnitude {
                 let known = self.norms.get(number).cloned();
                 let norms = known.unwrap_or_else(|| map.norms(self.flat, self.weights));
-                let mut sum = buffer(n * map.outputs);
+                let mut sum = take(n * map.outputs);
                 for (y, sum) in y.chunks_exact_mut(stride).zip(sum.chunks_exact_mut(map.outputs)) {
                     let y = &mut y[map.column..map.column + map.outputs];
                     sum.copy_from_slice(y);
@@ -258,6 +275,7 @@ impl Adaptation<'_> {
                 sums.push((sum, norms));
             }
         }
+        give(dropped);
         Low { low, sums }
     }
 
@@ -275,6 +293,11 @@ impl Adaptation<'_> {
         for (map, (sum, norms)) in with_magnitude.zip(&low.sums) {
             let Some(magnitude) = map.magnitude.clone() else { continue };
             let d_magnitude = &mut d_flat[magnitude.clone()];
+            if let Cow::Borrowed(dy) = scaled {
+                let mut copy = take(dy.len());
+                copy.copy_from_slice(dy);
+                scaled = Cow::Owned(copy);
+            }
             for (dy, sum) in scaled.to_mut().chunks_exact_mut(stride).zip(sum.chunks_exact(map.outputs)) {
                 let dy = &mut dy[map.column..map.column + map.outputs];
                 for i in 0..map.outputs {
@@ -300,7 +323,7 @@ impl Adaptation<'_> {
         let (Some(first), n, all) = (maps.first(), dy.len() / stride, Threads::All) else { return };
         let dropped = self.dropped(x);
         let x = dropped.as_deref().unwrap_or(x);
-        let mut d_low = buffer(n * width);
+        let mut d_low = take(n * width);
         let mut at = 0;
         for map in maps {
             let (dy, scale, rank) = (&dy[map.column..], map.scale, map.rank);
@@ -314,17 +337,20 @@ impl Adaptation<'_> {
         let of_a = first.a.start..first.a.start + width * inputs;
         let (a, b) = (transposed(&d_low, *width), rows(x, *inputs));
         product((*width, *inputs, n), 1.0, a, b, &mut d_flat[of_a.clone()], *inputs, Into::Added, all);
-        let Some(dx) = dx else { return };
+        give(dropped);
+        let Some(dx) = dx else { return give([d_low]) };
         let (left, a, shape) = (rows(&d_low, *width), rows(&self.flat[of_a], *inputs), (n, *inputs, *width));
         match self.mask {
             None => product(shape, 1.0, left, a, dx, *inputs, Into::Added, all),
             Some(key) => {
-                let mut through = buffer(n * inputs);
+                let mut through = take(n * inputs);
                 product(shape, 1.0, left, a, &mut through, *inputs, Into::Fresh, all);
-                let through = masked(&through, key, self.layout.dropout);
-                dx.par_iter_mut().zip(&through).with_min_len(1 << 12).for_each(|(dx, t)| *dx += t);
+                let kept = self.masked(&through, key);
+                dx.par_iter_mut().zip(&kept).with_min_len(1 << 12).for_each(|(dx, t)| *dx += t);
+                give([through, kept]);
             }
         }
+        give([d_low]);
     }
 }
 
@@ -335,23 +361,78 @@ fn scale_row(y: &mut [f32], magnitude: &[f32], norms: &[f32]) {
     }
 }
 
-/// `x` with a share of its numbers zeroed and the rest scaled up, the same for the same key.
-///
-/// The share is a multiple of 2⁻¹⁶: one draw of 64 bits decides over four numbers.
-pub(crate) fn masked(x: &[f32], key: u64, dropout: f32) -> Vec<f32> {
+/// Which numbers are dropped, and what the others are multiplied with.
+#[derive(Clone, Copy)]
+struct Dropout {
+    key: u64,
+    threshold: u64,
+    kept: f32,
+}
+
+impl Dropout {
+    /// One draw of 64 bits decides over so many numbers.
     const DRAWN: usize = 4;
-    const CHUNK: usize = 1 << 12;
-    let threshold = (dropout * 65536.0).round() as u64;
-    let kept = 65536.0 / (65536 - threshold.min(65535)) as f32;
-    let mut out = vec![0.0; x.len()];
-    out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).enumerate().for_each(|(chunk, (out, x))| {
-        for (i, (out, x)) in out.chunks_mut(DRAWN).zip(x.chunks(DRAWN)).enumerate() {
-            let mut drawn = mix(key ^ mix((chunk * CHUNK / DRAWN + i) as u64));
+
+    /// The share is a multiple of 2⁻¹⁶.
+    fn new(key: u64, share: f32) -> Self {
+        let threshold = (share * 65536.0).round() as u64;
+        Self { key, threshold, kept: 65536.0 / (65536 - threshold.min(65535)) as f32 }
+    }
+
+    /// `out` from `x`, the numbers `first..` of all.
+    fn run(&self, first: usize, x: &[f32], out: &mut [f32]) {
+        let (mut draw, within) = (first / Self::DRAWN, first % Self::DRAWN);
+        let (head, tail) = (x.len().min((Self::DRAWN - within) % Self::DRAWN), within);
+        let mut four = |out: &mut [f32], x: &[f32], skip: usize| {
+            let mut drawn = mix(self.key ^ mix(draw as u64)) >> (16 * skip);
+            draw += 1;
             for (out, x) in out.iter_mut().zip(x) {
-                *out = if drawn & 0xFFFF < threshold { 0.0 } else { x * kept };
+                *out = if drawn & 0xFFFF < self.threshold { 0.0 } else { x * self.kept };
                 drawn >>= 16;
             }
+        };
+        if head > 0 {
+            four(&mut out[..head], &x[..head], tail);
         }
-    });
+        for (out, x) in out[head..].chunks_mut(Self::DRAWN).zip(x[head..].chunks(Self::DRAWN)) {
+            four(out, x, 0);
+        }
+    }
+}
+
+/// `x` with a share of its numbers zeroed and the rest scaled up, the same for the same key.
+pub(crate) fn masked(x: &[f32], key: u64, share: f32) -> Vec<f32> {
+    const CHUNK: usize = 1 << 12;
+    let (dropout, mut out) = (Dropout::new(key, share), take(x.len()));
+    let chunks = out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
+    chunks.enumerate().for_each(|(chunk, (out, x))| dropout.run(chunk * CHUNK, x, out));
     out
+}
+
+/// The same of some rows of a matrix (n, width), whose numbers fall as they do among all.
+fn masked_rows(x: &[f32], (rows, width): (&[usize], usize), key: u64, share: f32) -> Vec<f32> {
+    let (dropout, mut out) = (Dropout::new(key, share), take(x.len()));
+    let chunks = out.par_chunks_exact_mut(width).zip(x.par_chunks_exact(width)).zip(rows);
+    chunks.for_each(|((out, x), row)| dropout.run(row * width, x, out));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{masked, masked_rows};
+
+    #[test]
+    fn some_rows_are_dropped_out_as_they_are_among_all() {
+        for width in [3, 4, 7, 64] {
+            let x: Vec<f32> = (0..40 * width).map(|i| 1.0 + i as f32).collect();
+            let all = masked(&x, 9, 0.4);
+            let rows = [0, 1, 5, 38, 39];
+            let pick = |x: &[f32]| -> Vec<f32> {
+                rows.iter().flat_map(|row| x[row * width..(row + 1) * width].to_vec()).collect()
+            };
+            assert_eq!(masked_rows(&pick(&x), (&rows, width), 9, 0.4), pick(&all));
+            let dropped = all.iter().filter(|x| **x == 0.0).count();
+            assert!(dropped > 0 && dropped < all.len());
+        }
+    }
 }

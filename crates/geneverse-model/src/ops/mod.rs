@@ -21,6 +21,7 @@ pub(crate) mod norm;
 pub(crate) mod numbers;
 pub(crate) mod reference;
 pub(crate) mod rope;
+pub(crate) mod scratch;
 pub(crate) mod slots;
 
 /// A buffer whose every number is written before it is read.

@@ -389,7 +389,15 @@ mod tests {
                 Some(Map { numbers, outputs, inputs, out_stride: inputs, in_stride: 1 })
             }),
         };
-        let layer = Layer { shape, weights: &weights, trained, flat: &flat, mask: Some(5), beside: &[] };
+        let layer = Layer {
+            shape,
+            weights: &weights,
+            trained,
+            flat: &flat,
+            mask: Some(5),
+            beside: &[],
+            wanted: None,
+        };
         let (y, saved) = layer.forward_pack(&x, &lay);
         assert_close(&y, &slow, &format!("{what}: output"));
         let mut d_flat = vec![0.0; flat.len()];
