@@ -411,8 +411,39 @@ mod tests {
         // What is below the lowest trained layer asks for less and gets the same.
         let mut again = vec![0.0; flat.len()];
         let (_, saved) = layer.forward_pack(&x, &lay);
-        assert!(layer.backward(&x, &lay, saved, upstream, false, &mut again).is_none());
+        assert!(layer.backward(&x, &lay, saved, upstream.clone(), false, &mut again).is_none());
         assert_close(&again, wanted, &format!("{what}: without a gradient of the input"));
+        check_some_rows(&layer, &x, &lay, &y, &upstream, what);
+    }
+
+    /// Where only some rows are wanted, outputs and gradients are those of a loss that sees no others.
+    fn check_some_rows(layer: &Layer<'_>, x: &[f32], lay: &Lay, y: &[f32], upstream: &[f32], what: &str) {
+        let hidden = layer.shape.hidden;
+        let rows: Vec<usize> = (0..x.len() / hidden).filter(|row| row % 3 == 0 || row % 7 == 2).collect();
+        let pick = |of: &[f32]| -> Vec<f32> {
+            rows.iter().flat_map(|row| of[row * hidden..(row + 1) * hidden].to_vec()).collect()
+        };
+        let mut seen = vec![0.0; upstream.len()];
+        for row in &rows {
+            let row = row * hidden..(row + 1) * hidden;
+            seen[row.clone()].copy_from_slice(&upstream[row]);
+        }
+        let gradients = |layer: &Layer<'_>, dy: Vec<f32>| {
+            let (y, saved) = layer.forward_pack(x, lay);
+            let mut d_flat = vec![0.0; layer.flat.len()];
+            let dx = layer.backward(x, lay, saved, dy, true, &mut d_flat).unwrap();
+            (y, dx, d_flat)
+        };
+        let (_, dx, d_flat) = gradients(layer, seen);
+        let some = Layer { wanted: Some(&rows), ..*layer };
+        let (found_y, found_dx, found_flat) = gradients(&some, pick(upstream));
+        let close = |found: &[f32], wanted: Vec<f32>, part: &str| {
+            let wanted = tensor(&wanted, &[wanted.len()]);
+            assert_close(found, &wanted, &format!("{what}, some rows: {part}"));
+        };
+        close(&found_y, pick(y), "output");
+        close(&found_dx, dx, "gradient of the input");
+        close(&found_flat, d_flat, "gradient of what is trained");
     }
 
     fn lora(

@@ -8,7 +8,7 @@ use crate::families::Top;
 use crate::ops::buffer;
 use crate::ops::cross_entropy::{Gradients, Label};
 use crate::ops::layer::Saved;
-use crate::ops::scratch::{give, take};
+use crate::ops::scratch::{self, give, take};
 
 /// The rows of a pack that have labels, where it pays to compute them alone.
 pub(crate) struct Labelled {
@@ -44,6 +44,7 @@ impl Decoder {
     pub fn gradients(&self, pack: &Pack, divisor: usize, mask: u64, sums: &mut [Vec<f32>]) -> Result<f64> {
         self.check_labels(pack)?;
         let Some(head) = self.head() else { return Ok(0.0) };
+        scratch::begin(pack.len());
         let (mask, lowest) = (Some(mask), self.lowest_trained());
         let (mut x, seeing) = self.embed_seeing(&pack.ids, &pack.positions, mask)?;
         // Of each layer from the lowest trained one up, what goes in, and what the backward pass needs.
