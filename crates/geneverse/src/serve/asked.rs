@@ -158,15 +158,20 @@ impl Manner {
         settings: &GenerationSettings,
         (usual, most, room): (usize, usize, usize),
     ) -> Result<AnswerConfig, ApiError> {
-        let max_new_tokens = match self.max_completion_tokens.or(self.max_tokens) {
-            None => usual.min(most).min(room).max(1),
+        let longest = |name: &str, asked: Option<Whole>| match asked {
+            None => Ok(None),
             Some(Whole(asked)) => {
                 let fits = usize::try_from(asked).ok().filter(|asked| (1..=most).contains(asked));
                 let message =
-                    || format!("max_tokens is {asked}, expected 1 to {most}, which is this server's limit");
-                // Many clients ask for more than a small model reads: the answer ends there, as it says.
-                fits.ok_or_else(|| ApiError::field("max_tokens", message()))?.min(room.max(1))
+                    || format!("{name} is {asked}, expected 1 to {most}, which is this server's limit");
+                fits.map(Some).ok_or_else(|| ApiError::field(name, message()))
             }
+        };
+        let older = longest("max_tokens", self.max_tokens)?;
+        let max_new_tokens = match longest("max_completion_tokens", self.max_completion_tokens)?.or(older) {
+            None => usual.min(most).min(room).max(1),
+            // Many clients ask for more than a small model reads: the answer ends there, as it says.
+            Some(asked) => asked.min(room.max(1)),
         };
         let repetition_penalty = self.repetition_penalty.unwrap_or(settings.repetition_penalty);
         if !PENALTIES.contains(&repetition_penalty) {
@@ -499,6 +504,8 @@ mod tests {
         assert_eq!(drawn, Choice::Drawn { temperature: 0.5, top_p: 0.9, seed: 3 });
         let most = "max_tokens is 201, expected 1 to 200, which is this server's limit";
         assert_eq!(config(json!({"max_tokens": 201})), Err(most.to_owned()));
+        let none = "max_tokens is 0, expected 1 to 200, which is this server's limit";
+        assert_eq!(config(json!({"max_tokens": 0, "max_completion_tokens": 7})), Err(none.to_owned()));
         let hot = "temperature is 3, expected 0 (the likeliest token) to 2";
         assert_eq!(config(json!({"temperature": 3})), Err(hot.to_owned()));
         assert_eq!(config(json!({"temperature": 1e-320})).unwrap().choice, Choice::Likeliest);

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
     use crate::serve::tests::{app, known};
 
-    /// What the model is shown of a question about a gene, after its first tokens are left out.
+    /// What the model is shown of a question.
     fn shown(records: Records, question: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let app = app(|app| {
@@ -96,12 +96,11 @@ mod tests {
         assert!(read.contains(&document), "{read}");
         let lines = Records { recipe: Recipe::Symbol, chunk: 512, context: Some(320) };
         let read = shown(lines, asked);
-        assert!(read.contains("What is GLI?\nThe official symbol of this gene is GLI1"), "{read}");
-        assert!(!read.contains("Context information"), "{read}");
-        // A question that names no gene is asked as it is, and so is the rest of what lines have no room for.
-        assert!(!shown(Records::default(), "What is a gene?").contains("Context"));
+        assert!(read.contains("What is GLI?\nGene: GLI1\nFull name: "), "{read}");
+        assert!(read.contains("Kind: ") && !read.contains("Context information"), "{read}");
         let little = Records { context: Some(12), ..lines };
-        assert!(shown(little, asked).len() < read.len() / 2);
+        assert!(!shown(little, asked).contains("Kind: "), "what there is room for");
+        assert!(!shown(Records::default(), "What is a gene?").contains("Context"), "no gene is named");
     }
 
     #[test]
