@@ -4,7 +4,7 @@
     peer/bin/pip install llama-cpp-python==0.3.36 gguf==0.19.0 transformers==5.24.0 torch==2.15.0 tokenizers safetensors
     peer/bin/python benches/hand_over.py --geneverse target/release/geneverse --out target/gguf [--prompts 32] [families …]
 
-Three parts, each a table in OUT/gguf.md and its numbers in OUT/gguf.json:
+Four parts, each a table in OUT/gguf.md and its numbers in OUT/gguf.json:
 
 families    the small random checkpoints beside the engine's goldens, made by transformers, one for each architecture: logits of
             llama.cpp (f32, caches in f32, no flash attention) beside those of transformers in the golden
@@ -12,6 +12,8 @@ tokenizers  the tokenizers beside the goldens, whose ids are those of transforme
 nano        the bundled model, and one with an adapter trained here for a few steps: ids of gene records, logits of a prompt,
             greedy answers of llama.cpp and `geneverse generate` in f32, f16 and q8_0; and the same from the folder that
             `adapter merge` writes, loaded by transformers
+quickstart  with `--quickstart DIR`, a folder of `geneverse quickstart` or of an experiment on the bundled model: each adapter that
+            was trained there, merged, and the merged folder in llama.cpp and in transformers beside `geneverse generate`
 
 Every file is also read by PyPI's `gguf`, and its tensors are compared with the checkpoint's.
 """
@@ -22,6 +24,7 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +60,7 @@ def load(path: Path, context: int = 512) -> llama_cpp.Llama:
 
     llama_cpp.llama_cpp.llama_model_default_params = plain
     return llama_cpp.Llama(
-        str(path), n_ctx=context, n_batch=context, n_threads=2, logits_all=True, verbose=False, type_k=0, type_v=0,
+        str(path), n_ctx=context, n_batch=context, n_threads=1, logits_all=True, verbose=False, type_k=0, type_v=0,
         flash_attn=False,
     )
 
@@ -200,6 +203,10 @@ def alpaca(question: str) -> str:
     )
 
 
+def plain(question: str) -> str:
+    return f"{question}\n"
+
+
 def nano(arguments: argparse.Namespace) -> dict[str, Any]:
     base = ROOT / "models/geneverse-nano"
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
@@ -220,13 +227,7 @@ def nano(arguments: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {"models": [], "steps": arguments.steps}
     for name, adapter in [("geneverse-nano", None), ("with its adapter", trained / "adapter")]:
         with_adapter = ["--adapter", adapter] if adapter else []
-        ours = arguments.out / "ours.jsonl"
-        for old in arguments.out.glob("ours.jsonl*"):
-            old.unlink()
-        guard = ["--no-repeat-ngram-size", "0", "--repetition-penalty", "1"]
-        run(arguments, "generate", "--model", base, *with_adapter, "--prompts", prompts, "--out", ours, "--prompt", "alpaca",
-            "--max-new-tokens", str(arguments.tokens), *guard)
-        answers = [json.loads(line)["answer"] for line in ours.read_text().splitlines()]
+        answers = answers_of(arguments, base, prompts, *with_adapter, "--prompt", "alpaca")
         for kind in TYPES:
             path = arguments.out / f"nano-{len(result['models']) // len(TYPES)}-{kind}.gguf"
             written = export(arguments, base, path, "--type", kind, "--prompt", "alpaca", *with_adapter)
@@ -241,9 +242,49 @@ def nano(arguments: argparse.Namespace) -> dict[str, Any]:
             result["models"].append(row)
             model.close()
         if adapter:
-            result["folder"] = folder_of(arguments, base, adapter, asked, answers, tokenizer)
+            guarded = answers_of(arguments, base, prompts, *with_adapter, "--prompt", "alpaca", guarded=True)
+            result["folder"] = folder_of(arguments, base, adapter, asked, answers, guarded, tokenizer)
     result["tensors"] = tensors_of(arguments.out / "nano-0-f32.gguf", base)
     return result
+
+
+def answers_of(
+    arguments: argparse.Namespace, base: Path, prompts: Path, *more: str | Path, guarded: bool = False
+) -> list[str]:
+    """What `generate` answers, without the model's own guard against loops unless it is `guarded`."""
+    ours = arguments.out / "ours.jsonl"
+    for old in arguments.out.glob("ours.jsonl*"):
+        old.unlink()
+    guard = [] if guarded else ["--no-repeat-ngram-size", "0", "--repetition-penalty", "1"]
+    run(arguments, "generate", "--model", base, *more, "--prompts", prompts, "--out", ours, "--max-new-tokens",
+        str(arguments.tokens), *guard)
+    return [json.loads(line)["answer"] for line in ours.read_text().splitlines()]
+
+
+def quickstart(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Adapters that a quickstart has trained, merged and handed over."""
+    base, rows = arguments.quickstart / "base-model", []
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    symbols = [json.loads(line)["symbol"] for line in (ROOT / "data/genes.jsonl").read_text().splitlines()]
+    asked = symbols[:: max(1, len(symbols) // arguments.prompts)][: arguments.prompts]
+    prompts = arguments.out / "asked.json"
+    prompts.write_text(json.dumps([{"instruction": QUESTION.format(a), "input": "", "output": ""} for a in asked]))
+    for adapter in sorted({path.parent.resolve() for path in arguments.quickstart.glob("**/adapter_config.json")}):
+        name = str(adapter.parent.name)
+        answers = answers_of(arguments, base, prompts, "--adapter", adapter)
+        guarded = answers_of(arguments, base, prompts, "--adapter", adapter, guarded=True)
+        folder = folder_of(arguments, base, adapter, asked, answers, guarded, tokenizer, plain)
+        row: dict[str, Any] = {"adapter": name, "different": len(set(answers)), "words": sum(len(a.split()) for a in answers),
+                               "folder": folder, "types": {}}
+        for kind in TYPES:
+            path = arguments.out / f"quickstart-{name}-{kind}.gguf"
+            export(arguments, arguments.out / "merged", path, "--type", kind)
+            model = load(path, 1024)
+            row["types"][kind] = greedy_of(arguments, model, tokenizer, asked, answers, plain)
+            row["types"][kind]["chat"] = chat_is_asked_as_trained(model, plain)
+            model.close()
+        rows.append(row)
+    return rows
 
 
 def ids_of(model: llama_cpp.Llama, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -287,12 +328,13 @@ def logits_of(
 
 
 def greedy_of(
-    arguments: argparse.Namespace, model: llama_cpp.Llama, tokenizer: Tokenizer, asked: list[str], answers: list[str]
+    arguments: argparse.Namespace, model: llama_cpp.Llama, tokenizer: Tokenizer, asked: list[str], answers: list[str],
+    put: Callable[[str], str] = alpaca,
 ) -> dict[str, Any]:
     """Greedy answers to the same ids as ours, and where they part: how close the call was."""
     equal, calls, agreed, total = 0, [], 0, 0
     for symbol, answer in zip(asked, answers, strict=True):
-        ids = [1, *tokenizer.encode(alpaca(QUESTION.format(symbol)), add_special_tokens=False).ids]
+        ids = [1, *tokenizer.encode(put(QUESTION.format(symbol)), add_special_tokens=False).ids]
         model.reset()
         model.eval(ids)
         found: list[int] = []
@@ -318,39 +360,47 @@ def greedy_of(
     return {"answers": len(asked), "equal": equal, "agreed_until": agreed / total, "close_calls": sorted(calls)}
 
 
-def chat_is_asked_as_trained(model: llama_cpp.Llama) -> bool:
+def chat_is_asked_as_trained(model: llama_cpp.Llama, put: Callable[[str], str] = alpaca) -> bool:
     """Whether llama-cpp-python's chat puts the question as training did."""
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
     formatter = Jinja2ChatFormatter(model.metadata["tokenizer.chat_template"], eos_token="</s>", bos_token="<s>")
     made = formatter(messages=[{"role": "user", "content": QUESTION.format("GLI1")}])
-    return made.prompt == "<s>" + alpaca(QUESTION.format("GLI1"))
+    return made.prompt == "<s>" + put(QUESTION.format("GLI1"))
 
 
 def folder_of(
-    arguments: argparse.Namespace, base: Path, adapter: Path, asked: list[str], answers: list[str], tokenizer: Tokenizer
+    arguments: argparse.Namespace, base: Path, adapter: Path, asked: list[str], answers: list[str],
+    guarded: list[str], tokenizer: Tokenizer, put: Callable[[str], str] = alpaca,
 ) -> dict[str, Any]:
     """The folder that `adapter merge` writes, in transformers: what vLLM reads."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = arguments.out / "merged"
     shutil.rmtree(folder, ignore_errors=True)
     run(arguments, "adapter", "merge", "--model", base, "--adapter", adapter, "--out", folder, "--precision", "f32")
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     theirs = AutoTokenizer.from_pretrained(folder)
-    equal = 0
-    for symbol, answer in zip(asked, answers, strict=True):
-        messages = [{"role": "user", "content": QUESTION.format(symbol)}]
-        made = theirs.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        assert made == "<s>" + alpaca(QUESTION.format(symbol)), made
-        ids = theirs(made, return_tensors="pt", add_special_tokens=False).input_ids
-        settings = GenerationConfig(do_sample=False, max_new_tokens=arguments.tokens, eos_token_id=2, pad_token_id=3)
-        with torch.no_grad():
-            found = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
-        equal += tokenizer.decode(found[0, ids.shape[1] :].tolist(), skip_special_tokens=True).strip() == answer.strip()
-    return {"files": sorted(p.name for p in folder.iterdir()), "answers": len(asked), "equal": equal,
-            "generation_config": json.loads((folder / "generation_config.json").read_text())}
+
+    def equal(answers: list[str], **more: Any) -> int:
+        same = 0
+        for symbol, answer in zip(asked, answers, strict=True):
+            messages = [{"role": "user", "content": QUESTION.format(symbol)}]
+            made = theirs.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            assert made == "<s>" + put(QUESTION.format(symbol)), made
+            ids = theirs(made, return_tensors="pt", add_special_tokens=False).input_ids
+            with torch.no_grad():
+                found = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=arguments.tokens, **more)
+            same += tokenizer.decode(found[0, ids.shape[1] :].tolist(), skip_special_tokens=True).strip() == answer.strip()
+        return same
+
+    # Without the guard against loops, and as the folder says, with it: what a call leaves out is the folder's.
+    return {
+        "files": sorted(p.name for p in folder.iterdir()), "answers": len(asked),
+        "equal": equal(answers, no_repeat_ngram_size=0), "equal_as_it_is": equal(guarded),
+        "generation_config": json.loads((folder / "generation_config.json").read_text()),
+    }
 
 
 def tensors_of(path: Path, base: Path) -> dict[str, Any]:
@@ -400,6 +450,18 @@ def tables(result: dict[str, Any]) -> str:
                 print(f"{r['model']}: ids of {r['texts_same']}/{r['texts']} texts the same, {r['borders_apart']} borders of "
                       f"{r['tokens']} tokens apart", file=sys.stderr)
         lines.append(f"\nFolder in transformers: {json.dumps(result['nano']['folder'])}\n")
+    if rows := result.get("quickstart"):
+        lines += ["| adapter of the quickstart, merged | in | answers the same | alike until | closest calls where they part |",
+                  "|---|---|---:|---:|---|"]
+        for row in rows:
+            of = f"{row['adapter']}, {row['different']} different answers of {row['words']} words"
+            of_folder = row["folder"]
+            lines.append(f"| {of} | transformers | {of_folder['equal']}/{of_folder['answers']} | | |")
+            lines.append(f"| | transformers, with the model's guard | {of_folder['equal_as_it_is']}/{of_folder['answers']} | | |")
+            for kind, r in row["types"].items():
+                calls = ", ".join(f"{c:.3f}" for c in r["close_calls"][-3:])
+                lines.append(f"| | llama.cpp, {kind} | {r['equal']}/{r['answers']} | {100 * r['agreed_until']:.1f} % | {calls} |")
+        lines.append("")
     return "\n".join(lines)
 
 
@@ -410,7 +472,8 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=32)
     parser.add_argument("--tokens", type=int, default=96, help="longest answer")
     parser.add_argument("--steps", type=int, default=24, help="of the adapter's training")
-    parser.add_argument("--only", choices=["families", "tokenizers", "nano"], nargs="*")
+    parser.add_argument("--only", choices=["families", "tokenizers", "nano", "none"], nargs="*")
+    parser.add_argument("--quickstart", type=Path, help="a quickstart's folder")
     parser.add_argument("families", nargs="*", default=FAMILIES)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -423,6 +486,8 @@ def main() -> None:
         result["tokenizers"] = tokenizers(arguments)
     if "nano" in parts:
         result["nano"] = nano(arguments)
+    if arguments.quickstart:
+        result["quickstart"] = quickstart(arguments)
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False))
     text = tables(result)
     (arguments.out / "gguf.md").write_text(text)

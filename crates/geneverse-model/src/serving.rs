@@ -24,7 +24,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
@@ -163,6 +163,7 @@ pub struct Engine {
 pub struct Answering {
     told: Receiver<Told>,
     left: Arc<AtomicBool>,
+    reused: Arc<AtomicUsize>,
 }
 
 impl Engine {
@@ -185,12 +186,13 @@ impl Engine {
     pub fn ask(&self, request: Request) -> Result<Answering, Refused> {
         let bytes = self.check(&request)?;
         let (tell, told) = channel();
-        let left = Arc::new(AtomicBool::new(false));
+        let (left, reused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let Request { ids, pictures, adapter, config } = request;
         let config = Arc::new(config);
-        self.shared
-            .push(Order { ids, pictures, adapter, config, bytes, tell, left: left.clone() }, &self.limits)?;
-        Ok(Answering { told, left })
+        let (of_order, read) = (left.clone(), reused.clone());
+        let order = Order { ids, pictures, adapter, config, bytes, tell, left: of_order, reused: read };
+        self.shared.push(order, &self.limits)?;
+        Ok(Answering { told, left, reused })
     }
 
     /// Longest answer to a prompt of so many tokens; 0 where there is no room for any.
@@ -278,6 +280,11 @@ impl Answering {
             Err(RecvTimeoutError::Disconnected) => Ok(None),
             Err(RecvTimeoutError::Timeout) => Err(TookLonger),
         }
+    }
+
+    /// Tokens of the prompt that had been read before; known with the first token.
+    pub fn reused(&self) -> usize {
+        self.reused.load(Ordering::Relaxed)
     }
 }
 

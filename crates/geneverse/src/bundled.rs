@@ -18,6 +18,9 @@ pub(crate) const MARKER_RECIPE: &str = include_str!("../../../recipes/quickstart
 /// See [`MARKER_RECIPE`].
 pub(crate) const PROTEIN_RECIPE: &str = include_str!("../../../recipes/quickstart-protein.toml");
 
+/// How the base model is named.
+pub(crate) const MODEL: &str = "geneverse-nano";
+
 const MODEL_FILES: [(&str, &[u8]); 5] = [
     ("config.json", include_bytes!("../../../models/geneverse-nano/config.json")),
     ("generation_config.json", include_bytes!("../../../models/geneverse-nano/generation_config.json")),

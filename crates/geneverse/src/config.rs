@@ -6,6 +6,8 @@ use anyhow::{Context, Result, bail};
 use geneverse_model::recipe::Recipe;
 use toml::{Table, Value};
 
+use crate::bundled;
+
 /// Reads a recipe and lays `section.key=value` settings over it. Checked: what comes back can be run.
 pub(crate) fn read_recipe(path: &Path, settings: &[String]) -> Result<Recipe> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
@@ -52,6 +54,30 @@ pub(crate) fn base_folder(recipe: &Recipe) -> Result<PathBuf> {
         Some(base) => model_folder(base),
         None => bail!("recipe: model.base is missing, expected a checkpoint folder"),
     }
+}
+
+/// Where what can be made or fetched anew is kept.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let own = folder("GENEVERSE_CACHE");
+    // A relative path there is to be ignored (XDG Base Directory Specification).
+    let user =
+        || folder("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("geneverse"));
+    let home = || folder("HOME").map(|path| path.join(".cache").join("geneverse"));
+    own.or_else(user).or_else(home)
+}
+
+/// The folder of a base model; where none is named, of the bundled one, which is laid into the cache.
+pub(crate) fn model_or_bundled(name: Option<&str>) -> Result<PathBuf> {
+    if let Some(name) = name {
+        return model_folder(name);
+    }
+    let cache = cache_folder().context(
+        "no folder for the bundled model: neither GENEVERSE_CACHE nor HOME is set; say --model DIR",
+    )?;
+    let folder = cache.join(bundled::MODEL);
+    bundled::write_model(&folder)?;
+    Ok(folder)
 }
 
 /// The folder of a base model. Names that are not folders are answered with what to do.

@@ -1,6 +1,7 @@
 //! The `geneverse` program: arguments in, exit status out.
 
 mod answer;
+mod asking;
 mod bundled;
 mod chat;
 mod cli;

@@ -1,7 +1,7 @@
 //! Requests on their way to the engine's thread, and what is known of its work.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
@@ -21,6 +21,8 @@ pub(super) struct Order {
     pub(super) tell: Sender<Told>,
     /// Whether nobody listens any more.
     pub(super) left: Arc<AtomicBool>,
+    /// Tokens of the prompt that had been read before.
+    pub(super) reused: Arc<AtomicUsize>,
 }
 
 impl Order {
@@ -148,8 +150,9 @@ mod tests {
     fn order(tokens: usize, bytes: usize, adapter: Option<usize>, pictures: bool) -> Order {
         let config = AnswerConfig::greedy(1);
         let (tell, _) = std::sync::mpsc::channel();
-        let (left, pictures) = (Arc::default(), pictures.then(Album::empty));
-        Order { ids: vec![1; tokens], pictures, adapter, config: Arc::new(config), bytes, tell, left }
+        let (ids, config) = (vec![1; tokens], Arc::new(config));
+        let (left, reused, pictures) = (Arc::default(), Arc::default(), pictures.then(Album::empty));
+        Order { ids, pictures, adapter, config, bytes, tell, left, reused }
     }
 
     fn count(orders: &[Order], running: usize, bytes: usize) -> usize {

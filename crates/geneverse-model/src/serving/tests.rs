@@ -285,12 +285,14 @@ fn a_conversation_that_goes_on_is_read_from_where_it_was() {
     // The last token was said, but not read.
     let longer = [&asked[..], &said, &[9, 10, 11]].concat();
     let read = asked.len() + said.len() - 1;
-    assert_eq!(heard(&engine.ask(unstopped(&longer, 10)).unwrap()).0, alone(&longer));
-    assert_eq!(engine.figures().reused_tokens, read as u64);
+    let answering = engine.ask(unstopped(&longer, 10)).unwrap();
+    assert_eq!(heard(&answering).0, alone(&longer));
+    assert_eq!((engine.figures().reused_tokens, answering.reused()), (read as u64, read));
     // Of another beginning nothing is taken, nor by an adapter, whose keys are others.
     let other: Vec<u32> = longer.iter().rev().copied().collect();
-    assert_eq!(heard(&engine.ask(unstopped(&other, 10)).unwrap()).0, alone(&other));
-    assert_eq!(engine.figures().reused_tokens, read as u64);
+    let answering = engine.ask(unstopped(&other, 10)).unwrap();
+    assert_eq!(heard(&answering).0, alone(&other));
+    assert_eq!((engine.figures().reused_tokens, answering.reused()), (read as u64, 0));
     engine.close();
     let found = settled(&engine);
     assert_eq!(found.prompt_tokens, (asked.len() + longer.len() - read + other.len()) as u64);

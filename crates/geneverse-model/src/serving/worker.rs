@@ -1,6 +1,7 @@
 //! The engine's thread: passes over whatever is asked.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 use super::kept::Kept;
 use super::queue::{Next, Order, Shared};
@@ -88,6 +89,7 @@ fn split(kept: &mut Kept, orders: Vec<Order>, passes: &Passes<'_>) -> (Vec<Order
             new.push(order);
             continue;
         };
+        order.reused.store(read, Ordering::Relaxed);
         let rest = order.ids.split_off(read);
         let ids = std::mem::replace(&mut order.ids, rest);
         let (adapter, config) = (order.adapter, order.config.clone());

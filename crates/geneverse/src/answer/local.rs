@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use geneverse_data::dataset::Example;
 use geneverse_data::progress::Progress;
 use geneverse_data::prompt::Template;
-use geneverse_data::stage::read_json;
+use geneverse_eval::retriever::Recipe;
 use geneverse_model::batch::encode_prompt;
 use geneverse_model::config::ModelConfig;
 use geneverse_model::config::generation::GenerationSettings;
@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::part::beside;
 use super::{AnswerArgs, Answerer, Hear, RetrieveArg, Said, Trace, Way};
-use crate::commands::train::{ASKING, Asking};
+use crate::asking::{ASKING, Asking};
 use crate::config::model_folder;
 use crate::inputs::{adapter_inputs, model_inputs};
 use crate::pictures::{self, Looked, Through};
@@ -64,7 +64,7 @@ pub(super) fn way<'a>(
     let template = template(args.prompt.as_deref(), &folders, usual_template(&config))?;
     let settings = GenerationSettings::read(&folder, &config)?;
     let repetition_penalty = args.repetition_penalty.unwrap_or(settings.repetition_penalty);
-    let [of_both, of_answer] = guards(settings.no_repeat_ngram_size, args.retrieve);
+    let [of_both, of_answer] = guards(settings.no_repeat_ngram_size, args.retrieve.map(RetrieveArg::recipe));
     let no_repeat_ngram_size = args.no_repeat_ngram_size.unwrap_or(of_both);
     let no_repeat_in_answer = args.no_repeat_in_answer.unwrap_or(of_answer);
     if !(repetition_penalty > 0.0 && repetition_penalty.is_finite()) {
@@ -118,9 +118,9 @@ pub(super) fn way<'a>(
 
 /// The guards against loops over question and answer, and over the answer alone, where the command line says nothing. A guard
 /// that counts the question's runs forbids to copy more than a word or two of a record.
-pub(crate) fn guards(of_model: usize, retrieve: Option<RetrieveArg>) -> [usize; 2] {
+pub(crate) fn guards(of_model: usize, retrieve: Option<Recipe>) -> [usize; 2] {
     match retrieve {
-        Some(RetrieveArg::Symbol) if of_model > 0 => [0, of_model.max(IN_ANSWER)],
+        Some(Recipe::Symbol) if of_model > 0 => [0, of_model.max(IN_ANSWER)],
         _ => [of_model, 0],
     }
 }
@@ -244,8 +244,7 @@ impl Stream {
 /// The template that is asked for, else the one that the first of `folders` (an adapter's, the model's) with one was trained
 /// with, else the `usual` one of the model.
 pub(crate) fn template(asked: Option<&str>, folders: &[&Path], usual: Template) -> Result<Template> {
-    let remembered = folders.iter().find(|folder| folder.join(ASKING).exists());
-    let remembered: Option<Asking> = remembered.map(|f| read_json(&f.join(ASKING))).transpose()?;
+    let remembered = Asking::of(folders)?;
     if let Some(name) = asked {
         return serde_json::from_value(json!(name)).with_context(|| {
             let known = Template::ALL.map(Template::name).join(", ");

@@ -23,7 +23,8 @@ use geneverse_model::{Decoder, Precision};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::commands::train::{ASKING, Asking, thousands};
+use crate::asking::{ASKING, Asking};
+use crate::commands::train::thousands;
 use crate::config::model_folder;
 use crate::inputs::TOKEN_FILES;
 use crate::ui::Ui;

@@ -10,7 +10,7 @@ use geneverse_data::progress::Progress;
 use geneverse_model::serving::{Limits, PIECE};
 
 use crate::chat::{Chat, Line, Reply, Typist, usual_file};
-use crate::config::model_folder;
+use crate::config::model_or_bundled;
 use crate::serve::{Known, Models};
 use crate::stop;
 use crate::ui::Ui;
@@ -25,12 +25,14 @@ At a terminal a line can be edited, the arrows go back to earlier ones, Ctrl-R s
 and symbols. Lines are kept in $XDG_STATE_HOME/geneverse/chat_history, unless --no-history is given; those that begin with a \
 space are not.
 
-Example:
+Examples:
+  geneverse chat --db genes.db
   geneverse chat --model runs/nano/model --adapter runs/lora/adapter --db genes.db")]
 pub(crate) struct ChatArgs {
-    /// A checkpoint folder
+    /// A checkpoint folder [default: the small model that the program carries, laid into $GENEVERSE_CACHE, else
+    /// $XDG_CACHE_HOME/geneverse or ~/.cache/geneverse]
     #[arg(long, value_name = "DIR")]
-    model: String,
+    model: Option<String>,
     /// A LoRA adapter for it
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
@@ -57,7 +59,7 @@ const CACHE: usize = 64 << 30;
 /// Runs `chat`.
 pub(crate) fn run(args: &ChatArgs, ui: &Ui) -> Result<ExitCode> {
     let ChatArgs { model, adapter, db, prompt, max_new_tokens, remember, no_history } = args;
-    let folder = model_folder(model)?;
+    let folder = model_or_bundled(model.as_deref())?;
     let known = db.as_deref().map(Known::read).transpose()?;
     let adapters: Vec<(String, PathBuf)> =
         adapter.iter().map(|folder| ("adapter".to_owned(), folder.clone())).collect();

@@ -16,6 +16,7 @@ use geneverse_data::gene::HUMAN;
 use geneverse_data::http::{Client, Settings};
 use serde_json::json;
 
+use crate::config::cache_folder;
 use crate::stop;
 use crate::ui::Ui;
 
@@ -120,14 +121,7 @@ pub(crate) fn run(args: FetchArgs, ui: &Ui) -> anyhow::Result<ExitCode> {
 
 /// `genes/` in the program's own cache, or in the user's.
 fn default_cache() -> anyhow::Result<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let own = folder("GENEVERSE_CACHE");
-    // A relative path there is to be ignored (XDG Base Directory Specification).
-    let user =
-        || folder("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("geneverse"));
-    let home = || folder("HOME").map(|path| path.join(".cache").join("geneverse"));
-    let found = own.or_else(user).or_else(home);
-    Ok(found
+    Ok(cache_folder()
         .context("no folder for a cache: neither GENEVERSE_CACHE nor HOME is set; say --cache DIR")?
         .join("genes"))
 }

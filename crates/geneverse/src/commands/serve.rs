@@ -15,7 +15,7 @@ use geneverse_model::embed::Embedder;
 use geneverse_model::serving::{Limits, PIECE};
 use serde_json::json;
 
-use crate::config::model_folder;
+use crate::config::model_or_bundled;
 use crate::serve::listen::{Reach, listen};
 use crate::serve::{App, Known, Models, Plane, Runs, Shown, Sizes};
 use crate::stop;
@@ -42,12 +42,14 @@ by commas. Requests are logged to standard error, a JSON object on a line, witho
 answers under way and ends the server; a second one ends it at once.
 
 Examples:
+  geneverse serve
   geneverse serve --model runs/nano/model --adapter genes=runs/lora/adapter --db genes.db --runs runs --clusters clusters
   curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\": [{\"role\": \"user\", \"content\": \"What is GLI1?\"}]}'")]
 pub(crate) struct ServeArgs {
-    /// A checkpoint folder
+    /// A checkpoint folder [default: the small model that the program carries, laid into $GENEVERSE_CACHE, else
+    /// $XDG_CACHE_HOME/geneverse or ~/.cache/geneverse]
     #[arg(long, value_name = "DIR")]
-    model: String,
+    model: Option<String>,
     /// A LoRA adapter beside it, by the name that requests have for it; may be given several times
     #[arg(long, value_name = "NAME=DIR", value_parser = named)]
     adapter: Vec<(String, PathBuf)>,
@@ -137,7 +139,7 @@ pub(crate) fn run(args: &ServeArgs, ui: &Ui) -> Result<ExitCode> {
     if keys.is_empty() && !host.is_loopback() {
         bail!("--host {host}: others than this machine are served with keys only; set {KEYS}=KEY,KEY");
     }
-    let folder = model_folder(model)?;
+    let folder = model_or_bundled(model.as_deref())?;
     let limits = Limits {
         running: *batch as usize,
         waiting: *queue as usize,

@@ -9,7 +9,6 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use geneverse_data::dataset::{Example, read_examples};
 use geneverse_data::progress::Progress;
-use geneverse_data::prompt::Template;
 use geneverse_data::stage::{self, Found, atomic_write, hash_bytes, hash_file, write_json};
 use geneverse_model::adapter::{LoraConfig, OfTower, write_adapter};
 use geneverse_model::batch::{EncodingReport, Sequence, encode_documents, encode_examples};
@@ -21,9 +20,10 @@ use geneverse_model::run::{check_checkpoint, has_checkpoint, peak_rss_mib};
 use geneverse_model::tokens::Tokenizer;
 use geneverse_model::train::{Outcome, Run, Steps, remove_checkpoints, train};
 use geneverse_model::{Decoder, Precision, Sight};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::asking::{ASKING, Asking};
 use crate::commands::adapter::write_chat_template;
 use crate::commands::preflight::Preflight;
 use crate::config::{base_folder, read_recipe, write_recipe};
@@ -126,18 +126,6 @@ fn report(trained: &Trained, folder: &Path, ui: &Ui) -> Result<ExitCode> {
     Ok(if outcome.finished { ExitCode::SUCCESS } else { stop::exit() })
 }
 
-/// What an adapter or a finetuned model remembers of how it is to be asked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Asking {
-    /// The template around an instruction.
-    pub(crate) prompt: Template,
-    /// Hash of the template's text: another program version's template of the same name may differ.
-    pub(crate) prompt_hash: String,
-}
-
-/// The file that holds [`Asking`].
-pub(crate) const ASKING: &str = "geneverse.json";
-
 /// What the tower sees of the pictures, in a run's folder.
 const FEATURES: &str = "features";
 
@@ -233,7 +221,7 @@ pub(crate) fn finetune(recipe: &Recipe, out: &Path, resume: Resume, ui: &Ui) -> 
             keep_generation(&base, &stage.result)?;
         }
     }
-    let asking = Asking { prompt: recipe.data.prompt, prompt_hash: recipe.data.prompt.hash() };
+    let asking = Asking::trained_on(Path::new(&recipe.data.train), recipe.data.prompt);
     write_json(&stage.result.join(ASKING), &asking)?;
     if lora.is_none() && model.config().vision.is_none() {
         // A whole model is served by other programs as it lies here.

@@ -8,13 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use geneverse_data::dataset::PLACEHOLDER;
 use geneverse_data::picture::Picture;
 use geneverse_data::prompt::Turn;
+use geneverse_eval::retriever::Recipe;
 use geneverse_model::config::generation::GenerationSettings;
 use geneverse_model::generate::{AnswerConfig, Choice};
 use serde::Deserialize;
 use serde_json::{Map, Number, Value, json};
 
 use super::error::ApiError;
-use crate::answer::RetrieveArg;
 use crate::answer::local::guards;
 
 /// Pictures of a request at most.
@@ -84,9 +84,9 @@ pub(crate) struct Manner {
     repetition_penalty: Option<f64>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
-    /// Whether records are read with the question, of which the answer says much again.
+    /// How records are read with the question, of which the answer may say much again.
     #[serde(skip)]
-    pub(crate) reads: bool,
+    pub(crate) reads: Option<Recipe>,
 }
 
 /// A whole number, which JSON may write as `16` or as `16.0`.
@@ -158,15 +158,20 @@ impl Manner {
         settings: &GenerationSettings,
         (usual, most, room): (usize, usize, usize),
     ) -> Result<AnswerConfig, ApiError> {
-        let max_new_tokens = match self.max_completion_tokens.or(self.max_tokens) {
-            None => usual.min(most).min(room).max(1),
+        let longest = |name: &str, asked: Option<Whole>| match asked {
+            None => Ok(None),
             Some(Whole(asked)) => {
                 let fits = usize::try_from(asked).ok().filter(|asked| (1..=most).contains(asked));
                 let message =
-                    || format!("max_tokens is {asked}, expected 1 to {most}, which is this server's limit");
-                // Many clients ask for more than a small model reads: the answer ends there, as it says.
-                fits.ok_or_else(|| ApiError::field("max_tokens", message()))?.min(room.max(1))
+                    || format!("{name} is {asked}, expected 1 to {most}, which is this server's limit");
+                fits.map(Some).ok_or_else(|| ApiError::field(name, message()))
             }
+        };
+        let older = longest("max_tokens", self.max_tokens)?;
+        let max_new_tokens = match longest("max_completion_tokens", self.max_completion_tokens)?.or(older) {
+            None => usual.min(most).min(room).max(1),
+            // Many clients ask for more than a small model reads: the answer ends there, as it says.
+            Some(asked) => asked.min(room.max(1)),
         };
         let repetition_penalty = self.repetition_penalty.unwrap_or(settings.repetition_penalty);
         if !PENALTIES.contains(&repetition_penalty) {
@@ -189,8 +194,7 @@ impl Manner {
             }
             _ => Choice::Likeliest,
         };
-        let recipe = self.reads.then_some(RetrieveArg::Symbol);
-        let [no_repeat_ngram_size, no_repeat_in_answer] = guards(settings.no_repeat_ngram_size, recipe);
+        let [no_repeat_ngram_size, no_repeat_in_answer] = guards(settings.no_repeat_ngram_size, self.reads);
         Ok(AnswerConfig {
             max_new_tokens,
             stop_ids: settings.stop_ids.clone(),
@@ -217,26 +221,31 @@ pub(crate) struct Conversation {
 #[derive(Deserialize)]
 struct Message {
     role: String,
-    content: Option<Content>,
+    /// A text, or parts.
+    content: Option<Value>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Content {
-    Text(String),
-    Parts(Vec<Part>),
+/// A part of a message.
+enum Part<'a> {
+    Text(&'a str),
+    Picture(&'a str),
 }
 
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Part {
-    Text { text: String },
-    ImageUrl { image_url: ImageUrl },
-}
-
-#[derive(Deserialize)]
-struct ImageUrl {
-    url: String,
+impl<'a> Part<'a> {
+    fn of(part: &'a Value) -> Result<Self, String> {
+        let text = |place: &str| part.pointer(place).and_then(Value::as_str);
+        match text("/type") {
+            Some("text") => text("/text").map(Self::Text).ok_or("has no text".to_owned()),
+            Some("image_url") => {
+                text("/image_url/url").map(Self::Picture).ok_or("has no image_url.url".to_owned())
+            }
+            _ => {
+                let found =
+                    part.get("type").map_or("no type".to_owned(), |found| format!("the type {found}"));
+                Err(format!("has {found}, expected \"text\" or \"image_url\""))
+            }
+        }
+    }
 }
 
 impl Conversation {
@@ -289,22 +298,29 @@ impl Conversation {
     }
 
     /// A message's text, with a place for each of its pictures.
-    fn read(&mut self, content: Option<Content>, may_show: bool, number: usize) -> Result<String, ApiError> {
+    fn read(&mut self, content: Option<Value>, may_show: bool, number: usize) -> Result<String, ApiError> {
         let parts = match content {
             None => return Ok(String::new()),
-            Some(Content::Text(text)) => return Ok(plain(&text)),
-            Some(Content::Parts(parts)) => parts,
+            Some(Value::String(text)) => return Ok(plain(&text)),
+            Some(Value::Array(parts)) => parts,
+            Some(_) => {
+                let message = format!("messages[{number}].content is neither a text nor a list of parts");
+                return Err(ApiError::field("messages", message));
+            }
         };
         let (mut shown, mut texts) = (String::new(), Vec::new());
-        for part in parts {
+        for (place, part) in parts.iter().enumerate() {
+            let part = Part::of(part).map_err(|why| {
+                ApiError::field("messages", format!("messages[{number}].content[{place}] {why}"))
+            })?;
             match part {
-                Part::Text { text } => texts.push(plain(&text)),
-                Part::ImageUrl { image_url: ImageUrl { url } } if may_show => {
+                Part::Text(text) => texts.push(plain(text)),
+                Part::Picture(url) if may_show => {
                     if self.pictures.len() == PICTURES {
                         let message = format!("there are more than {PICTURES} pictures");
                         return Err(ApiError::field("messages", message));
                     }
-                    self.pictures.push(picture(&url, number)?);
+                    self.pictures.push(picture(url, number)?);
                     let pixels: usize = self.pictures.iter().map(|p| p.width * p.height).sum();
                     if pixels > PIXELS {
                         let message =
@@ -313,7 +329,7 @@ impl Conversation {
                     }
                     shown += &format!("{PLACEHOLDER}\n");
                 }
-                Part::ImageUrl { .. } => {
+                Part::Picture(_) => {
                     let message = format!("messages[{number}]: only a user shows pictures");
                     return Err(ApiError::field("messages", message));
                 }
@@ -424,6 +440,23 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_told_from_what_is_none() {
+        let refused = |content: Value| {
+            let found =
+                messages(json!([{"role": "user", "content": "a"}, {"role": "user", "content": content}]));
+            found.unwrap_err().strip_prefix("messages[1].content").unwrap().to_owned()
+        };
+        assert_eq!(refused(json!(3)), " is neither a text nor a list of parts");
+        let text = json!({"type": "text", "text": ""});
+        let kinds = "expected \"text\" or \"image_url\"";
+        assert_eq!(refused(json!([text, {"type": 0, "text": ""}])), format!("[1] has the type 0, {kinds}"));
+        assert_eq!(refused(json!([{"type": "sound"}])), format!("[0] has the type \"sound\", {kinds}"));
+        assert_eq!(refused(json!(["a"])), format!("[0] has no type, {kinds}"));
+        assert_eq!(refused(json!([{"type": "text", "text": 3}])), "[0] has no text");
+        assert_eq!(refused(json!([{"type": "image_url", "image_url": "a"}])), "[0] has no image_url.url");
+    }
+
+    #[test]
     fn what_is_not_done_is_refused_by_name() {
         let refused = |value: Value| Manner::of(&map(value)).err().map(|e| (e.param, e.message));
         let tools =
@@ -471,6 +504,8 @@ mod tests {
         assert_eq!(drawn, Choice::Drawn { temperature: 0.5, top_p: 0.9, seed: 3 });
         let most = "max_tokens is 201, expected 1 to 200, which is this server's limit";
         assert_eq!(config(json!({"max_tokens": 201})), Err(most.to_owned()));
+        let none = "max_tokens is 0, expected 1 to 200, which is this server's limit";
+        assert_eq!(config(json!({"max_tokens": 0, "max_completion_tokens": 7})), Err(none.to_owned()));
         let hot = "temperature is 3, expected 0 (the likeliest token) to 2";
         assert_eq!(config(json!({"temperature": 3})), Err(hot.to_owned()));
         assert_eq!(config(json!({"temperature": 1e-320})).unwrap().choice, Choice::Likeliest);

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use geneverse_data::dataset::Example;
 use geneverse_eval::checked::{Checked, check};
-use geneverse_eval::retriever::{Found, Passage, Recipe, Why, ask, named_in, passages};
 use geneverse_model::serving::Figures;
 use serde_json::{Map, Value, json};
 
@@ -12,7 +10,7 @@ use super::asked::{Conversation, Manner, OneOrMore, object};
 use super::error::ApiError;
 use super::hearing::{Hearing, Piece, Whole};
 use super::http::{Body, Response};
-use super::{App, Exchange, unpoisoned};
+use super::{App, Exchange, reading, unpoisoned};
 
 /// Prompts of one request at most.
 const PROMPTS: usize = 64;
@@ -50,13 +48,10 @@ pub(crate) fn chat(
     let looking = shows.then(|| unpoisoned(app.looking.lock()));
     let conversation = Conversation::of(&map)?;
     let check = wants(app, &map, "check")?.then(|| conversation.question.clone());
-    manner.reads = wants(app, &map, "retrieve")?;
+    manner.reads = wants(app, &map, "retrieve")?.then(|| app.models.records(which).recipe);
     let prompt = match manner.reads {
-        true => {
-            let input = records(app, &conversation.question);
-            app.models.prompt_reading(which, conversation, &input)?
-        }
-        false => app.models.prompt(which, conversation)?,
+        Some(_) => reading::prompt(app, which, conversation)?,
+        None => app.models.prompt(which, conversation)?,
     };
     drop(looking);
     let hearing = Hearing::ask(app, which, prompt, (&manner, false), exchange.tokens.clone())?;
@@ -81,20 +76,6 @@ fn wants(app: &App, map: &Map<String, Value>, which: &str) -> Result<bool, ApiEr
         Some(ours) => Ok(ours.get(which) == Some(&Value::Bool(true))),
         None => Err(ApiError::field("geneverse", "geneverse is expected to be {\"check\": true}")),
     }
-}
-
-/// Tokens of a passage, and of all that is read with a question, as `dataset context` has them.
-const PASSAGE: usize = 512;
-
-/// The records of the genes that a question names, as `generate --retrieve symbol` lays them beside it.
-fn records(app: &App, question: &str) -> String {
-    let Some(known) = &app.known else { return String::new() };
-    let named = named_in(question, known.grader.index());
-    let all: Vec<Passage> =
-        named.into_iter().flat_map(|gene| passages(gene, Recipe::Symbol.form(), PASSAGE)).collect();
-    let found = |passage| Found { passage, why: Why::Named, score: 1.0 };
-    let found: Vec<Found<'_>> = all.iter().map(found).collect();
-    ask(&Example::default(), &found, Recipe::Symbol, PASSAGE).input
 }
 
 /// Goes on with texts as they stand.
@@ -126,6 +107,10 @@ fn prompts(map: &Map<String, Value>) -> Result<Vec<String>, ApiError> {
     let found: Option<OneOrMore> =
         map.get("prompt").and_then(|value| serde_json::from_value(value.clone()).ok());
     let prompts = found.map(OneOrMore::all).unwrap_or_default();
+    if let Some(place) = prompts.iter().position(String::is_empty) {
+        let which = if prompts.len() == 1 { String::new() } else { format!("[{place}]") };
+        return Err(ApiError::field("prompt", format!("prompt{which} is empty, expected a text")));
+    }
     match prompts.len() {
         0 => Err(ApiError::field("prompt", "prompt is expected to be a text, or a list of texts")),
         1..=PROMPTS => Ok(prompts),
@@ -149,7 +134,7 @@ fn answer(
         return Ok(Response { status: 200, headers: Vec::new(), body: Body::Events(Box::new(stream)) });
     }
     let mut choices = Vec::new();
-    let (mut prompt, mut said, mut checked) = (0, 0, None);
+    let (mut prompt, mut reused, mut said, mut checked) = (0, 0, 0, None);
     for (index, hearing) in hearings.iter_mut().enumerate() {
         let Some(Whole { mut text, finish }) = hearing.whole(hung_up)? else {
             return Err(ApiError::new(408, "nobody listens any more"));
@@ -159,19 +144,24 @@ fn answer(
             text.clone_from(repaired);
         }
         prompt += hearing.prompt_tokens;
+        reused += hearing.reused;
         said += hearing.tokens();
         choices.push(frame.choice(index, &text, finish));
     }
     let mut whole = frame.value(false, json!(choices));
-    whole["usage"] = usage(prompt, said);
+    whole["usage"] = usage((prompt, reused), said);
     if let Some(checked) = checked {
         whole["geneverse"] = json!(checked);
     }
     Ok(Response::json(200, &whole))
 }
 
-fn usage(prompt: usize, answer: usize) -> Value {
-    json!({"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer})
+/// Tokens of a prompt, of which some had been read before, and of its answer.
+fn usage((prompt, reused): (usize, usize), answer: usize) -> Value {
+    json!({
+        "prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer,
+        "prompt_tokens_details": {"cached_tokens": reused},
+    })
 }
 
 impl Frame {
@@ -286,8 +276,8 @@ impl Iterator for Stream {
                 if !self.usage {
                     return Some(String::new());
                 }
-                let mut value = self.frame.value(true, json!([]));
-                value["usage"] = usage(self.hearing.prompt_tokens, self.hearing.tokens());
+                let (mut value, hearing) = (self.frame.value(true, json!([])), &self.hearing);
+                value["usage"] = usage((hearing.prompt_tokens, hearing.reused), hearing.tokens());
                 Some(event(&value))
             }
             Next::Done => {

@@ -23,6 +23,8 @@ pub(crate) struct Hearing {
     speech: Speech,
     until: Instant,
     pub(crate) prompt_tokens: usize,
+    /// Of the prompt's tokens those that had been read before.
+    pub(crate) reused: usize,
     /// Tokens so far, for the log too.
     tokens: Arc<AtomicUsize>,
 }
@@ -62,7 +64,7 @@ impl Hearing {
         let answering = Some(models.engine.ask(request)?);
         let until = Instant::now() + app.longest;
         let speech = Speech::new(Stops::new(manner.stops()), continues);
-        Ok(Self { app: app.clone(), answering, speech, until, prompt_tokens, tokens })
+        Ok(Self { app: app.clone(), answering, speech, until, prompt_tokens, reused: 0, tokens })
     }
 
     /// Tokens of the answer so far.
@@ -91,6 +93,7 @@ impl Hearing {
         match answering.next_within(LOOK) {
             Err(TookLonger) => Ok(Piece::Waiting),
             Ok(Some(Told::Token(id))) => {
+                self.reused = answering.reused();
                 let (text, ends) = self.speech.push(id, tokenizer).map_err(broken)?;
                 self.tokens.store(self.speech.tokens(), Ordering::Relaxed);
                 if ends {

@@ -7,6 +7,7 @@
 //! complete.rs, embeddings.rs, genes.rs, metrics.rs     the answers
 //! openapi.rs  what can be asked, for programs
 //! asked.rs    a request's JSON to what the engine takes
+//! reading.rs  records read with a question, in the model's form
 //! hearing.rs, speech.rs     the engine's tokens to text
 //! page.rs     the page for a browser
 //! ```
@@ -26,6 +27,7 @@ mod metrics;
 mod models;
 mod openapi;
 mod page;
+mod reading;
 mod speech;
 
 #[cfg(test)]

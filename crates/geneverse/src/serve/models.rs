@@ -18,6 +18,7 @@ use geneverse_model::tokens::Tokenizer;
 use super::asked::Conversation;
 use super::error::ApiError;
 use crate::answer::local::{template, usual_template};
+use crate::asking::{Asking, Records};
 
 /// What is served.
 pub(crate) struct Models {
@@ -25,6 +26,8 @@ pub(crate) struct Models {
     pub(crate) names: Vec<String>,
     /// The text around a question, of each.
     templates: Vec<Template>,
+    /// How records stand beside a question, of each.
+    records: Vec<Records>,
     pub(crate) engine: Engine,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) settings: GenerationSettings,
@@ -59,6 +62,10 @@ impl Models {
         };
         let mut names = vec![name.map_or_else(of_folder, str::to_owned)];
         let mut templates = vec![template(prompt, &[folder], usual_template(&config))?];
+        let remembered = |folders: &[&Path]| -> Result<Records> {
+            Ok(Asking::of(folders)?.and_then(|asking| asking.records).unwrap_or_default())
+        };
+        let mut records = vec![remembered(&[folder])?];
         let mut read = Vec::new();
         for (name, adapter) in adapters {
             ensure!(
@@ -67,10 +74,11 @@ impl Models {
             );
             read.push(Adapter::read(adapter, &model).with_context(|| format!("--adapter {name}"))?);
             templates.push(template(prompt, &[adapter, folder], usual_template(&config))?);
+            records.push(remembered(&[adapter, folder])?);
             names.push(name.clone());
         }
         let engine = Engine::start(model, read, limits)?;
-        Ok(Self { names, templates, engine, tokenizer, settings, config, eyes })
+        Ok(Self { names, templates, records, engine, tokenizer, settings, config, eyes })
     }
 
     /// Which one a request asks for; one that names none gets the base.
@@ -105,6 +113,17 @@ impl Models {
             false => self.templates[which].conversation(&system, &turns, &format!("{question}\n{input}")),
         };
         self.encode(&(text + &begun), pictures)
+    }
+
+    /// How records stand beside a question to one of them.
+    pub(crate) fn records(&self, which: usize) -> Records {
+        self.records[which]
+    }
+
+    /// Lets the base remember another way.
+    #[cfg(test)]
+    pub(crate) fn remember(&mut self, records: Records) {
+        self.records[0] = records;
     }
 
     /// Whether it reads pictures.

@@ -1,4 +1,4 @@
-//! `/openapi.json`: what this server does, as an OpenAPI document (3.1).
+//! `/openapi.json`: what this server does, as an OpenAPI document (3.2, which can say what the events of a stream are).
 //!
 //! The document is written by hand (`openapi.json`) for a server that has everything. What this one lacks is taken out, so that
 //! whatever the document allows is answered: pictures where the model reads text only, vectors without an embedder, genes
@@ -24,6 +24,7 @@ pub(crate) fn document(app: &App) -> Value {
         remove(&mut document, "/components/schemas", "Gene");
         remove(&mut document, "/components/schemas/ChatRequest/properties", "geneverse");
         remove(&mut document, "/components/schemas/ChatAnswer/properties", "geneverse");
+        remove(&mut document, "/components/schemas/ChatPart/properties", "geneverse");
     }
     if !app.models.sees() {
         remove(&mut document, "/components/schemas", "Picture");

@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::AtomicBool;
 use std::sync::{OnceLock, mpsc};
 
+use geneverse_data::gene::{GeneKind, GeneRecord, GeneSymbol, HgncId};
+use geneverse_data::progress::Silent;
 use geneverse_data::prompt::Template;
 use geneverse_model::generate::{Event, GenerateConfig, generate};
 use geneverse_model::serving::{Limits, PIECE};
@@ -47,6 +49,22 @@ pub(super) fn app(change: impl FnOnce(&mut App)) -> Arc<App> {
     };
     change(&mut app);
     Arc::new(app)
+}
+
+/// A database of one gene.
+pub(super) fn known(folder: &std::path::Path) -> Known {
+    let gene = GeneRecord {
+        hgnc_id: Some(HgncId(4317)),
+        aliases: vec!["GLI".to_owned()],
+        ..GeneRecord::new(
+            GeneSymbol::parse("GLI1").unwrap(),
+            "GLI family zinc finger 1",
+            GeneKind::ProteinCoding,
+        )
+    };
+    let db = folder.join("genes.db");
+    GeneStore::create(&db, &[gene], &[], &Silent).unwrap();
+    Known::read(&db).unwrap()
 }
 
 pub(super) fn request(method: &str, path: &str, body: &Value) -> Request {
@@ -125,8 +143,8 @@ fn a_chat_is_answered_as_by_generate_whole_and_streamed() {
         whole["choices"][0]["message"],
         json!({"role": "assistant", "content": text, "refusal": null})
     );
-    let usage =
-        json!({"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens});
+    let usage = json!({"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens,
+            "prompt_tokens_details": {"cached_tokens": 0}});
     assert_eq!(whole["usage"], usage);
 
     let body = json!({"messages": question(), "stream": true, "stream_options": {"include_usage": true}});
@@ -167,6 +185,17 @@ fn texts_are_continued_and_end_at_a_stop() {
 }
 
 #[test]
+fn usage_tells_what_of_a_prompt_had_been_read_before() {
+    let app = app(|_| {});
+    let body = json!({"prompt": "GLI1 is a gene. ".repeat(12), "max_tokens": 2});
+    let usage = || post(&app, "/v1/completions", body.clone()).1["usage"].clone();
+    let cached = |usage: &Value| usage["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap();
+    let (first, second) = (usage(), usage());
+    assert_eq!((cached(&first), &first["prompt_tokens"]), (0, &second["prompt_tokens"]));
+    assert_eq!(cached(&second), second["prompt_tokens"].as_u64().unwrap() - 1, "the last one is read again");
+}
+
+#[test]
 fn what_cannot_be_answered_is_an_error_in_openais_shape() {
     let app = app(|_| {});
     let error = |path: &str, body: Value| {
@@ -193,6 +222,9 @@ fn what_cannot_be_answered_is_an_error_in_openais_shape() {
         error("/v1/completions", json!({"prompt": 3})),
         (400, "prompt is expected to be a text, or a list of texts".to_owned())
     );
+    let empty = |prompt: Value| error("/v1/completions", json!({"prompt": prompt})).1;
+    assert_eq!(empty(json!(["a", ""])), "prompt[1] is empty, expected a text");
+    assert_eq!(empty(json!("")), "prompt is empty, expected a text");
     assert_eq!(
         error("/v1/embeddings", json!({"input": "a"})),
         (404, "this server makes no vectors; start it with --embedder".to_owned())
@@ -207,7 +239,7 @@ fn what_cannot_be_answered_is_an_error_in_openais_shape() {
 fn the_openapi_document_tells_of_every_route_and_of_no_other() {
     let app = app(|app| app.keys = vec![hash_bytes(b"secret")]);
     let (status, document) = json_of(&app, &request("GET", "/openapi.json", &Value::Null));
-    assert_eq!((status, document["openapi"].as_str()), (200, Some("3.1.0")));
+    assert_eq!((status, document["openapi"].as_str()), (200, Some("3.2.0")));
     for (path, operations) in document["paths"].as_object().unwrap() {
         let (method, _) = operations.as_object().unwrap().iter().next().unwrap();
         let asked = path.replace("{model}", "nano").replace("{symbol}", "GLI1");

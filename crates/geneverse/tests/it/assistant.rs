@@ -20,10 +20,11 @@ struct Server {
 }
 
 impl Server {
+    /// Of the bundled model, which no argument names: it is laid into the cache.
     fn start(folder: &Path, more: &[&str], keys: &str) -> Self {
-        let nano = nano();
-        let args = ["serve", "--model", &nano, "--prompt", "plain", "--port", "0"];
-        let mut command = geneverse(folder, &[&args[..], more].concat());
+        let mut command =
+            geneverse(folder, &[&["serve", "--prompt", "plain", "--port", "0"][..], more].concat());
+        command.env("GENEVERSE_CACHE", folder.join("cache"));
         command.env("GENEVERSE_API_KEYS", keys).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
@@ -65,6 +66,8 @@ fn what_the_server_answers_is_what_generate_answers() {
     let path = folder.path();
     let server = Server::start(path, &["--db", "genes.db"], "");
     let nano = nano();
+    let kept = fs::read(path.join("cache/geneverse-nano/model.safetensors")).unwrap();
+    assert_eq!(kept, fs::read(Path::new(&nano).join("model.safetensors")).unwrap());
     let prompts = ["generate", "--prompts", "dataset/test.json", "--max-new-tokens", "40"];
     let local = ["--model", &nano, "--prompt", "plain", "--out", "local.jsonl"];
     succeed(path, &[&prompts[..], &local].concat());

@@ -161,6 +161,25 @@ fn a_model_trained_whole_keeps_the_ends_of_answers_of_its_base() {
     }
 }
 
+#[test]
+fn an_adapter_remembers_how_records_stood_beside_its_questions() {
+    let folder = with_dataset();
+    let path = folder.path();
+    let (base, recipe) = settings();
+    let context =
+        ["dataset", "context", "dataset", "--db", "genes.db", "--out", "read", "--retrieve", "symbol"];
+    succeed(path, &[&context[..], &["--context", "320"]].concat());
+    let records = |out: &str, data: &str| {
+        let more = ["--out", out, "--set", "optim.max_steps=1", "--set", data];
+        succeed(path, &train_args(&base, &recipe, &more));
+        let asking = fs::read_to_string(path.join(out).join("adapter/geneverse.json")).unwrap();
+        json(&asking).get("records").cloned()
+    };
+    assert_eq!(records("alone", "data.train=dataset/train.json"), None);
+    let wanted = serde_json::json!({"recipe": "symbol", "chunk": 512, "context": 320});
+    assert_eq!(records("reading", "data.train=read/train.json"), Some(wanted));
+}
+
 /// Every recipe is read, and its first line is the command that runs it.
 #[test]
 fn every_recipe_is_one_that_can_be_launched() {

@@ -15,7 +15,7 @@ use geneverse_model::config::ModelConfig;
 use serde_json::{Map, Value};
 
 use crate::answer::local::template;
-use crate::commands::train::ASKING;
+use crate::asking::ASKING;
 
 /// The file that holds a chat template.
 const JINJA: &str = "chat_template.jinja";

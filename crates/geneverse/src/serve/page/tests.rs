@@ -5,17 +5,14 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use geneverse_data::gene::{GeneKind, GeneRecord, GeneSymbol, HgncId};
-use geneverse_data::progress::Silent;
 use geneverse_data::stage::hash_bytes;
-use geneverse_data::store::GeneStore;
 use geneverse_data::structure::ideal::{Fold, build};
 use geneverse_data::structure::write_pdb;
 use serde_json::{Value, json};
 
 use super::super::http::Body;
-use super::super::tests::{app, json_of, request};
-use super::super::{App, Known, answer};
+use super::super::tests::{app, json_of, known, request};
+use super::super::{App, answer};
 use super::*;
 
 fn get(app: &Arc<App>, path: &str) -> (u16, Value) {
@@ -147,22 +144,6 @@ fn about_tells_what_there_is() {
     }
     assert_eq!(get(&bare, "/render/protein").0, 405);
     assert_eq!(post(&bare, "/runs", json!({})).0, 405);
-}
-
-/// A database of one gene.
-fn known(folder: &std::path::Path) -> Known {
-    let gene = GeneRecord {
-        hgnc_id: Some(HgncId(4317)),
-        aliases: vec!["GLI".to_owned()],
-        ..GeneRecord::new(
-            GeneSymbol::parse("GLI1").unwrap(),
-            "GLI family zinc finger 1",
-            GeneKind::ProteinCoding,
-        )
-    };
-    let db = folder.join("genes.db");
-    GeneStore::create(&db, &[gene], &[], &Silent).unwrap();
-    Known::read(&db).unwrap()
 }
 
 #[test]
