@@ -69,7 +69,7 @@ pub(super) struct Planned {
     pub(super) estimated_gib: f64,
     /// Of which training takes so many.
     #[serde(skip)]
-    training_seconds: f64,
+    pub(super) training_seconds: f64,
     pub(super) paper: BTreeMap<String, f64>,
     pub(super) series: Option<String>,
     pub(super) x: Option<f64>,
