@@ -4,6 +4,7 @@
 //! that is found finished when it is, so an experiment goes on where it was, and rows that come to the same commands share
 //! one run (`runs/HASH`). A row that fails is told and costs no other.
 
+mod base;
 mod file;
 mod jobs;
 mod measure;
