@@ -24,7 +24,10 @@ answer = "--prompt plain --max-new-tokens 8"
 [[row]]
 name = "One-7B"
 base = "one-7b"
+hub = "someone/one-7b"
 gib = 13.5
+prompt = "mistral"
+stop = [2, 5]
 paper = { structural = 0.05 }
 
 [[row]]
@@ -85,6 +88,8 @@ fn rows_are_checked_run_and_told_beside_the_papers_figures() {
     let dry = geneverse(path, &[&bundled[..], &["--dry-run"]].concat()).output().unwrap();
     let said = String::from_utf8_lossy(&dry.stderr).into_owned();
     assert!(dry.status.success() && said.contains("EVERY BASE MODEL IS THE BUNDLED ONE"), "{said}");
+    let told = "stands for someone/one-7b, 13.5 GiB; prompt mistral, an answer ends with 2, 5";
+    assert!(said.contains(told), "{said}");
     assert!(said.contains("the run of One-7B") && said.contains("variable NO_SUCH_KEY"), "{said}");
     assert!(!path.join("out").exists(), "nothing was run");
 
@@ -217,6 +222,39 @@ fn rows_at_once_stop_with_the_program_and_go_on() {
     assert!(!said.contains("failed:"), "a row that was stopped has not failed: {said}");
     let _ = geneverse(folder.path(), &args).output().unwrap();
     assert_eq!(report(folder.path())["rows"][8]["measured"]["n"], 2);
+}
+
+#[test]
+fn table_1_says_of_every_other_base_what_to_download_and_how_it_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = root().join("recipes/tables/table1.toml").display().to_string();
+    for scale in ["full", "bundled"] {
+        let args = ["experiment", &table, "--scale", scale, "--dry-run", "--out", "out"];
+        let output = geneverse(folder.path(), &args).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        for told in [
+            "stanford-crfm/BioMedLM, 10 GiB; prompt plain, an answer ends with 28895",
+            "microsoft/BioGPT-Large, 5.9 GiB; prompt plain, an answer ends with 2",
+            "BioMistral/BioMistral-7B, 13.5 GiB; prompt mistral, an answer ends with 2",
+            "TencentARC/LLaMA-Pro-8B, 15.6 GiB; prompt alpaca, an answer ends with 2",
+            "meta-llama/Meta-Llama-3-8B, 15 GiB; prompt alpaca, an answer ends with 128001",
+        ] {
+            assert!(said.contains(told), "{scale}: {told} is not in\n{said}");
+        }
+        let missing =
+            "models/BioMistral-7B (13.5 GiB to download from huggingface.co/BioMistral/BioMistral-7B)";
+        assert_eq!(said.contains(missing), scale == "full", "{said}");
+    }
+    // A checkpoint of that name with another end is not asked in its place.
+    let other = root().join("crates/geneverse-model/tests/goldens/bases/biogpt");
+    let there = folder.path().join("models/BioMedLM");
+    fs::create_dir_all(&there).unwrap();
+    fs::copy(other.join("config.json"), there.join("config.json")).unwrap();
+    let output =
+        geneverse(folder.path(), &["experiment", &table, "--dry-run", "--out", "out"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("ends answers with 2, and the row's model with 28895"), "{said}");
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use geneverse_data::prompt::Template;
 use geneverse_model::config::ModelConfig;
 use geneverse_model::config::generation::GenerationSettings;
 use serde::Serialize;
@@ -18,8 +17,8 @@ pub(super) struct Base {
     hub: Option<String>,
     /// What is downloaded.
     gib: Option<f64>,
-    /// The template that a question is asked by, and the ids that end an answer.
-    prompt: String,
+    /// The template that a question is asked by, where one is said, and the ids that end an answer.
+    prompt: Option<String>,
     stop: Vec<u32>,
 }
 
@@ -32,8 +31,7 @@ impl Base {
             read_recipe(Path::new(&recipe), &row.set).ok().map(|recipe| recipe.data.prompt.name().to_owned())
         };
         let trained = if row.train == Some(true) { of_recipe() } else { None };
-        let prompt =
-            trained.or_else(|| row.prompt.clone()).unwrap_or_else(|| Template::Alpaca.name().to_owned());
+        let prompt = trained.or_else(|| row.prompt.clone());
         Some(Self { name, hub: row.hub.clone(), gib: row.gib, prompt, stop: row.stop.clone() })
     }
 
@@ -43,6 +41,7 @@ impl Base {
         let size = gib.map_or_else(String::new, |gib| format!(", {gib} GiB"));
         let stops: Vec<String> = stop.iter().map(u32::to_string).collect();
         let stops = if stops.is_empty() { "what its files name".to_owned() } else { stops.join(", ") };
+        let prompt = prompt.as_deref().unwrap_or("as `generate` chooses");
         format!("{}{size}; prompt {prompt}, an answer ends with {stops}", hub.as_ref().unwrap_or(name))
     }
 }
