@@ -31,6 +31,12 @@ pub enum Template {
     Llava,
     /// The chat template of Qwen2.5-VL's checkpoints: its system message, the question, and the answer on a line of its own.
     Qwen,
+    /// Mistral-Instruct's, which BioMistral comes from (its model card, and the chat template beside its weights): the question
+    /// between `[INST]` and `[/INST]`, and the answer after a space.
+    Mistral,
+    /// Tulu's, by which LLaMA-Pro-Instruct is asked (`demo/app.py` in <https://github.com/TencentARC/LLaMA-Pro>): who speaks on a
+    /// line of its own.
+    Tulu,
 }
 
 const ALPACA_WITH_INPUT: &str = "Below is an instruction that describes a task, paired with an input that \
@@ -51,10 +57,15 @@ const QWEN_WITH_INPUT: &str = "<|im_start|>system\nYou are a helpful assistant.<
     {instruction}\n{input}<|im_end|>\n<|im_start|>assistant\n";
 const QWEN_WITHOUT_INPUT: &str = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\
     {instruction}<|im_end|>\n<|im_start|>assistant\n";
+const MISTRAL_WITH_INPUT: &str = "[INST] {instruction}\n{input} [/INST]";
+const MISTRAL_WITHOUT_INPUT: &str = "[INST] {instruction} [/INST]";
+const TULU_WITH_INPUT: &str = "<|user|>\n{instruction}\n{input}\n<|assistant|>\n";
+const TULU_WITHOUT_INPUT: &str = "<|user|>\n{instruction}\n<|assistant|>\n";
 
 impl Template {
     /// The templates by their names.
-    pub const ALL: [Self; 5] = [Self::Alpaca, Self::Plain, Self::VicunaV1, Self::Llava, Self::Qwen];
+    pub const ALL: [Self; 7] =
+        [Self::Alpaca, Self::Plain, Self::VicunaV1, Self::Llava, Self::Qwen, Self::Mistral, Self::Tulu];
 
     /// Its name in recipes and files.
     pub fn name(self) -> &'static str {
@@ -64,14 +75,16 @@ impl Template {
             Self::VicunaV1 => "vicuna_v1",
             Self::Llava => "llava",
             Self::Qwen => "qwen",
+            Self::Mistral => "mistral",
+            Self::Tulu => "tulu",
         }
     }
 
     /// What stands between the prompt and an answer that a model is trained to give. A model that is asked says it itself.
     pub fn before_answer(self) -> &'static str {
         match self {
-            Self::Alpaca | Self::Plain | Self::Qwen => "",
-            Self::VicunaV1 | Self::Llava => " ",
+            Self::Alpaca | Self::Plain | Self::Qwen | Self::Tulu => "",
+            Self::VicunaV1 | Self::Llava | Self::Mistral => " ",
         }
     }
 
@@ -108,6 +121,8 @@ impl Template {
             Self::VicunaV1 => [VICUNA_WITH_INPUT, VICUNA_WITHOUT_INPUT],
             Self::Llava => [LLAVA_WITH_INPUT, LLAVA_WITHOUT_INPUT],
             Self::Qwen => [QWEN_WITH_INPUT, QWEN_WITHOUT_INPUT],
+            Self::Mistral => [MISTRAL_WITH_INPUT, MISTRAL_WITHOUT_INPUT],
+            Self::Tulu => [TULU_WITH_INPUT, TULU_WITHOUT_INPUT],
         }
     }
 }
@@ -154,6 +169,14 @@ mod tests {
             "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<image>\nWhat?<|im_end|>\n\
              <|im_start|>assistant\n"
         );
+    }
+
+    #[test]
+    fn biomistral_and_llama_pro_are_asked_as_their_checkpoints_say() {
+        assert_eq!(Template::Mistral.render("What is GLI1?", ""), "[INST] What is GLI1? [/INST]");
+        assert_eq!(Template::Mistral.render("Sum up.", "GLI1"), "[INST] Sum up.\nGLI1 [/INST]");
+        assert_eq!(Template::Tulu.render("What is GLI1?", ""), "<|user|>\nWhat is GLI1?\n<|assistant|>\n");
+        assert_eq!(Template::Tulu.render("Sum up.", "GLI1"), "<|user|>\nSum up.\nGLI1\n<|assistant|>\n");
     }
 
     #[test]

@@ -17,19 +17,23 @@
 
 mod bm25;
 mod dense;
+mod kept;
 mod passage;
 
 use std::collections::BTreeSet;
 
 use geneverse_data::dataset::Example;
 use geneverse_data::gene::GeneRecord;
+use geneverse_data::progress::Progress;
 use serde::{Deserialize, Serialize};
 
 use crate::identifier::{Mention, find};
 use crate::index::{GeneIndex, Resolved};
 use bm25::Bm25;
+use kept::Kept;
 
 pub use dense::{Encoder, Latent};
+pub use kept::Place;
 pub use passage::{CHARACTERS_PER_TOKEN, Form, Passage, document, passages, tokens};
 
 /// Ranks are added to this before they are turned over.
@@ -100,7 +104,8 @@ pub struct Retriever {
 }
 
 impl Retriever {
-    /// Cuts records in a form into passages of at most `chunk` tokens and looks at each. `encoder` is made from the passages.
+    /// Cuts records in a form into passages of at most `chunk` tokens and looks at each. `encoder` is made from the passages,
+    /// or from the state that one before it left. With a place, vectors are read from there, or kept there once they are made.
     ///
     /// # Errors
     /// What the encoder says.
@@ -108,7 +113,8 @@ impl Retriever {
         index: GeneIndex,
         form: Form,
         chunk: usize,
-        encoder: impl FnOnce(&[&str]) -> Result<Box<dyn Encoder>, String>,
+        keep: Option<(&Place, &dyn Progress)>,
+        encoder: impl Fn(&[&str], Option<&[u8]>) -> Result<Box<dyn Encoder>, String>,
     ) -> Result<Self, String> {
         let (mut all, mut of_gene) = (Vec::new(), Vec::new());
         for record in index.genes() {
@@ -117,9 +123,26 @@ impl Retriever {
             all.extend(own);
         }
         let texts: Vec<&str> = all.iter().map(|passage| passage.text.as_str()).collect();
-        let words = Bm25::new(&texts);
-        let encoder = encoder(&texts)?;
-        let vectors = dense::normalised(encoder.encode(&texts)?, encoder.width());
+        let place = keep.map(|(place, _)| place);
+        let (words, key) = rayon::join(|| Bm25::new(&texts), || place.map(|place| place.key(&texts)));
+        let kept = keep.zip(key.as_ref()).and_then(|((place, progress), key)| {
+            let kept = place.read(key, texts.len(), progress)?;
+            let encoder = encoder(&texts, Some(&kept.state)).ok()?;
+            (encoder.width() == kept.width).then_some((encoder, kept.vectors))
+        });
+        let (encoder, vectors) = match kept {
+            Some(kept) => kept,
+            None => {
+                let encoder = encoder(&texts, None)?;
+                let width = encoder.width();
+                let vectors = dense::normalised(encoder.encode(&texts)?, width);
+                let made = Kept { width, vectors, state: encoder.state() };
+                if let Some(((place, progress), key)) = keep.zip(key) {
+                    place.write(&key, &made, progress);
+                }
+                (encoder, made.vectors)
+            }
+        };
         Ok(Self { index, passages: all, of_gene, words, encoder, vectors })
     }
 

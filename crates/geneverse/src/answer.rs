@@ -112,7 +112,8 @@ pub(crate) struct AnswerArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "endpoint")]
     pub(crate) adapter: Option<PathBuf>,
     /// The text around an instruction [default: what the adapter was trained with, else
-    /// vicuna_v1 for a LLaVA, qwen for a Qwen2.5-VL and alpaca for others]
+    /// vicuna_v1 for a LLaVA, qwen for a Qwen2.5-VL and alpaca for others; plain, llava, mistral and
+    /// tulu are known too]
     #[arg(long, conflicts_with = "endpoint")]
     pub(crate) prompt: Option<String>,
     /// Longest answer in tokens

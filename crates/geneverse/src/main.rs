@@ -21,6 +21,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     geneverse_model::run::keep_freed_memory();
     let cli = cli::Cli::parse();
+    stop::with_input();
     let ui = ui::Ui::new(cli.json, cli.quiet);
     match commands::run(cli.command, &ui) {
         Ok(code) => code,

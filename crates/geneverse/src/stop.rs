@@ -5,7 +5,13 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
+/// Apart from [`ASKED`], so that a parent's asking and a Ctrl-C that reaches both are not taken for a second Ctrl-C.
+static INPUT_ENDED: AtomicBool = AtomicBool::new(false);
 static LISTENING: Once = Once::new();
+
+/// The environment variable with which this program stops when its standard input ends: so the processes that an experiment
+/// starts stop when it is asked to, or is gone.
+pub(crate) const WITH_INPUT: &str = "GENEVERSE_STOP_WITH_INPUT";
 
 /// What a shell sees of a program that was interrupted.
 pub(crate) const INTERRUPTED: u8 = 130;
@@ -22,9 +28,23 @@ pub(crate) fn listen() {
     });
 }
 
+/// Stops when standard input ends, where [`WITH_INPUT`] is set: as at Ctrl-C, at once where nobody listens.
+pub(crate) fn with_input() {
+    if std::env::var_os(WITH_INPUT).is_none() {
+        return;
+    }
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        INPUT_ENDED.store(true, Ordering::SeqCst);
+        if !LISTENING.is_completed() {
+            std::process::exit(INTERRUPTED.into());
+        }
+    });
+}
+
 /// Whether a stop has been asked for.
 pub(crate) fn asked() -> bool {
-    ASKED.load(Ordering::SeqCst)
+    ASKED.load(Ordering::SeqCst) || INPUT_ENDED.load(Ordering::SeqCst)
 }
 
 /// Forgets that a stop was asked for: what it was for has stopped.

@@ -55,6 +55,11 @@ impl Ui {
         self.json
     }
 
+    /// Whether progress is not shown.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Prints a result: the JSON of `value` with `--json`, else `text`.
     pub(crate) fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
         if !self.results {
@@ -85,15 +90,7 @@ impl Ui {
     pub(crate) fn error(&self, error: &anyhow::Error) {
         self.clear();
         let label = if self.colour { "\x1b[1;31merror\x1b[0m" } else { "error" };
-        // Some library errors already end with their cause; saying it twice helps nobody.
-        let mut text = error.to_string();
-        for cause in error.chain().skip(1).map(ToString::to_string) {
-            if !text.contains(&cause) {
-                text.push_str(": ");
-                text.push_str(&cause);
-            }
-        }
-        eprintln!("{label}: {text}");
+        eprintln!("{label}: {}", in_words(error));
     }
 
     fn clear(&self) {
@@ -101,6 +98,18 @@ impl Ui {
             piece.bar.finish_and_clear();
         }
     }
+}
+
+/// An error with its causes. Some library errors already end with their cause; saying it twice helps nobody.
+pub(crate) fn in_words(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 impl Progress for Ui {

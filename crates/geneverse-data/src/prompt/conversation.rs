@@ -25,7 +25,7 @@ impl Template {
                 let intro = whole.split("\n\n### Instruction:").next().unwrap_or_default().to_owned();
                 intro + "\n\n"
             }
-            Self::Plain | Self::Llava => String::new(),
+            Self::Plain | Self::Llava | Self::Mistral | Self::Tulu => String::new(),
             Self::VicunaV1 => until(VICUNA_WITHOUT_INPUT, "USER: "),
             Self::Qwen => until(QWEN_WITHOUT_INPUT, "<|im_start|>user\n"),
         };
@@ -34,7 +34,8 @@ impl Template {
             _ if system.is_empty() => (default, String::new()),
             Self::VicunaV1 => (format!("{system} "), String::new()),
             Self::Qwen => (format!("<|im_start|>system\n{system}<|im_end|>\n"), String::new()),
-            Self::Alpaca | Self::Plain | Self::Llava => (default, format!("{system}\n\n")),
+            Self::Tulu => (format!("<|system|>\n{system}\n"), String::new()),
+            Self::Alpaca | Self::Plain | Self::Llava | Self::Mistral => (default, format!("{system}\n\n")),
         };
         let questions = turns.iter().map(|turn| turn.question.as_str()).chain([question]);
         for (number, question) in questions.enumerate() {
@@ -61,6 +62,8 @@ impl Template {
             Self::VicunaV1 => ("USER: ", " ASSISTANT:", "</s>"),
             Self::Llava => ("USER: ", " ASSISTANT:", " "),
             Self::Qwen => ("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>\n"),
+            Self::Mistral => ("[INST] ", " [/INST]", "</s>"),
+            Self::Tulu => ("<|user|>\n", "\n<|assistant|>\n", "</s>\n"),
         };
         Frame { before, asked, answered }
     }
@@ -106,6 +109,8 @@ mod tests {
         let of = |template: Template| template.conversation("", &[turn("a?", "b.")], "c?");
         assert_eq!(of(Template::Plain), "a?\nb.\nc?\n");
         assert_eq!(of(Template::Llava), "USER: a? ASSISTANT: b. USER: c? ASSISTANT:");
+        assert_eq!(of(Template::Mistral), "[INST] a? [/INST] b.</s>[INST] c? [/INST]");
+        assert_eq!(of(Template::Tulu), "<|user|>\na?\n<|assistant|>\nb.</s>\n<|user|>\nc?\n<|assistant|>\n");
         let vicuna = of(Template::VicunaV1);
         assert!(vicuna.ends_with("questions. USER: a? ASSISTANT: b.</s>USER: c? ASSISTANT:"), "{vicuna}");
         let alpaca = of(Template::Alpaca);
@@ -126,6 +131,8 @@ mod tests {
         assert!(
             of(Template::Qwen).starts_with("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\na?")
         );
+        assert!(of(Template::Tulu).starts_with("<|system|>\nBe brief.\n<|user|>\na?\n"));
+        assert!(of(Template::Mistral).starts_with("[INST] Be brief.\n\na? [/INST] b.</s>"));
         assert!(of(Template::Alpaca).contains("### Instruction:\nBe brief.\n\na?\n\n### Response:\nb."));
     }
 }

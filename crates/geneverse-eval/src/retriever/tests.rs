@@ -17,6 +17,13 @@ fn retriever(chunk: usize) -> Retriever {
 }
 
 fn formed(form: Form, chunk: usize) -> Retriever {
+    let encoder = |texts: &[&str], _: Option<&[u8]>| -> Result<Box<dyn Encoder>, String> {
+        Ok(Box::new(Latent::new(texts)))
+    };
+    Retriever::new(records().into_iter().collect(), form, chunk, None, encoder).unwrap()
+}
+
+fn records() -> [GeneRecord; 4] {
     let mut gli1 = record(
         "GLI1",
         "GLI family zinc finger 1",
@@ -24,7 +31,7 @@ fn formed(form: Form, chunk: usize) -> Retriever {
         "A transcription factor that hedgehog signaling activates. It regulates stem cells.",
     );
     gli1.hgnc_id = Some(HgncId(4317));
-    let records = [
+    [
         gli1,
         record(
             "GLI2",
@@ -39,9 +46,7 @@ fn formed(form: Form, chunk: usize) -> Retriever {
             &["VEGFR2", "SHARED"],
             "A receptor of growth factors.",
         ),
-    ];
-    let encoder = |texts: &[&str]| -> Result<Box<dyn Encoder>, String> { Ok(Box::new(Latent::new(texts))) };
-    Retriever::new(records.into_iter().collect(), form, chunk, encoder).unwrap()
+    ]
 }
 
 fn symbols<'a>(found: &[Found<'a>]) -> Vec<&'a str> {
@@ -71,6 +76,84 @@ fn genes_are_found_by_symbol_alias_and_identifier_before_those_that_are_alike() 
         retriever.find_without("Does GLI2 act?", Recipe::Own, 9, &without).unwrap().is_empty(),
         "what is left out is not found by its name either"
     );
+}
+
+#[derive(Default)]
+struct Notes(std::sync::Mutex<Vec<String>>);
+
+impl Progress for Notes {
+    fn start(&self, _what: &str, _total: Option<u64>, _unit: &'static str) {}
+    fn set(&self, _done: u64) {}
+    fn state(&self, _words: &str) {}
+    fn note(&self, line: &str) {
+        self.0.lock().unwrap().push(line.to_owned());
+    }
+    fn finish(&self) {}
+}
+
+#[test]
+fn vectors_are_computed_once_and_what_is_stale_or_broken_is_told_and_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let place =
+        |encoder: &str| Place { file: folder.path().join("genes.vectors"), encoder: encoder.to_owned() };
+    let notes = Notes::default();
+    let open = |place: &Place, records: &[GeneRecord]| {
+        let made = std::cell::Cell::new(0);
+        let encoder = |texts: &[&str], state: Option<&[u8]>| -> Result<Box<dyn Encoder>, String> {
+            let Some(state) = state else {
+                made.set(made.get() + 1);
+                return Ok(Box::new(Latent::new(texts)));
+            };
+            Ok(Box::new(Latent::from_state(state)?))
+        };
+        let index = records.iter().cloned().collect();
+        let progress: &dyn Progress = &notes;
+        let found = Retriever::new(index, Form::Lines, 512, Some((place, progress)), encoder).unwrap();
+        let question = "Which factor does hedgehog signaling activate?";
+        let found: Vec<(String, f64)> = [Recipe::Symbol, Recipe::Baseline]
+            .into_iter()
+            .flat_map(|recipe| found.find(question, recipe, 4).unwrap())
+            .map(|found| (found.passage.symbol.clone(), found.score))
+            .collect();
+        (found, made.get())
+    };
+    let (first, made) = open(&place("one"), &records());
+    assert_eq!((made, first.len()), (1, 8));
+    assert_eq!(open(&place("one"), &records()), (first.clone(), 0), "to the bit, and nothing made");
+    assert!(notes.0.lock().unwrap().is_empty());
+    assert_eq!(open(&place("two"), &records()), (first.clone(), 1), "another encoder");
+    assert_eq!(open(&place("two"), &records()[..3]).1, 1, "other records");
+    assert_eq!(open(&place("two"), &records()), (first.clone(), 1));
+
+    let file = folder.path().join("genes.vectors");
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    assert_eq!(open(&place("two"), &records()), (first.clone(), 1), "cut off");
+    assert_eq!(std::fs::read(&file).unwrap(), whole);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    let stale = format!("{}: is of other records, or of another encoder; it is made anew", file.display());
+    let broken = format!("{}: is broken or cut off; it is made anew", file.display());
+    assert_eq!(*notes.0.lock().unwrap(), [stale.clone(), stale.clone(), stale, broken]);
+
+    let nowhere = Place { file: file.join("x"), encoder: "one".to_owned() };
+    assert_eq!(open(&nowhere, &records()), (first, 1), "where nothing can be kept it works as well");
+    assert!(notes.0.lock().unwrap().last().unwrap().starts_with("vectors of passages are not kept: "));
+}
+
+#[test]
+fn an_encoders_state_makes_the_same_encoder_and_other_bytes_none() {
+    let texts =
+        ["hedgehog signaling activates it", "a protease of apoptosis", "a receptor of growth factors"];
+    let one = Latent::new(&texts);
+    let state = one.state();
+    let other = Latent::from_state(&state).unwrap();
+    assert_eq!(one.encode(&texts).unwrap(), other.encode(&texts).unwrap());
+    assert_eq!(one.describe(), other.describe());
+    let error = |state: &[u8]| Latent::from_state(state).err().unwrap();
+    for cut in [0, 15, 16, 100, state.len() - 30] {
+        assert_eq!(error(&state[..cut]), "does not hold the words that it should", "cut at {cut}");
+    }
+    assert_eq!(error(&[255; 40]), "does not hold the words that it should");
 }
 
 #[test]

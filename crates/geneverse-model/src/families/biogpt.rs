@@ -38,6 +38,8 @@ pub(super) fn name(slot: Slot) -> &'static str {
 
 pub(super) fn read(fields: &Fields<'_>) -> Result<ModelConfig> {
     let mut config = common(Family::BioGpt, fields)?;
+    // Its tokenizer puts </s> before a text, as fairseq trained it; `bos_token_id` of the file, <s>, begins nothing.
+    config.bos_token_id = config.eos_token_ids.first().copied();
     config.num_key_value_heads = config.num_attention_heads;
     config.head_dim = config.hidden_size / config.num_attention_heads.max(1);
     if config.head_dim * config.num_attention_heads != config.hidden_size {

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow};
 use geneverse_data::dataset::Example;
 use geneverse_data::progress::Progress;
-use geneverse_data::stage::hash_file;
-use geneverse_eval::retriever::{Encoder, Form, Found, Latent, Recipe, Retriever, Why, ask};
+use geneverse_data::stage::{hash_bytes, hash_file};
+use geneverse_eval::retriever::{Encoder, Form, Found, Latent, Place, Recipe, Retriever, Why, ask};
 use geneverse_model::embed::{Embedder, sentence_files, transformer_folder};
 use serde_json::{Value, json};
 
+use super::part::beside;
 use super::{Answerer, Hear, Source};
 use crate::commands::postprocess::read_index;
 use crate::inputs::model_inputs;
@@ -51,23 +52,41 @@ impl Lookup {
         Ok(key)
     }
 
-    /// Reads the database and looks at every passage.
+    /// Reads the database and looks at every passage; where a run before this one has, at what it kept beside the database.
     pub(crate) fn open(&self, ui: &Ui) -> Result<Retriever> {
         let index = read_index(&self.db)?;
         ui.start("passages", None, "passages");
-        let encoder = |texts: &[&str]| -> Result<Box<dyn Encoder>, String> {
-            match &self.embedder {
-                None => Ok(Box::new(Latent::new(texts))),
-                Some(folder) => {
+        let encoder = |texts: &[&str], state: Option<&[u8]>| -> Result<Box<dyn Encoder>, String> {
+            match (&self.embedder, state) {
+                (None, None) => Ok(Box::new(Latent::new(texts))),
+                (None, Some(state)) => Ok(Box::new(Latent::from_state(state)?)),
+                (Some(folder), _) => {
                     let embedder = Embedder::read(folder, None, None).map_err(|e| e.to_string())?;
                     Ok(Box::new(OfModel(embedder)))
                 }
             }
         };
-        let retriever =
-            Retriever::new(index, self.recipe.form(), self.chunk, encoder).map_err(|why| anyhow!(why))?;
+        let place = self.place()?;
+        let form = self.recipe.form();
+        let progress: &dyn Progress = ui;
+        let retriever = Retriever::new(index, form, self.chunk, Some((&place, progress)), encoder)
+            .map_err(|why| anyhow!(why))?;
         ui.finish();
         Ok(retriever)
+    }
+
+    /// `genes.db.lines-512.vectors` beside the database, or with a model's hash in its name.
+    fn place(&self) -> Result<Place> {
+        let form = match self.recipe.form() {
+            Form::Lines => "lines",
+            Form::Document => "document",
+        };
+        let model = self.embedder.is_some().then(|| self.key().map(|key| key["embedder"].to_string()));
+        let model = model.transpose()?;
+        let named =
+            model.as_ref().map_or(String::new(), |model| format!("-{}", &hash_bytes(model.as_bytes())[..8]));
+        let encoder = model.unwrap_or_else(Latent::kind);
+        Ok(Place { file: beside(&self.db, &format!("{form}-{}{named}.vectors", self.chunk)), encoder })
     }
 
     /// A question with what was found for it, without the records of some genes.

@@ -4,7 +4,9 @@
 //! that is found finished when it is, so an experiment goes on where it was, and rows that come to the same commands share
 //! one run (`runs/HASH`). A row that fails is told and costs no other.
 
+mod base;
 mod file;
+mod jobs;
 mod measure;
 mod page;
 mod plan;
@@ -21,8 +23,9 @@ use geneverse_model::memory::available;
 
 use crate::cli::Cli;
 use crate::stop;
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 use file::Experiment;
+use jobs::Limits;
 use plan::{Planned, Settings};
 
 #[derive(Debug, Args)]
@@ -31,7 +34,9 @@ The experiment's file says which rows there are (recipes/tables/): each is a mod
 records looked up or not, or a service that is asked, or other commands with what is read from their results. First every \
 row is resolved and checked: what is missing (a checkpoint, and how large it is; a key), how long it will take and how much \
 memory. Rows that lack something are left out and told. Then the rows are run; the same command goes on after Ctrl-C, and \
---only lets several machines share the rows of one folder. Writes report.html, report.json and figures/.
+--only lets several machines share the rows of one folder. With --jobs several rows run at once, each as a process of its own \
+(what it says is in logs/), as far as memory holds them; a stage that rows share is done once. Writes report.html, report.json \
+and figures/.
 
 --scale bundled puts the small model that is in this program in the place of every base model, and the records that are in \
 it in the place of the public files: a table then runs offline in minutes, and says nothing of the models that it names.
@@ -39,7 +44,7 @@ it in the place of the public files: a table then runs offline in minutes, and s
 Examples:
   geneverse experiment recipes/tables/table1.toml --scale bundled --out table1
   geneverse experiment recipes/tables/table1.toml --models /data/checkpoints --dry-run
-  geneverse experiment recipes/tables/topk.toml --scale bundled --out topk")]
+  geneverse experiment recipes/tables/topk.toml --scale bundled --jobs 4 --out topk")]
 pub(crate) struct ExperimentArgs {
     /// The experiment
     #[arg(value_name = "FILE")]
@@ -62,6 +67,9 @@ pub(crate) struct ExperimentArgs {
     /// Only the first N questions of each row
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// So many rows at once, as far as memory holds them
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    jobs: usize,
     /// Resolve, check and estimate, and run nothing
     #[arg(long)]
     dry_run: bool,
@@ -78,7 +86,7 @@ pub(crate) enum Scale {
 
 /// Runs `experiment`.
 pub(crate) fn run(args: &ExperimentArgs, ui: &Ui) -> Result<ExitCode> {
-    let ExperimentArgs { file, out, scale, models, endpoint, only, limit, dry_run } = args;
+    let ExperimentArgs { file, out, scale, models, endpoint, only, limit, jobs, dry_run } = args;
     let experiment = Experiment::read(file)?;
     let stem = file.file_stem().unwrap_or_default();
     let out = out.clone().unwrap_or_else(|| Path::new("experiments").join(stem));
@@ -117,13 +125,20 @@ pub(crate) fn run(args: &ExperimentArgs, ui: &Ui) -> Result<ExitCode> {
         }
     }
     let count = plan.rows.len();
-    for (number, row) in plan.rows.iter_mut().enumerate() {
-        if !wanted(&row.name) || !row.missing.is_empty() {
-            continue;
-        }
-        ui.note(&format!("[{}/{count}] {}", number + 1, row.name));
-        if !run_row(row, ui) {
+    let asked = |row: &Planned| wanted(&row.name) && row.missing.is_empty();
+    if *jobs > 1 {
+        let numbers: Vec<usize> = (0..count).filter(|number| asked(&plan.rows[*number])).collect();
+        let limits =
+            Limits { jobs: *jobs, memory: available(), threads: rayon::current_num_threads(), out: &out };
+        if !jobs::run(&mut plan.rows, &numbers, &limits, ui)? {
             return stopped(ui);
+        }
+    } else {
+        for (number, row) in plan.rows.iter_mut().enumerate().filter(|(_, row)| asked(row)) {
+            ui.note(&format!("[{}/{count}] {}", number + 1, row.name));
+            if !run_row(row, ui) {
+                return stopped(ui);
+            }
         }
     }
     for row in &mut plan.rows {
@@ -142,7 +157,7 @@ fn run_row(row: &mut Planned, ui: &Ui) -> bool {
     let begun = Instant::now();
     for command in &row.commands {
         if let Err(error) = step(command, ui) {
-            let failure = format!("{}: {error:#}", command.first().map_or("", String::as_str));
+            let failure = format!("{}: {}", command.first().map_or("", String::as_str), ui::in_words(&error));
             ui.note(&format!("  failed: {failure}"));
             row.failure = Some(failure);
             return !stop::asked();
@@ -153,6 +168,10 @@ fn run_row(row: &mut Planned, ui: &Ui) -> bool {
     }
     row.seconds = Some(begun.elapsed().as_secs_f64());
     true
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a whole number from 1 on".to_owned())
 }
 
 fn stopped(ui: &Ui) -> Result<ExitCode> {

@@ -8,6 +8,7 @@ mod analyze_embed;
 mod answers;
 mod assistant;
 mod bad_input;
+mod bases;
 mod compare;
 mod dataset;
 mod experiment;

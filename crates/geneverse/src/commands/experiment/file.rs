@@ -14,8 +14,11 @@
 //! [[row]]
 //! name = "Mistral-7B RAG"
 //! base = "Mistral-7B-v0.1"                 # a folder in --models
+//! hub = "mistralai/Mistral-7B-v0.1"        # where it is downloaded from
+//! gib = 13.5                               # how much
 //! parameters = 7.24e9
-//! gib = 13.5                               # what is downloaded
+//! prompt = "plain"                         # how it is asked, where it is not finetuned [alpaca]
+//! stop = [2]                               # what ends its answers: the checkpoint's files have to say so too
 //! train = false
 //! answer = "--retrieve baseline"           # more arguments
 //! paper = { structural = 0.05 }            # published figures that are known, by the score's name
@@ -70,6 +73,12 @@ pub(super) struct Common {
 pub(super) struct Row {
     pub(super) name: String,
     pub(super) base: Option<String>,
+    /// Its name at Hugging Face, from where it is downloaded.
+    pub(super) hub: Option<String>,
+    /// The text around a question to it, and the tokens that end its answers, as it is published. A model that is finetuned
+    /// is asked as its recipe says.
+    pub(super) prompt: Option<String>,
+    pub(super) stop: Vec<u32>,
     pub(super) parameters: Option<f64>,
     pub(super) gib: Option<f64>,
     /// Whether it is finetuned.
@@ -134,14 +143,17 @@ impl Experiment {
 impl Row {
     /// The row with what it is at the bundled scale in place of what it is else.
     pub(super) fn at_bundled_scale(&self) -> Self {
-        let Some(other) = &self.bundled else { return self.clone() };
-        let other = (**other).clone();
+        let other = self.bundled.as_deref().cloned().unwrap_or_default();
         let list = |own: &[String], other: Vec<String>| if other.is_empty() { own.to_vec() } else { other };
         let text = |own: &str, other: String| if other.is_empty() { own.to_owned() } else { other };
         let own_way = !other.steps.is_empty();
         Self {
             name: self.name.clone(),
             base: if own_way { None } else { other.base.or_else(|| self.base.clone()) },
+            hub: self.hub.clone(),
+            // The bundled model has its own.
+            prompt: other.prompt,
+            stop: self.stop.clone(),
             parameters: self.parameters,
             gib: self.gib,
             train: other.train.or(self.train),

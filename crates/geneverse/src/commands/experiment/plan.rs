@@ -13,6 +13,7 @@ use geneverse_data::stage::{atomic_write, hash_bytes, write_lines};
 use geneverse_data::synthesize::{Mode, SyntheticText};
 use serde::Serialize;
 
+use super::base::{self, Base};
 use super::file::{Common, Experiment, Row};
 use super::measure::Measured;
 use super::{Scale, parse};
@@ -62,6 +63,8 @@ pub(super) struct Planned {
     pub(super) commands: Vec<Vec<String>>,
     /// What is not here and has to be.
     pub(super) missing: Vec<String>,
+    /// Its base model as the file has it, whichever is asked.
+    pub(super) base: Option<Base>,
     /// A row before it that comes to the same commands.
     pub(super) same_as: Option<String>,
     /// What it may take, in seconds and in GiB.
@@ -69,7 +72,7 @@ pub(super) struct Planned {
     pub(super) estimated_gib: f64,
     /// Of which training takes so many.
     #[serde(skip)]
-    training_seconds: f64,
+    pub(super) training_seconds: f64,
     pub(super) paper: BTreeMap<String, f64>,
     pub(super) series: Option<String>,
     pub(super) x: Option<f64>,
@@ -167,9 +170,11 @@ pub(super) fn resolve(experiment: &Experiment, settings: &Settings) -> Result<Pl
     }
     let mut rows: Vec<Planned> = Vec::new();
     for row in row {
+        let base = Base::of(row, full, settings);
         let row = if is_bundled { row.at_bundled_scale() } else { row.clone() };
         let mut planned =
             resolve_row(&row, common, settings).with_context(|| format!("row {:?}", row.name))?;
+        planned.base = base;
         for command in &planned.commands {
             parse(command).with_context(|| format!("row {:?}: {}", row.name, command.join(" ")))?;
         }
@@ -208,7 +213,7 @@ fn words(command: &str, settings: &Settings) -> Vec<String> {
     command.split_whitespace().map(fill).collect()
 }
 
-fn one(text: &str, settings: &Settings) -> String {
+pub(super) fn one(text: &str, settings: &Settings) -> String {
     words(text, settings).join(" ")
 }
 
@@ -245,12 +250,18 @@ fn resolve_row(row: &Row, common: &Common, settings: &Settings) -> Result<Planne
     let trains = row.train.unwrap_or(false);
     if let Some(base) = &row.base {
         let folder = if bundled { bundled_model(&settings.out) } else { settings.models.join(base) };
-        if !bundled && !folder.join("config.json").exists() {
-            let size = row.gib.map_or_else(String::new, |gib| format!(" ({gib} GiB to download)"));
+        if !bundled && folder.join("config.json").exists() {
+            planned.missing.extend(base::other_end(&folder, &row.stop));
+        } else if !bundled {
+            let from = row.hub.as_ref().map_or(String::new(), |hub| format!(" from huggingface.co/{hub}"));
+            let size = row.gib.map_or_else(String::new, |gib| format!(" ({gib} GiB to download{from})"));
             planned.missing.push(format!("the checkpoint {}{size}", folder.display()));
         }
         let folder = folder.display().to_string();
         answer.extend(["--model".to_owned(), folder.clone()]);
+        if let Some(prompt) = row.prompt.as_ref().filter(|_| !trains) {
+            answer.extend(["--prompt".to_owned(), prompt.clone()]);
+        }
         let full_model =
             row.set.iter().any(|set| matches!(set.trim(), "method.kind=full" | "method.kind=expand"));
         if trains {
@@ -408,6 +419,10 @@ impl Plan {
                 }
             } else {
                 let _ = writeln!(text, " left out, missing: {}", row.missing.join("; "));
+            }
+            if let Some(base) = &row.base {
+                let _ =
+                    writeln!(text, "    {}{}", if self.bundled { "stands for " } else { "" }, base.told());
             }
         }
         let _ = write!(text, "  {:<34} about {}", "all that can be run", time(total));
