@@ -3,12 +3,13 @@
     cargo build --release
     python3 -m venv runs/bench/venv
     runs/bench/venv/bin/pip install torch transformers peft tokenizers pillow
-    runs/bench/venv/bin/python benches/llava.py [--steps 8] [--repeats 3] [--threads 2]
+    runs/bench/venv/bin/python benches/llava.py [--steps 8] [--repeats 3] [--threads 2] [--decoder 512x1376x8x8]
 
 A random LLaVA is made in runs/bench/llava: a Llama of 512 x 8 layers under a tower of 384 x 12 layers, pictures of 224
 pixels as 256 patches of 14. Both sides train LoRA of rank 8 on every linear map of the decoder and the projector whole, four
 examples a step, in f32. The peer is told twice: with the tower in every step, as a training loop over pictures has it, and
-with the tower's states computed before, as Geneverse always does. Times are differences between a long and a short run, of
+with the tower's states computed before, as Geneverse always does. How much that saves is a matter of shape (--decoder, with a
+--folder of its own): the smaller the decoder, the more of a step the tower is. Times are differences between a long and a short run, of
 the clock and of the processor, which says what the clock cannot on a machine with other work. Memory is the process's peak.
 """
 import argparse, json, os, pathlib, random, resource, shutil, statistics, subprocess, sys, time
@@ -21,6 +22,7 @@ parser.add_argument("--repeats", type=int, default=3)
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--program", default=str(ROOT / "target/release/geneverse"))
 parser.add_argument("--folder", default=str(ROOT / "runs/bench/llava"))
+parser.add_argument("--decoder", default="512x1376x8x8", help="hidden x inner x layers x heads; the bundled model's is 256x688x8x8")
 parser.add_argument("--peer", choices=["tower", "kept"], help=argparse.SUPPRESS)
 args = parser.parse_args()
 FOLDER = pathlib.Path(args.folder)
@@ -40,8 +42,9 @@ def make():
     nano = ROOT / "models/geneverse-nano"
     tokenizer = Tokenizer.from_file(str(nano / "tokenizer.json"))
     tokenizer.add_special_tokens([AddedToken("<image>", special=True)])
-    text = LlamaConfig(hidden_size=512, intermediate_size=1376, num_hidden_layers=8, num_attention_heads=8,
-                       num_key_value_heads=8, vocab_size=4104, bos_token_id=1, eos_token_id=2, pad_token_id=3)
+    hidden, inner, layers, heads = map(int, args.decoder.split("x"))
+    text = LlamaConfig(hidden_size=hidden, intermediate_size=inner, num_hidden_layers=layers, num_attention_heads=heads,
+                       num_key_value_heads=heads, vocab_size=4104, bos_token_id=1, eos_token_id=2, pad_token_id=3)
     vision = CLIPVisionConfig(hidden_size=384, intermediate_size=1536, num_hidden_layers=12, num_attention_heads=6,
                               image_size=224, patch_size=14)
     config = LlavaConfig(text_config=text, vision_config=vision, image_token_index=tokenizer.token_to_id("<image>"))
