@@ -246,7 +246,9 @@ fn how_many_at_once_and_in_how_many_runs_does_not_matter() {
     stop.store(false, Ordering::SeqCst);
     let report = run(&options, &interrupting).unwrap();
     assert_eq!((report.cached, report.asked), (done, 24 - done));
-    assert_eq!(interrupting.seen().len() - before, 24 - done);
+    // What was on its way when it was stopped may arrive after that.
+    let arrived = interrupting.seen().len() - before;
+    assert!((24 - done..=24 - done + options.concurrency).contains(&arrived), "{arrived} for {done}");
 
     let files = |folder: &Path| {
         ["synthetic.jsonl", "synthetic.jsonl.rejected.jsonl"].map(|name| fs::read(folder.join(name)).unwrap())
