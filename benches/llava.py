@@ -9,8 +9,9 @@ A random LLaVA is made in runs/bench/llava: a Llama of 512 x 8 layers under a to
 pixels as 256 patches of 14. Both sides train LoRA of rank 8 on every linear map of the decoder and the projector whole, four
 examples a step, in f32. The peer is told twice: with the tower in every step, as a training loop over pictures has it, and
 with the tower's states computed before, as Geneverse always does. How much that saves is a matter of shape (--decoder, with a
---folder of its own): the smaller the decoder, the more of a step the tower is. Times are differences between a long and a short run, of
-the clock and of the processor, which says what the clock cannot on a machine with other work. Memory is the process's peak.
+--folder of its own): the smaller the decoder, the more of a step the tower is. Times are differences between a long and a
+short run, of the clock and of the processor, which says what the clock cannot on a machine with other work. Memory is the
+process's peak.
 """
 import argparse, json, os, pathlib, random, resource, shutil, statistics, subprocess, sys, time
 
@@ -22,7 +23,8 @@ parser.add_argument("--repeats", type=int, default=3)
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--program", default=str(ROOT / "target/release/geneverse"))
 parser.add_argument("--folder", default=str(ROOT / "runs/bench/llava"))
-parser.add_argument("--decoder", default="512x1376x8x8", help="hidden x inner x layers x heads; the bundled model's is 256x688x8x8")
+parser.add_argument("--decoder", default="512x1376x8x8",
+                    help="hidden x inner x layers x heads; the bundled model's is 256x688x8x8")
 parser.add_argument("--peer", choices=["tower", "kept"], help=argparse.SUPPRESS)
 args = parser.parse_args()
 FOLDER = pathlib.Path(args.folder)

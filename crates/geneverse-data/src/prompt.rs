@@ -31,8 +31,7 @@ pub enum Template {
     Llava,
     /// The chat template of Qwen2.5-VL's checkpoints: its system message, the question, and the answer on a line of its own.
     Qwen,
-    /// Mistral-Instruct's, which BioMistral comes from (its model card, and the chat template beside its weights): the question
-    /// between `[INST]` and `[/INST]`, and the answer after a space.
+    /// Mistral-Instruct's, which BioMistral comes from: the question between `[INST]` and `[/INST]`, and the answer after a space.
     Mistral,
     /// Tulu's, by which LLaMA-Pro-Instruct is asked (`demo/app.py` in <https://github.com/TencentARC/LLaMA-Pro>): who speaks on a
     /// line of its own.
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn biomistral_and_llama_pro_are_asked_as_their_checkpoints_say() {
+    fn biomistral_and_llama_pro_are_asked_as_what_they_come_from() {
         assert_eq!(Template::Mistral.render("What is GLI1?", ""), "[INST] What is GLI1? [/INST]");
         assert_eq!(Template::Mistral.render("Sum up.", "GLI1"), "[INST] Sum up.\nGLI1 [/INST]");
         assert_eq!(Template::Tulu.render("What is GLI1?", ""), "<|user|>\nWhat is GLI1?\n<|assistant|>\n");

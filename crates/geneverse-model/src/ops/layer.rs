@@ -24,7 +24,7 @@ use super::lora::{Adaptation, Layout, Low};
 use super::matmul::{Into, Threads, product, rows, transposed};
 use super::norm::Norm;
 use super::rope::{Rotation, Turn, rotate};
-use super::scratch::{give, take};
+use super::scratch::{give, take, zeros};
 use super::slots::{Group, LayerShape, Slot, Weights};
 
 /// What of a layer is trained, and so what its flat vector holds.
@@ -124,8 +124,7 @@ impl Layer<'_> {
     /// A gradient of the rows that are wanted among those of all: (n, width), zero elsewhere.
     fn spread(&self, d: Vec<f32>, (n, width): (usize, usize)) -> Vec<f32> {
         let Some(wanted) = self.wanted else { return d };
-        let mut all = take(n * width);
-        all.fill(0.0);
+        let mut all = zeros(n * width);
         for (row, d) in wanted.iter().zip(d.chunks_exact(width)) {
             all[row * width..(row + 1) * width].copy_from_slice(d);
         }
@@ -404,8 +403,7 @@ impl Layer<'_> {
             return Cow::Borrowed(dy);
         }
         self.norm_backward((slot, None), x, dy, d_flat);
-        let mut dx = take(dy.len());
-        dx.fill(0.0);
+        let mut dx = zeros(dy.len());
         self.norm(slot, None).backward(x, dy, &mut dx);
         Cow::Owned(dx)
     }

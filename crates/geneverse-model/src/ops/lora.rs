@@ -382,9 +382,10 @@ impl Dropout {
     /// `out` from `x`, the numbers `first..` of all.
     fn run(&self, first: usize, x: &[f32], out: &mut [f32]) {
         let (mut draw, within) = (first / Self::DRAWN, first % Self::DRAWN);
-        let (head, tail) = (x.len().min((Self::DRAWN - within) % Self::DRAWN), within);
-        let mut four = |out: &mut [f32], x: &[f32], skip: usize| {
-            let mut drawn = mix(self.key ^ mix(draw as u64)) >> (16 * skip);
+        // Up to where a draw of its own begins.
+        let head = x.len().min((Self::DRAWN - within) % Self::DRAWN);
+        let mut some = |out: &mut [f32], x: &[f32], skipped: usize| {
+            let mut drawn = mix(self.key ^ mix(draw as u64)) >> (16 * skipped);
             draw += 1;
             for (out, x) in out.iter_mut().zip(x) {
                 *out = if drawn & 0xFFFF < self.threshold { 0.0 } else { x * self.kept };
@@ -392,10 +393,10 @@ impl Dropout {
             }
         };
         if head > 0 {
-            four(&mut out[..head], &x[..head], tail);
+            some(&mut out[..head], &x[..head], within);
         }
         for (out, x) in out[head..].chunks_mut(Self::DRAWN).zip(x[head..].chunks(Self::DRAWN)) {
-            four(out, x, 0);
+            some(out, x, 0);
         }
     }
 }

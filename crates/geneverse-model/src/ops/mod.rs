@@ -24,7 +24,7 @@ pub(crate) mod rope;
 pub(crate) mod scratch;
 pub(crate) mod slots;
 
-/// A buffer whose every number is written before it is read.
+/// A buffer of zeros. Of what a training step takes and overwrites, [`scratch`] has some that are there already.
 pub(crate) fn buffer(len: usize) -> Vec<f32> {
     // Zeroed pages come from the system for free; the price is paid once, at the first touch.
     vec![0.0; len]

@@ -70,6 +70,13 @@ pub(crate) fn take(len: usize) -> Vec<f32> {
     buffer
 }
 
+/// A buffer of zeros.
+pub(crate) fn zeros(len: usize) -> Vec<f32> {
+    let mut buffer = take(len);
+    buffer.fill(0.0);
+    buffer
+}
+
 /// Returns buffers that are not needed any more.
 pub(crate) fn give(buffers: impl IntoIterator<Item = Vec<f32>>) {
     KEPT.with_borrow_mut(|shelf| {

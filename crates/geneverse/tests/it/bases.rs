@@ -3,7 +3,7 @@
 //! The checkpoints and what is expected of them were made by `geneverse-model/tests/goldens/make_base_goldens.py`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use geneverse_data::dataset::Example;
 use geneverse_data::prompt::Template;
@@ -33,25 +33,35 @@ fn lines(text: &str) -> Vec<Value> {
     text.lines().map(parsed).collect()
 }
 
+/// Each base's folder, its recipe, and what is expected of it, with a folder to work in.
+fn each(work: impl Fn(&Path, (&str, &str), &Value)) {
+    let expected = expected();
+    for names in BASES {
+        let folder = tempfile::tempdir().unwrap();
+        work(folder.path(), names, &expected["bases"][names.0]);
+    }
+}
+
+/// Writes a list of what `row` makes of each of `all`.
+fn write(path: &Path, all: &Value, row: impl Fn(usize, &Value) -> Value) {
+    let rows: Vec<Value> = all.as_array().unwrap().iter().enumerate().map(|(i, one)| row(i, one)).collect();
+    fs::write(path, json!(rows).to_string()).unwrap();
+}
+
 #[test]
 fn every_base_says_what_transformers_says_and_stops_where_it_stops() {
-    let expected = expected();
-    for (base, _) in BASES {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path();
-        let golden = &expected["bases"][base];
+    let longest = expected()["longest"].to_string();
+    each(|path, (base, _), golden| {
         let asked = golden["asked"].as_array().unwrap();
-        let questions: Vec<Value> = asked
-            .iter()
-            .enumerate()
-            .map(|(number, one)| json!({"id": number.to_string(), "instruction": one["question"], "input": "", "output": "?"}))
-            .collect();
-        fs::write(path.join("questions.json"), json!(questions).to_string()).unwrap();
+        write(
+            &path.join("questions.json"),
+            &golden["asked"],
+            |number, one| json!({"id": number.to_string(), "instruction": one["question"], "input": "", "output": "?"}),
+        );
         let model = goldens().join(base);
         let (tokenizer, config) = (Tokenizer::read(&model).unwrap(), ModelConfig::read(&model).unwrap());
         let template: Template = serde_json::from_value(golden["template"].clone()).unwrap();
         let model = model.display().to_string();
-        let longest = expected["longest"].to_string();
         let args =
             ["generate", "--model", &model, "--prompt", golden["template"].as_str().unwrap(), "--prompts"];
         let more = ["questions.json", "--max-new-tokens", &longest, "--out", "answers.jsonl"];
@@ -70,23 +80,18 @@ fn every_base_says_what_transformers_says_and_stops_where_it_stops() {
             let said: Vec<u32> = serde_json::from_value(one["said"].clone()).unwrap();
             assert_eq!(answer["answer"], tokenizer.decode(&said).unwrap().trim(), "{what}");
         }
-    }
+    });
 }
 
 #[test]
 fn a_recipe_of_each_base_trains_from_transformers_loss_downwards() {
-    let expected = expected();
-    for (base, recipe) in BASES {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path();
-        let golden = &expected["bases"][base];
-        let examples: Vec<Value> = expected["examples"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|pair| json!({"instruction": pair[0], "input": "", "output": pair[1]}))
-            .collect();
-        fs::write(path.join("train.json"), json!(examples).to_string()).unwrap();
+    let examples = expected()["examples"].clone();
+    each(|path, (base, recipe), golden| {
+        write(
+            &path.join("train.json"),
+            &examples,
+            |_, pair| json!({"instruction": pair[0], "input": "", "output": pair[1]}),
+        );
         let recipe = root().join(format!("recipes/{recipe}.toml")).display().to_string();
         let model = format!("model.base={}", goldens().join(base).display());
         let prompt = format!("data.prompt={}", golden["template"].as_str().unwrap());
@@ -128,5 +133,5 @@ fn a_recipe_of_each_base_trains_from_transformers_loss_downwards() {
         let args = ["generate", "--model", &model, "--adapter", "run/adapter", "--prompts", "questions.json"];
         succeed(path, &[&args[..], &["--max-new-tokens", "4", "--out", "answers.jsonl"]].concat());
         assert!(!fs::read_to_string(path.join("answers.jsonl")).unwrap().is_empty());
-    }
+    });
 }

@@ -8,7 +8,7 @@ use crate::families::Top;
 use crate::ops::buffer;
 use crate::ops::cross_entropy::{Gradients, Label};
 use crate::ops::layer::Saved;
-use crate::ops::scratch::{self, give, take};
+use crate::ops::scratch::{self, give, take, zeros};
 
 /// The rows of a pack that have labels, where it pays to compute them alone.
 pub(crate) struct Labelled {
@@ -50,33 +50,28 @@ impl Decoder {
         // Of each layer from the lowest trained one up, what goes in, and what the backward pass needs.
         let mut kept: Vec<(Vec<f32>, Option<Saved>)> = Vec::new();
         // Of the last layer only rows with labels are asked for.
-        let last = self.layers.len().checked_sub(1).filter(|_| self.experts.is_empty());
-        let labelled = Labelled::of(pack).filter(|_| last.is_some());
-        let wanted = |number: usize| labelled.as_ref().map(|l| &l.rows[..]).filter(|_| Some(number) == last);
+        let labelled = Labelled::of(pack).filter(|_| !self.layers.is_empty() && self.experts.is_empty());
+        let of_last = labelled.as_ref().map(|labelled| &labelled.rows[..]);
+        let wanted = |number: usize| of_last.filter(|_| number + 1 == self.layers.len());
         for number in 0..self.layers.len() {
             let (y, saved) = self.with_layer_at(number, mask, (&[], wanted(number)), |layer| {
                 layer.forward_pack(&x, &pack.lay)
             });
-            if number >= lowest {
-                let saved = match self.recompute {
-                    true => {
-                        saved.give();
-                        None
-                    }
-                    false => Some(saved),
-                };
-                kept.push((x, saved));
-            } else {
+            if number < lowest {
                 saved.give();
                 give([x]);
+            } else if self.recompute {
+                saved.give();
+                kept.push((x, None));
+            } else {
+                kept.push((x, Some(saved)));
             }
             x = y;
         }
         let norm = self.final_norm();
         let mut h = take(x.len());
         norm.forward(&x, &mut h);
-        let mut dh = take(x.len());
-        dh.fill(0.0);
+        let mut dh = zeros(x.len());
         let of_head = self.trained_tops[Top::Head as usize].or_else(|| {
             let tied = self.config.tie_word_embeddings;
             self.trained_tops[Top::Embedding as usize].filter(|_| tied)
@@ -94,8 +89,7 @@ impl Decoder {
                 sums[parameter] = sum;
             }
         }
-        let mut dx = take(x.len());
-        dx.fill(0.0);
+        let mut dx = zeros(x.len());
         norm.backward(&x, &dh, &mut dx);
         give([x, h, dh]);
         let input = self.trains_input();
