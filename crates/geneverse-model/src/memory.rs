@@ -152,6 +152,8 @@ struct Batch {
     asked: usize,
     /// Rows of the longest sequence, or of the longest tree of sequences with a common prefix.
     longest: usize,
+    /// Tokens of the longest sequence.
+    sequence: usize,
     /// Rows of pictures, and pictures, each once.
     seen: usize,
     pictures: usize,
@@ -170,7 +172,8 @@ impl Batch {
         }
         let labels = sequences.iter().map(|s| s.trained()).sum::<usize>().min(rows);
         let asked = if Labelled::pays(labels, rows) { labels } else { rows };
-        Self { rows, longest, labels, asked, seen: seen.min(rows), pictures: pictures.len() }
+        let sequence = sequences.iter().map(|sequence| sequence.ids.len()).max().unwrap_or(0);
+        Self { rows, longest, sequence, labels, asked, seen: seen.min(rows), pictures: pictures.len() }
     }
 
     /// At least as large as both in everything.
@@ -180,6 +183,7 @@ impl Batch {
             labels: self.labels.max(other.labels),
             asked: self.asked.max(other.asked),
             longest: self.longest.max(other.longest),
+            sequence: self.sequence.max(other.sequence),
             seen: self.seen.max(other.seen),
             pictures: self.pictures.max(other.pictures),
         }
@@ -351,8 +355,8 @@ impl Pass<'_> {
         let layers = self.plan.layers.iter().enumerate();
         layers.map(|(number, (shape, trained))| {
             let last = number + 1 == self.plan.layers.len();
-            let Batch { rows, longest, asked, .. } = self.batch;
-            Layer { shape: *shape, trained, rows, asked: if last { asked } else { rows }, longest }
+            let Batch { rows, longest, sequence, asked, .. } = self.batch;
+            Layer { shape: *shape, trained, rows, asked: if last { asked } else { rows }, longest, sequence }
         })
     }
 
@@ -364,10 +368,9 @@ impl Pass<'_> {
         };
         let shapes = self.plan.tower.iter().map(move |tower| (tower, of(tower)));
         shapes.flat_map(|(tower, (shape, longest, rows))| {
-            tower
-                .layers
-                .iter()
-                .map(move |trained| (Layer { shape, trained, rows, asked: rows, longest }, tower))
+            tower.layers.iter().map(move |trained| {
+                (Layer { shape, trained, rows, asked: rows, longest, sequence: longest }, tower)
+            })
         })
     }
 
@@ -414,12 +417,12 @@ impl Pass<'_> {
         self.layers().skip(self.lowest()).map(of).sum::<usize>() + self.kept_of_pictures(recompute)
     }
 
-    /// The head's logits, their rows' inputs (a vector that grows doubles), and the gradients of these.
+    /// The head's logits, their rows' inputs and the gradients of these.
     fn head(&self) -> usize {
         let config = self.model.config();
         let rows = self.batch.labels.min(chunk_rows(config.vocab_size));
         let capped = config.logit_cap.map_or(0, |_| rayon::current_num_threads() * config.vocab_size);
-        rows * (config.vocab_size + 3 * config.hidden_size) + capped
+        rows * (config.vocab_size + 2 * config.hidden_size) + capped
     }
 
     /// The worst moment of a forward pass, the head and a backward pass.
@@ -447,7 +450,8 @@ impl Pass<'_> {
                 kept -= hidden + layer.saved();
             }
         }
-        most + self.pack()
+        let attention = self.layers().skip(lowest).map(|layer| layer.attention()).max().unwrap_or(0);
+        most + attention + self.pack()
     }
 
     /// The worst moment of an evaluation.
@@ -467,6 +471,7 @@ struct Layer<'a> {
     /// Those whose outputs are wanted.
     asked: usize,
     longest: usize,
+    sequence: usize,
 }
 
 /// Queries that attention handles together.
@@ -572,11 +577,6 @@ impl Layer<'_> {
         let (row, out) = (self.rows * heads.row(), self.rows * heads.out());
         // Rows that are picked out of those of all, where not all are asked for.
         let picked = if self.asked < self.rows { self.inputs(Group::Output) } else { 0 };
-        // Gradients of a group's heads for a tree at once, on each thread, and two tiles of scores.
-        let threads = rayon::current_num_threads().min(heads.query * self.rows.div_ceil(self.longest.max(1)));
-        let of_heads =
-            (threads * self.longest * (heads.query / heads.key_value)).min(self.rows * heads.query);
-        let attention = 3 * heads.dim * of_heads + threads * 2 * TILE * self.longest;
         // With dropout the gradient of what enters A is dropped out, before and after.
         let dropped = |group| self.dropped(group, 2);
         let fed = self.before_norm();
@@ -595,10 +595,20 @@ impl Layer<'_> {
                 + dropped(Group::Output)
                 + self.unscaled(Group::Output))
             .saturating_sub(gate_up),
-            (hidden + normed + out + row + attention).saturating_sub(2 * fed + gate_up + asked),
+            (hidden + normed + out + row).saturating_sub(2 * fed + gate_up + asked),
             (3 * hidden + row + dropped(Group::Qkv) + self.unscaled(Group::Qkv))
                 .saturating_sub(2 * fed + gate_up + asked + self.mixed() + row),
         ];
         moments.into_iter().max().unwrap_or(0)
+    }
+
+    /// What attention's backward pass takes beside the buffers of a step, which are kept while it is at work: gradients of a group's
+    /// heads for a tree at once, on each thread, and two tiles of scores.
+    fn attention(&self) -> usize {
+        let heads = self.shape.heads;
+        let threads = rayon::current_num_threads().min(heads.query * self.rows.div_ceil(self.longest.max(1)));
+        let of_heads =
+            (threads * self.longest * (heads.query / heads.key_value)).min(self.rows * heads.query);
+        3 * heads.dim * of_heads + threads * 2 * TILE * self.sequence
     }
 }

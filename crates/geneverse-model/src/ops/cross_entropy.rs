@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::buffer;
 use super::math::{exp_in_place, max, tanh_in_place};
 use super::matmul::{Into, Threads, product, rows, transposed};
+use super::scratch::{give, take};
 use super::slots::Map;
 
 /// Numbers of logits that exist together, and at least so many rows.
@@ -48,7 +49,7 @@ pub(crate) struct Head<'a> {
 impl Head<'_> {
     /// Logits of `x` (n, hidden): (n, vocabulary).
     pub(crate) fn logits(&self, x: &[f32]) -> Vec<f32> {
-        let mut logits = Vec::new();
+        let mut logits = buffer(x.len() / self.map.inputs * self.map.outputs);
         self.logits_into(x, &mut logits);
         if let Some(cap) = self.cap {
             logits.par_iter_mut().with_min_len(1 << 12).for_each(|x| *x *= cap);
@@ -57,11 +58,9 @@ impl Head<'_> {
     }
 
     /// Logits, over the cap where there is one.
-    fn logits_into(&self, x: &[f32], logits: &mut Vec<f32>) {
+    fn logits_into(&self, x: &[f32], logits: &mut [f32]) {
         let Map { outputs: vocabulary, inputs: hidden, .. } = self.map;
-        let n = x.len() / hidden;
-        logits.resize(n * vocabulary, 0.0);
-        let shape = (n, vocabulary, hidden);
+        let shape = (x.len() / hidden, vocabulary, hidden);
         let (x, w) = (rows(x, hidden), self.map.forward());
         product(shape, 1.0, x, w, logits, vocabulary, Into::Fresh, Threads::All);
         if let Some(cap) = self.cap {
@@ -78,13 +77,17 @@ impl Head<'_> {
         mut gradients: Option<Gradients<'_>>,
     ) -> f64 {
         let Map { outputs: vocabulary, inputs: hidden, .. } = self.map;
-        let (mut picked, mut logits) = (Vec::new(), Vec::new());
         let (all, mut loss) = (Threads::All, 0f64);
+        let most = labels.len().min(chunk_rows(vocabulary));
+        let mut of_chunk = [take(most * hidden), take(most * vocabulary), take(most * hidden)];
         for chunk in labels.chunks(chunk_rows(vocabulary)) {
             let m = chunk.len();
-            picked.clear();
-            chunk.iter().for_each(|l| picked.extend_from_slice(&x[l.row * hidden..(l.row + 1) * hidden]));
-            self.logits_into(&picked, &mut logits);
+            let [picked, logits, d_picked] = &mut of_chunk;
+            let (picked, logits) = (&mut picked[..m * hidden], &mut logits[..m * vocabulary]);
+            for (label, picked) in chunk.iter().zip(picked.chunks_exact_mut(hidden)) {
+                picked.copy_from_slice(&x[label.row * hidden..(label.row + 1) * hidden]);
+            }
+            self.logits_into(picked, logits);
             let losses: Vec<f64> = logits
                 .par_chunks_exact_mut(vocabulary)
                 .zip(chunk)
@@ -92,9 +95,9 @@ impl Head<'_> {
                 .collect();
             loss += losses.iter().sum::<f64>();
             let Some(Gradients { dx, dw }) = &mut gradients else { continue };
-            let mut d_picked = buffer(m * hidden);
-            let (d, w) = (rows(&logits, vocabulary), self.map.backward());
-            product((m, hidden, vocabulary), 1.0, d, w, &mut d_picked, hidden, Into::Fresh, all);
+            let d_picked = &mut d_picked[..m * hidden];
+            let (d, w) = (rows(&*logits, vocabulary), self.map.backward());
+            product((m, hidden, vocabulary), 1.0, d, w, d_picked, hidden, Into::Fresh, all);
             for (label, d) in chunk.iter().zip(d_picked.chunks_exact(hidden)) {
                 dx[label.row * hidden..(label.row + 1) * hidden]
                     .iter_mut()
@@ -102,10 +105,11 @@ impl Head<'_> {
                     .for_each(|(dx, d)| *dx += d);
             }
             if let Some(dw) = dw {
-                let (d, x) = (transposed(&logits, vocabulary), rows(&picked, hidden));
+                let (d, x) = (transposed(&*logits, vocabulary), rows(&*picked, hidden));
                 product((vocabulary, hidden, m), 1.0, d, x, dw, hidden, Into::Added, all);
             }
         }
+        give(of_chunk);
         loss / f64::from(divisor)
     }
 

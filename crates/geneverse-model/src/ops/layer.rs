@@ -325,11 +325,13 @@ impl Layer<'_> {
         self.norm_backward((Slot::InputNorm, Some(Slot::InputNormBias)), x, &dh, d_flat);
         low_qkv.give();
         give([raw, d_qkv, h]);
-        if want_dx {
-            self.input_norm().backward(x, &dh, &mut dx2);
+        if !want_dx {
+            give([dh, dx2]);
+            return None;
         }
+        self.input_norm().backward(x, &dh, &mut dx2);
         give([dh]);
-        want_dx.then_some(dx2)
+        Some(dx2)
     }
 
     /// Whether anything of this group has a gradient.

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::few_rows::{self, Output};
 pub(crate) use super::numbers::Slice;
+use super::tiles;
 
 /// A matrix in a slice: element (i, j) lies at `i * row + j * column`.
 #[derive(Clone, Copy)]
@@ -144,6 +145,9 @@ pub(crate) fn product(
     // SAFETY: the assertions above hold every element that is read (a, b) or written (out) inside its slice,
     // and `out` is borrowed mutably, so nothing aliases it. Both hold for the transposed product too.
     unsafe {
+        if tiles::worthwhile((m, n, k), a, b) {
+            return tiles::product((m, n, k), a, b, place, threads);
+        }
         if few_rows::worthwhile(m, k, b) {
             return few_rows::product((m, n, k), a, b, place, threads);
         }

@@ -23,6 +23,7 @@ pub(crate) mod reference;
 pub(crate) mod rope;
 pub(crate) mod scratch;
 pub(crate) mod slots;
+pub(crate) mod tiles;
 
 /// A buffer of zeros. Of what a training step takes and overwrites, [`scratch`] has some that are there already.
 pub(crate) fn buffer(len: usize) -> Vec<f32> {

@@ -11,14 +11,24 @@ use std::cell::RefCell;
 const SMALLEST: usize = 1 << 12;
 
 /// A buffer may be larger than what is asked for by one part in so many.
-const SLACK: usize = 16;
+const SLACK: usize = 32;
 
 /// What is kept, and for packs of how many rows.
 #[derive(Default)]
 struct Shelf {
+    /// What was returned longest ago comes first.
     buffers: Vec<Vec<f32>>,
-    /// Rows of the pack at work, and of the largest so far.
-    rows: usize,
+    /// Rows of the pack at work, and those of its last layer.
+    rows: [Rows; 2],
+    /// Numbers that are lent, and the most that were at once.
+    lent: usize,
+    most: usize,
+}
+
+/// A number of rows, and the largest so far.
+#[derive(Clone, Copy, Default)]
+struct Rows {
+    now: usize,
     most: usize,
 }
 
@@ -48,12 +58,14 @@ impl Keeping {
     }
 }
 
-/// The next buffers are for a pack of so many rows.
-pub(crate) fn begin(rows: usize) {
+/// The next buffers are for a pack of so many rows, of whose last layer so many are computed.
+pub(crate) fn begin(rows: usize, of_last: usize) {
     KEPT.with_borrow_mut(|shelf| {
-        if let Some(shelf) = shelf {
-            shelf.rows = rows;
-            shelf.most = shelf.most.max(rows);
+        let Some(shelf) = shelf else { return };
+        // What was not returned is gone.
+        shelf.lent = 0;
+        for (rows, now) in shelf.rows.iter_mut().zip([rows, of_last]) {
+            *rows = Rows { now, most: rows.most.max(now) };
         }
     });
 }
@@ -81,7 +93,10 @@ pub(crate) fn zeros(len: usize) -> Vec<f32> {
 pub(crate) fn give(buffers: impl IntoIterator<Item = Vec<f32>>) {
     KEPT.with_borrow_mut(|shelf| {
         let Some(shelf) = shelf else { return };
-        shelf.buffers.extend(buffers.into_iter().filter(|buffer| buffer.capacity() >= SMALLEST));
+        for buffer in buffers.into_iter().filter(|buffer| buffer.capacity() >= SMALLEST) {
+            shelf.lent = shelf.lent.saturating_sub(buffer.capacity());
+            shelf.buffers.push(buffer);
+        }
     });
 }
 
@@ -92,14 +107,17 @@ impl Shelf {
         if len < SMALLEST {
             return None;
         }
-        let whole = self.rows > 0 && len.is_multiple_of(self.rows);
-        let room = if whole { len / self.rows * self.most } else { len };
-        if let Some(found) = self.fitting(room) {
-            return Some(found);
-        }
-        self.free(room);
-        let mut buffer = vec![0.0; room];
-        buffer.truncate(len);
+        let of_rows = self.rows.iter().find(|rows| rows.now > 0 && len.is_multiple_of(rows.now));
+        let room = of_rows.map_or(len, |rows| len / rows.now * rows.most);
+        let found = self.fitting(room);
+        let buffer = found.unwrap_or_else(|| {
+            self.free(room);
+            let mut buffer = vec![0.0; room];
+            buffer.truncate(len);
+            buffer
+        });
+        self.lent += buffer.capacity();
+        self.most = self.most.max(self.lent);
         Some(buffer)
     }
 
@@ -108,21 +126,21 @@ impl Shelf {
         let fits = |buffer: &Vec<f32>| (room..=room + room / SLACK).contains(&buffer.capacity());
         let all = self.buffers.iter().enumerate().filter(|(_, buffer)| fits(buffer));
         let (place, _) = all.min_by_key(|(_, buffer)| buffer.capacity())?;
-        Some(self.buffers.swap_remove(place))
+        Some(self.buffers.remove(place))
     }
 
-    /// Frees as much as will be allocated instead, so that buffers of an earlier size do not stand beside those of a later one:
-    /// the next smaller first, which is most likely the same thing of a shorter pack.
+    /// Frees what was returned longest ago until, with as much as will be allocated, no more is there than was ever lent at once.
     fn free(&mut self, room: usize) {
-        let mut freed = 0;
-        while freed < room {
-            let nearest = |(_, buffer): &(usize, &Vec<f32>)| match buffer.capacity() {
-                smaller if smaller < room => (0, usize::MAX - smaller),
-                larger => (1, larger),
-            };
-            let Some((place, _)) = self.buffers.iter().enumerate().min_by_key(nearest) else { break };
-            freed += self.buffers.swap_remove(place).capacity();
-        }
+        let lent = self.lent + room;
+        let most = self.most.max(lent);
+        let mut idle: usize = self.buffers.iter().map(Vec::capacity).sum();
+        let too_many = self.buffers.iter().take_while(|buffer| {
+            let over = lent + idle > most;
+            idle -= buffer.capacity();
+            over
+        });
+        let too_many = too_many.count();
+        self.buffers.drain(..too_many);
     }
 }
 
@@ -135,20 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn a_returned_buffer_is_taken_again_and_no_other_stands_beside_it() {
+    fn a_returned_buffer_is_taken_again() {
         give([vec![0.0; 8192]]);
         assert!(kept().is_empty(), "nothing is kept before it is asked for");
         let keeping = keeping();
         give([vec![0.0; 8192], vec![0.0; 10_000], vec![0.0; 16]]);
         assert_eq!(kept(), [8192, 10_000], "small ones are not worth it");
-        assert_eq!((take(8000).capacity(), kept()), (8192, vec![10_000]), "one that is a little larger");
-        assert_eq!(
-            (take(5000).capacity(), kept()),
-            (5000, vec![]),
-            "what is too large goes before more is taken"
-        );
-        give([vec![0.0; 50_000], vec![0.0; 4096], vec![0.0; 6000], vec![0.0; 5000]]);
-        assert_eq!((take(9000).capacity(), kept()), (9000, vec![50_000, 4096]), "what is smaller goes first");
+        assert_eq!((take(8100).capacity(), kept()), (8192, vec![10_000]), "one that is a little larger");
         keeping.free();
         assert!(kept().is_empty());
         give([vec![0.0; 8192]]);
@@ -157,11 +168,21 @@ mod tests {
     }
 
     #[test]
+    fn no_more_is_kept_than_was_lent_at_once() {
+        let _keeping = keeping();
+        // 40,000 at once.
+        give([take(10_000), take(10_000), take(20_000)]);
+        assert_eq!((take(5000).capacity(), kept()), (5000, vec![10_000, 20_000]), "the oldest went");
+        assert_eq!((take(5000).capacity(), kept()), (5000, vec![10_000, 20_000]), "there is room");
+        assert_eq!((take(30_000).capacity(), kept()), (30_000, vec![]), "that is as much as ever");
+    }
+
+    #[test]
     fn a_shorter_pack_has_the_buffers_of_a_longer_one() {
         let _keeping = keeping();
-        begin(1000);
+        begin(1000, 180);
         give([take(1000 * 8), take(1000 * 32)]);
-        begin(300);
+        begin(300, 170);
         let (narrow, wide) = (take(300 * 16), take(300 * 32));
         assert_eq!(
             (narrow.len(), narrow.capacity()),
@@ -170,10 +191,11 @@ mod tests {
         );
         assert_eq!((wide.len(), wide.capacity()), (9600, 32_000));
         give([narrow, wide]);
-        begin(1100);
+        begin(1100, 190);
         assert_eq!(take(1100 * 32).capacity(), 35_200);
         assert!(kept().is_empty(), "the shorter packs' went");
-        begin(300);
+        begin(300, 170);
         assert_eq!(take(4567).capacity(), 4567, "no multiple of the rows");
+        assert_eq!(take(170 * 32).capacity(), 190 * 32, "as large as the largest last layer's");
     }
 }

@@ -44,14 +44,14 @@ impl Decoder {
     pub fn gradients(&self, pack: &Pack, divisor: usize, mask: u64, sums: &mut [Vec<f32>]) -> Result<f64> {
         self.check_labels(pack)?;
         let Some(head) = self.head() else { return Ok(0.0) };
-        scratch::begin(pack.len());
+        // Of the last layer only rows with labels are asked for.
+        let labelled = Labelled::of(pack).filter(|_| !self.layers.is_empty() && self.experts.is_empty());
+        let of_last = labelled.as_ref().map(|labelled| &labelled.rows[..]);
+        scratch::begin(pack.len(), of_last.map_or(pack.len(), <[usize]>::len));
         let (mask, lowest) = (Some(mask), self.lowest_trained());
         let (mut x, seeing) = self.embed_seeing(&pack.ids, &pack.positions, mask)?;
         // Of each layer from the lowest trained one up, what goes in, and what the backward pass needs.
         let mut kept: Vec<(Vec<f32>, Option<Saved>)> = Vec::new();
-        // Of the last layer only rows with labels are asked for.
-        let labelled = Labelled::of(pack).filter(|_| !self.layers.is_empty() && self.experts.is_empty());
-        let of_last = labelled.as_ref().map(|labelled| &labelled.rows[..]);
         let wanted = |number: usize| of_last.filter(|_| number + 1 == self.layers.len());
         for number in 0..self.layers.len() {
             let (y, saved) = self.with_layer_at(number, mask, (&[], wanted(number)), |layer| {
