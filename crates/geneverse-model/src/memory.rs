@@ -26,6 +26,7 @@ use crate::error::Result;
 use crate::families::Top;
 use crate::ops::cross_entropy::chunk_rows;
 use crate::ops::layer::Trained;
+use crate::ops::scratch::SLACK;
 use crate::ops::slots::{Group, LayerShape};
 use crate::recipe::{Kind, Recipe, TowerTraining};
 use crate::train::Steps;
@@ -450,6 +451,8 @@ impl Pass<'_> {
                 kept -= hidden + layer.saved();
             }
         }
+        // Buffers of a step are kept, and not all sizes are wanted most at the same time.
+        let most = most + most / SLACK;
         let attention = self.layers().skip(lowest).map(|layer| layer.attention()).max().unwrap_or(0);
         most + attention + self.pack()
     }

@@ -21,7 +21,7 @@ use super::activation::Between;
 use super::attention::{self, Attended, Tree};
 use super::beside::{self, Beside};
 use super::lora::{Adaptation, Layout, Low};
-use super::matmul::{Into, Threads, product, rows, transposed};
+use super::matmul::{Into, Threads, product, rows, side_by_side, transposed};
 use super::norm::Norm;
 use super::rope::{Rotation, Turn, rotate};
 use super::scratch::{give, take, zeros};
@@ -137,11 +137,9 @@ impl Layer<'_> {
         let (inputs, stride) = (self.shape.inputs(group), self.shape.outputs(group));
         let n = x.len() / inputs;
         let mut y = take(n * stride);
-        for (map, column) in self.weights.maps(self.shape, group) {
-            let shape = (n, map.outputs, inputs);
-            let place = &mut y[column..];
-            product(shape, 1.0, rows(x, inputs), map.forward(), place, stride, Into::Fresh, Threads::All);
-        }
+        let maps = self.weights.maps(self.shape, group);
+        let maps: Vec<_> = maps.map(|(map, column)| (map.forward(), map.outputs, column)).collect();
+        side_by_side((n, inputs), rows(x, inputs), &maps, &mut y, stride);
         let low = self.adaptation(group).map_or_else(Low::default, |a| a.forward(x, &mut y, stride));
         if !self.beside.is_empty() {
             beside::forward(self.beside, (group, self.weights), (x, inputs), (&mut y, stride));

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::few_rows::{self, Output};
 pub(crate) use super::numbers::Slice;
-use super::tiles;
+use super::tiles::{self, With};
 
 /// A matrix in a slice: element (i, j) lies at `i * row + j * column`.
 #[derive(Clone, Copy)]
@@ -146,7 +146,7 @@ pub(crate) fn product(
     // and `out` is borrowed mutably, so nothing aliases it. Both hold for the transposed product too.
     unsafe {
         if tiles::worthwhile((m, n, k), a, b) {
-            return tiles::product((m, n, k), a, b, place, threads);
+            return tiles::products((m, k), a, &[With { b, n, out: place }], threads);
         }
         if few_rows::worthwhile(m, k, b) {
             return few_rows::product((m, n, k), a, b, place, threads);
@@ -181,6 +181,34 @@ pub(crate) fn product(
         // SAFETY: the assertions above, and a copied `a` is (m, k).
         _ => unsafe { in_blocks((m, n, k), a, b, place, threads) },
     }
+}
+
+/// Products of the same `a` (m, k) with several matrices (k, n), each into the columns of `out` from its own first one on.
+pub(crate) fn side_by_side(
+    (m, k): (usize, usize),
+    a: Matrix<'_>,
+    all: &[(Matrix<'_>, usize, usize)],
+    out: &mut [f32],
+    stride: usize,
+) {
+    let for_tiles = all.iter().all(|&(b, n, _)| tiles::worthwhile((m, n, k), a, b));
+    if all.len() < 2 || !for_tiles {
+        for &(b, n, column) in all {
+            product((m, n, k), 1.0, a, b, &mut out[column..], stride, Into::Fresh, Threads::All);
+        }
+        return;
+    }
+    let whole = Output { start: out.as_mut_ptr(), row: stride, column: 1, scale: 1.0, into: Into::Fresh };
+    let mut with = Vec::with_capacity(all.len());
+    for &(b, n, column) in all {
+        assert!(a.holds(m, k) && b.holds(k, n), "matrix product outside of its inputs");
+        assert!(column + n <= stride && (m - 1) * stride + column + n <= out.len(), "outside of its output");
+        with.push(With { b, n, out: whole.at(0, column, Into::Fresh) });
+    }
+    let apart = |pair: &[(Matrix<'_>, usize, usize)]| pair[0].2 + pair[0].1 <= pair[1].2;
+    assert!(all.windows(2).all(apart), "products into the same columns");
+    // SAFETY: the assertions hold what is read and written inside its slice and products apart, and `out` is borrowed mutably.
+    unsafe { tiles::products((m, k), a, &with, Threads::All) };
 }
 
 /// The product, block by block of `b`, each widened (or copied) into a scratch.

@@ -10,8 +10,8 @@ use std::cell::RefCell;
 /// Smaller ones the allocator has at hand.
 const SMALLEST: usize = 1 << 12;
 
-/// A buffer may be larger than what is asked for by one part in so many.
-const SLACK: usize = 32;
+/// A buffer may be larger than what is asked for by one part in so many, and all there are than what is wanted at once.
+pub(crate) const SLACK: usize = 16;
 
 /// What is kept, and for packs of how many rows.
 #[derive(Default)]
@@ -129,13 +129,14 @@ impl Shelf {
         Some(self.buffers.remove(place))
     }
 
-    /// Frees what was returned longest ago until, with as much as will be allocated, no more is there than was ever lent at once.
+    /// Frees what was returned longest ago until, with as much as will be allocated, hardly more is there than was ever lent at
+    /// once: not all sizes are wanted most at the same time.
     fn free(&mut self, room: usize) {
         let lent = self.lent + room;
         let most = self.most.max(lent);
         let mut idle: usize = self.buffers.iter().map(Vec::capacity).sum();
         let too_many = self.buffers.iter().take_while(|buffer| {
-            let over = lent + idle > most;
+            let over = lent + idle > most + most / SLACK;
             idle -= buffer.capacity();
             over
         });
@@ -159,7 +160,7 @@ mod tests {
         let keeping = keeping();
         give([vec![0.0; 8192], vec![0.0; 10_000], vec![0.0; 16]]);
         assert_eq!(kept(), [8192, 10_000], "small ones are not worth it");
-        assert_eq!((take(8100).capacity(), kept()), (8192, vec![10_000]), "one that is a little larger");
+        assert_eq!((take(8000).capacity(), kept()), (8192, vec![10_000]), "one that is a little larger");
         keeping.free();
         assert!(kept().is_empty());
         give([vec![0.0; 8192]]);
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_kept_than_was_lent_at_once() {
+    fn hardly_more_is_kept_than_was_lent_at_once() {
         let _keeping = keeping();
         // 40,000 at once.
         give([take(10_000), take(10_000), take(20_000)]);

@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Into, Matrix, Output, PANEL};
-use crate::ops::matmul::Threads;
+use super::{Into, Matrix, PANEL, Threads, With};
+use crate::ops::few_rows::Output;
 use crate::ops::numbers::{Bf16, F16, Slice};
 
 /// Rows of a tile.
@@ -23,14 +23,17 @@ const TILE: usize = ROWS * DEPTH;
 /// Inputs that panels hold at most: the more, the less often sums go to the output and back.
 const INPUTS: usize = 512;
 
-/// How many tiles before its turn a number is asked for. What the last operation wrote lies in a far cache.
-const AHEAD: usize = 2;
-
-/// Numbers of b in a task: a megabyte of panels, half of a second-level cache.
+/// Numbers of a in a task: as many as stay in a second-level cache, taken apart.
 const NUMBERS: usize = 1 << 18;
 
-/// Rows of a in a task: the more, the less it costs to take b apart.
-const ROWS_OF_TASK: usize = 512;
+/// Tasks for each thread.
+const TASKS: usize = 2;
+
+/// Rows of a task, where there are so many: b is taken apart for each task again.
+const LEAST: usize = 4 * PANEL;
+
+/// How many tiles before its turn a number is asked for. What the last operation wrote lies in a far cache.
+const AHEAD: usize = 2;
 
 /// Asks the system for the tiles' state (`ARCH_REQ_XCOMP_PERM` of `XFEATURE_XTILEDATA`), where the machine has it and the
 /// vectors that take numbers apart.
@@ -73,81 +76,70 @@ thread_local! {
     static SCRATCH: RefCell<[Panels; 2]> = RefCell::default();
 }
 
-/// `out (m, n) = scale · a (m, k) · b (k, n)`, or added to `out`.
+/// `out (m, n) = scale · a (m, k) · b (k, n)`, or added to `out`, for each b.
 ///
 /// # Safety
-/// Operands and output have these shapes, nobody else touches the output, and [`super::worthwhile`] says so.
-pub(crate) unsafe fn product(
-    (m, n, k): (usize, usize, usize),
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    out: Output,
-    threads: Threads,
-) {
-    let widest = NUMBERS / k.min(INPUTS);
-    let width = n.div_ceil(n.div_ceil(widest)).next_multiple_of(PANEL);
-    let across = n.div_ceil(width);
-    // As many rows for each task as leave every thread two.
-    let wanted = (2 * rayon::current_num_threads()).div_ceil(across);
-    let height = m.div_ceil(wanted).next_multiple_of(PANEL).clamp(4 * PANEL, ROWS_OF_TASK);
+/// Operands and outputs have these shapes, nobody else touches the outputs, and [`super::worthwhile`] says so of each.
+pub(crate) unsafe fn products((m, k): (usize, usize), a: Matrix<'_>, all: &[With<'_>], threads: Threads) {
+    let panels: Vec<(&With<'_>, usize)> =
+        all.iter().flat_map(|with| (0..with.n).step_by(PANEL).map(move |j| (with, j))).collect();
+    let threads = if threads == Threads::All { rayon::current_num_threads() } else { 1 };
+    let tasks = TASKS * threads;
+    let most = NUMBERS / k.min(INPUTS);
+    let height = m.div_ceil(tasks).next_multiple_of(PANEL).clamp(LEAST.min(most), most);
+    let down = m.div_ceil(height);
+    let width = panels.len().div_ceil(tasks.div_ceil(down).min(panels.len()));
+    let across = panels.len().div_ceil(width);
     let task = |index: usize| {
         let (i, j) = (index / across * height, index % across * width);
-        let (rows, columns) = (i..m.min(i + height), j..n.min(j + width));
-        // SAFETY: the caller's promise; no other task has this part of the output. Nothing in it waits for another task
-        // of this thread, so the scratch is nobody else's.
-        SCRATCH.with_borrow_mut(|scratch| unsafe { part(rows, columns, k, a, b, out, scratch) });
+        let (rows, panels) = (i..m.min(i + height), &panels[j..panels.len().min(j + width)]);
+        // SAFETY: the caller's promise; no other task has this part of an output. Nothing in it waits for another task of this
+        // thread, so the scratch is nobody else's.
+        SCRATCH.with_borrow_mut(|scratch| unsafe { part(rows, k, a, panels, scratch) });
     };
-    let tasks = across * m.div_ceil(height);
     match threads {
-        Threads::All => (0..tasks).into_par_iter().with_max_len(1).for_each(task),
-        Threads::One => (0..tasks).for_each(task),
+        1 => (0..across * down).for_each(task),
+        _ => (0..across * down).into_par_iter().with_max_len(1).for_each(task),
     }
 }
 
-/// A part of the output.
+/// Some rows of some panels of the outputs.
 ///
 /// # Safety
-/// As [`product`].
+/// As [`products`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 unsafe fn part(
     rows: Range<usize>,
-    columns: Range<usize>,
     k: usize,
     a: Matrix<'_>,
-    b: Matrix<'_>,
-    out: Output,
+    panels: &[(&With<'_>, usize)],
     [of_a, of_b]: &mut [Panels; 2],
 ) {
-    let parts = if matches!(b.data, Slice::Bf16(_)) { 1 } else { 2 };
     let mut sums = Sums([0.0; PANEL * PANEL]);
     // SAFETY: a configuration lies there; it is released below.
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, readonly)) };
     for first in (0..k).step_by(INPUTS) {
         let inputs = first..k.min(first + INPUTS);
         let steps = inputs.len().div_ceil(DEPTH);
-        let panels = columns.len().div_ceil(PANEL);
-        let (a_tiles, b_tiles) = (steps * 4, steps * 2 * parts);
-        let a_panel = of_a.start(a_tiles);
-        let b_panels = of_b.start(panels * b_tiles);
-        let into = if first == 0 { out.into } else { Into::Added };
+        let a_panels = of_a.start(rows.len().div_ceil(PANEL) * steps * 4);
+        let b_panel = of_b.start(steps * 4);
         // SAFETY: the caller's promise for what is read and written; the scratch has room for these tiles.
         unsafe {
-            for (panel, j) in columns.clone().step_by(PANEL).enumerate() {
-                let place = b_panels.add(panel * b_tiles * TILE);
-                let lines = j..columns.end.min(j + PANEL);
-                take_apart(b, Form::Pairs, (lines, inputs.clone()), parts, place);
-            }
+            let a_panel = |i: usize| a_panels.add((i - rows.start) / PANEL * steps * 4 * TILE);
             for i in rows.clone().step_by(PANEL) {
-                let height = PANEL.min(rows.end - i);
-                take_apart(a, Form::Rows, (i..i + height, inputs.clone()), 2, a_panel);
-                for (panel, j) in columns.clone().step_by(PANEL).enumerate() {
-                    let b_panel = b_panels.add(panel * b_tiles * TILE);
-                    if parts == 2 {
-                        multiply_both(a_panel, b_panel, steps, &mut sums);
-                    } else {
-                        multiply_high(a_panel, b_panel, steps, &mut sums);
+                let lines = i..rows.end.min(i + PANEL);
+                take_apart(a, Form::Rows, (lines, inputs.clone()), 2, a_panel(i));
+            }
+            for &(&With { b, n, out }, j) in panels {
+                let into = if first == 0 { out.into } else { Into::Added };
+                let parts = if matches!(b.data, Slice::Bf16(_)) { 1 } else { 2 };
+                take_apart(b, Form::Pairs, (j..n.min(j + PANEL), inputs.clone()), parts, b_panel);
+                for i in rows.clone().step_by(PANEL) {
+                    match parts {
+                        2 => multiply_both(a_panel(i), b_panel, steps, &mut sums),
+                        _ => multiply_high(a_panel(i), b_panel, steps, &mut sums),
                     }
-                    put(&sums, (height, PANEL.min(columns.end - j)), out.at(i, j, into));
+                    put(&sums, (PANEL.min(rows.end - i), PANEL.min(n - j)), out.at(i, j, into));
                 }
             }
         }
