@@ -20,6 +20,7 @@ use crate::ops::beside::Beside;
 use crate::ops::buffer;
 use crate::ops::cross_entropy::Head;
 use crate::ops::experts::Experts;
+use crate::ops::in_pool;
 use crate::ops::layer::{Layer, Trained};
 use crate::ops::matmul::Slice;
 use crate::ops::norm::Norm;
@@ -447,9 +448,11 @@ impl Decoder {
 
     /// The loss of a pack's labels over `divisor` labels (those of the whole batch).
     pub fn loss(&self, pack: &Pack, divisor: usize) -> Result<f64> {
-        let h = self.hidden(pack)?;
         self.check_labels(pack)?;
-        Ok(self.head().map_or(0.0, |head| head.loss(&h, &pack.labels, divisor as f32, None)))
+        in_pool(|| {
+            let h = self.hidden(pack)?;
+            Ok(self.head().map_or(0.0, |head| head.loss(&h, &pack.labels, divisor as f32, None)))
+        })
     }
 
     pub(super) fn check_labels(&self, pack: &Pack) -> Result<()> {

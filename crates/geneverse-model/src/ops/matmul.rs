@@ -146,6 +146,7 @@ pub(crate) fn product(
     // and `out` is borrowed mutably, so nothing aliases it. Both hold for the transposed product too.
     unsafe {
         if tiles::worthwhile((m, n, k), a, b) {
+            let threads = if m * n * k >= PARALLEL_FROM { threads } else { Threads::One };
             return tiles::products((m, k), a, &[With { b, n, out: place }], threads);
         }
         if few_rows::worthwhile(m, k, b) {

@@ -34,7 +34,15 @@ pub(crate) fn buffer(len: usize) -> Vec<f32> {
 /// Runs `work` on a thread of rayon's pool.
 ///
 /// Every parallel loop that is begun outside of the pool wakes it and waits; begun inside, a loop that is too short to
-/// share costs nothing. A token's step through a small model is hundreds of such loops.
+/// share costs nothing. A token's step through a small model is hundreds of such loops. Buffers that are kept for the caller go
+/// with the work, and come back.
 pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    rayon::scope(|_| work())
+    let kept = scratch::exchange(None);
+    let (result, kept) = rayon::scope(|_| {
+        let others = scratch::exchange(kept);
+        let result = work();
+        (result, scratch::exchange(others))
+    });
+    scratch::exchange(kept);
+    result
 }

@@ -15,7 +15,7 @@ pub(crate) const SLACK: usize = 16;
 
 /// What is kept, and for packs of how many rows.
 #[derive(Default)]
-struct Shelf {
+pub(crate) struct Shelf {
     /// What was returned longest ago comes first.
     buffers: Vec<Vec<f32>>,
     /// Rows of the pack at work, and those of its last layer.
@@ -56,6 +56,11 @@ impl Keeping {
     pub(crate) fn free(&self) {
         KEPT.with_borrow_mut(|shelf| shelf.iter_mut().for_each(|shelf| shelf.buffers.clear()));
     }
+}
+
+/// Puts what is kept for another thread in the place of what is kept for this one.
+pub(crate) fn exchange(shelf: Option<Shelf>) -> Option<Shelf> {
+    KEPT.replace(shelf)
 }
 
 /// The next buffers are for a pack of so many rows, of whose last layer so many are computed.

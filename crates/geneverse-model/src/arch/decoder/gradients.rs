@@ -5,10 +5,10 @@ use crate::arch::projector::PICTURE;
 use crate::batch::Pack;
 use crate::error::Result;
 use crate::families::Top;
-use crate::ops::buffer;
 use crate::ops::cross_entropy::{Gradients, Label};
 use crate::ops::layer::Saved;
 use crate::ops::scratch::{self, give, take, zeros};
+use crate::ops::{buffer, in_pool};
 
 /// The rows of a pack that have labels, where it pays to compute them alone.
 pub(crate) struct Labelled {
@@ -42,6 +42,10 @@ impl Decoder {
     /// The loss of a pack as in training, where `mask` names the dropout masks, and its gradients, which are added to
     /// `sums`, one for each parameter.
     pub fn gradients(&self, pack: &Pack, divisor: usize, mask: u64, sums: &mut [Vec<f32>]) -> Result<f64> {
+        in_pool(|| self.gradients_here(pack, divisor, mask, sums))
+    }
+
+    fn gradients_here(&self, pack: &Pack, divisor: usize, mask: u64, sums: &mut [Vec<f32>]) -> Result<f64> {
         self.check_labels(pack)?;
         let Some(head) = self.head() else { return Ok(0.0) };
         // Of the last layer only rows with labels are asked for.
