@@ -394,32 +394,32 @@ impl<T: Masked> Source<'_, T> {
         form: Form,
         places: [*mut u16; 2],
     ) {
-        let mut parts = [[_mm512_setzero_si512(); ROWS]; 2];
+        let [mut lows, mut highs] = [[_mm512_setzero_si512(); ROWS]; 2];
+        let rows = lows.iter_mut().zip(&mut highs).enumerate();
         // SAFETY: what the masks leave is inside of the data.
         unsafe {
             let found = if self.input == 1 {
                 let masks = [lanes(inputs), lanes(inputs.saturating_sub(ROWS))];
-                for row in 0..lines {
+                for (row, (low, high)) in rows.take(lines) {
                     let at = (line + row) * self.line + input;
                     self.prefetch(at + AHEAD * DEPTH);
                     self.prefetch(at + AHEAD * DEPTH + ROWS);
-                    let [high, low] = halves([self.load(at, masks[0]), self.load(at + ROWS, masks[1])]);
-                    (parts[0][row], parts[1][row]) = (low, high);
+                    [*high, *low] = halves([self.load(at, masks[0]), self.load(at + ROWS, masks[1])]);
                 }
                 Form::Rows
             } else {
                 let mask = lanes(lines);
-                for pair in 0..inputs.div_ceil(2) {
+                for (pair, (low, high)) in rows.take(inputs.div_ceil(2)) {
                     let at = (input + 2 * pair) * self.input + line;
                     let second = if 2 * pair + 1 < inputs { mask } else { 0 };
                     self.prefetch(at + AHEAD * DEPTH * self.input);
                     self.prefetch(at + (AHEAD * DEPTH + 1) * self.input);
-                    let [high, low] = halves([self.load(at, mask), self.load(at + self.input, second)]);
-                    (parts[0][pair], parts[1][pair]) = (paired(low), paired(high));
+                    let halves = halves([self.load(at, mask), self.load(at + self.input, second)]);
+                    [*high, *low] = halves.map(|half| paired(half));
                 }
                 Form::Pairs
             };
-            for (part, place) in parts.iter().zip(places) {
+            for (part, place) in [&lows, &highs].into_iter().zip(places) {
                 if found == form {
                     store(part, place);
                 } else {
