@@ -161,3 +161,24 @@ fn an_output_that_is_too_short() {
     let a = [0.0; 6];
     product((2, 2, 3), 1.0, rows(&a[..], 3), rows(&a[..], 2), &mut [0.0; 3], 2, Into::Fresh, Threads::One);
 }
+
+#[test]
+fn products_side_by_side_are_those_one_after_another() {
+    for (m, k, widths) in [(3, 8, [4, 2, 4]), (300, 344, [64, 40, 64])] {
+        let a: Vec<f32> = (0..m * k).map(number).collect();
+        let weights: Vec<Vec<f32>> = widths.iter().map(|n| (0..n * k).map(number).collect()).collect();
+        let stride = widths.iter().sum::<usize>() + 5;
+        let [mut together, mut apart] = [vec![7.0; m * stride], vec![7.0; m * stride]];
+        let mut all = Vec::new();
+        let mut column = 2;
+        for (weights, n) in weights.iter().zip(widths) {
+            all.push((transposed(weights, k), n, column));
+            let out = &mut apart[column..];
+            let (a, b) = (rows(&a, k), transposed(weights, k));
+            product((m, n, k), 1.0, a, b, out, stride, Into::Fresh, Threads::All);
+            column += n;
+        }
+        side_by_side((m, k), rows(&a, k), &all, &mut together, stride);
+        assert!(together == apart, "{m} x {k} with {widths:?}");
+    }
+}

@@ -85,7 +85,7 @@ pub(crate) unsafe fn products((m, k): (usize, usize), a: Matrix<'_>, all: &[With
         all.iter().flat_map(|with| (0..with.n).step_by(PANEL).map(move |j| (with, j))).collect();
     let threads = if threads == Threads::All { rayon::current_num_threads() } else { 1 };
     let tasks = TASKS * threads;
-    let most = NUMBERS / k.min(INPUTS);
+    let most = NUMBERS / k.min(INPUTS) / PANEL * PANEL;
     let height = m.div_ceil(tasks).next_multiple_of(PANEL).clamp(LEAST.min(most), most);
     let down = m.div_ceil(height);
     let width = panels.len().div_ceil(tasks.div_ceil(down).min(panels.len()));
