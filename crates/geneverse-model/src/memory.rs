@@ -451,8 +451,9 @@ impl Pass<'_> {
                 kept -= hidden + layer.saved();
             }
         }
-        // Buffers of a step are kept, and not all sizes are wanted most at the same time.
-        let most = most + most / SLACK;
+        // Buffers of a step are kept, and not all sizes are wanted most at the same time: of what is allowed for that a
+        // quarter was found to be taken.
+        let most = most + most / (4 * SLACK);
         let attention = self.layers().skip(lowest).map(|layer| layer.attention()).max().unwrap_or(0);
         most + attention + self.pack()
     }

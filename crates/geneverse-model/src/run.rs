@@ -239,9 +239,9 @@ fn line_step(line: &str) -> Option<usize> {
 /// Lets freed memory be used again instead of being given back to the system after every operation.
 ///
 /// Training allocates and frees the same large buffers in every layer. glibc serves them by mapping fresh pages,
-/// each of which costs a fault at its first touch. And it has an arena for each thread, none of which uses what another freed: a
-/// step that runs on another thread than the last would need its memory again. Call once, before anything large is allocated. Elsewhere
-/// than on Linux with glibc this does nothing.
+/// each of which costs a fault at its first touch. And it has an arena for each thread, none of which uses what
+/// another freed: a step that runs on another thread than the last would need its memory again. Call once, before
+/// anything large is allocated. Elsewhere than on Linux with glibc this does nothing.
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt sets numbers of the allocator; it is called from the only thread there is.

@@ -170,107 +170,94 @@ static CONFIGURATION: Configuration = Configuration {
     rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
 };
 
-/// `sums` = panel of a · panel of b, where both are in two parts. Sums lie in tiles 0 to 3; a's two row blocks go through
-/// tiles 4 and 5, b's two column blocks through 6 and 7.
-///
-/// # Safety
-/// The panels hold `steps` times four tiles, and tiles are configured.
-unsafe fn multiply_both(a: *const u16, b: *const u16, steps: usize, sums: &mut Sums) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "tilezero tmm2",
-            "tilezero tmm3",
-            "2:",
-            "tileloadd tmm4, [{a} + {row}]",
-            "tileloadd tmm6, [{b} + {row}]",
-            "tileloadd tmm7, [{b} + {row} + 1024]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tileloadd tmm5, [{a} + {row} + 1024]",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tileloadd tmm6, [{b} + {row} + 2048]",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "tileloadd tmm7, [{b} + {row} + 3072]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm4, [{a} + {row} + 2048]",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "tileloadd tmm5, [{a} + {row} + 3072]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "add {a}, 4096",
-            "add {b}, 4096",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "dec {steps}",
-            "jnz 2b",
-            "tilestored [{sums} + {across}], tmm0",
-            "tilestored [{sums} + {across} + 64], tmm1",
-            "tilestored [{sums} + {across} + 2048], tmm2",
-            "tilestored [{sums} + {across} + 2112], tmm3",
-            a = inout(reg) a => _,
-            b = inout(reg) b => _,
-            steps = inout(reg) steps => _,
-            sums = in(reg) sums.0.as_mut_ptr(),
-            row = in(reg) 64usize,
-            across = in(reg) PANEL * 4,
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
-    }
+/// Defines a function that multiplies a panel of a with a panel of b, by what is done for each 32 inputs. Sums lie in tiles 0 to
+/// 3; a's two row blocks go through tiles 4 and 5, b's two column blocks through 6 and 7.
+macro_rules! multiply {
+    ($(#[$doc:meta])* $name:ident: $($step:literal,)*) => {
+        $(#[$doc])*
+        unsafe fn $name(a: *const u16, b: *const u16, steps: usize, sums: &mut Sums) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                asm!(
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3",
+                    "2:",
+                    $($step,)*
+                    "dec {steps}",
+                    "jnz 2b",
+                    "tilestored [{sums} + {across}], tmm0",
+                    "tilestored [{sums} + {across} + 64], tmm1",
+                    "tilestored [{sums} + {across} + 2048], tmm2",
+                    "tilestored [{sums} + {across} + 2112], tmm3",
+                    a = inout(reg) a => _,
+                    b = inout(reg) b => _,
+                    steps = inout(reg) steps => _,
+                    sums = in(reg) sums.0.as_mut_ptr(),
+                    row = in(reg) 64usize,
+                    across = in(reg) PANEL * 4,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack),
+                );
+            }
+        }
+    };
 }
 
-/// The same where b has only its high part.
-///
-/// # Safety
-/// The panel of a holds `steps` times four tiles, that of b twice; tiles are configured.
-unsafe fn multiply_high(a: *const u16, b: *const u16, steps: usize, sums: &mut Sums) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "tilezero tmm2",
-            "tilezero tmm3",
-            "2:",
-            "tileloadd tmm4, [{a} + {row} + 2048]",
-            "tileloadd tmm6, [{b} + {row}]",
-            "tileloadd tmm7, [{b} + {row} + 1024]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tileloadd tmm5, [{a} + {row} + 3072]",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm4, [{a} + {row}]",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "tileloadd tmm5, [{a} + {row} + 1024]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "add {a}, 4096",
-            "add {b}, 2048",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "dec {steps}",
-            "jnz 2b",
-            "tilestored [{sums} + {across}], tmm0",
-            "tilestored [{sums} + {across} + 64], tmm1",
-            "tilestored [{sums} + {across} + 2048], tmm2",
-            "tilestored [{sums} + {across} + 2112], tmm3",
-            a = inout(reg) a => _,
-            b = inout(reg) b => _,
-            steps = inout(reg) steps => _,
-            sums = in(reg) sums.0.as_mut_ptr(),
-            row = in(reg) 64usize,
-            across = in(reg) PANEL * 4,
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
-    }
+multiply! {
+    /// `sums` = panel of a · panel of b, where both are in two parts.
+    ///
+    /// # Safety
+    /// The panels hold `steps` times four tiles, and tiles are configured.
+    multiply_both:
+        "tileloadd tmm4, [{a} + {row}]",
+        "tileloadd tmm6, [{b} + {row}]",
+        "tileloadd tmm7, [{b} + {row} + 1024]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        "tileloadd tmm5, [{a} + {row} + 1024]",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+        "tdpbf16ps tmm2, tmm5, tmm6",
+        "tileloadd tmm6, [{b} + {row} + 2048]",
+        "tdpbf16ps tmm3, tmm5, tmm7",
+        "tileloadd tmm7, [{b} + {row} + 3072]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+        "tileloadd tmm4, [{a} + {row} + 2048]",
+        "tdpbf16ps tmm2, tmm5, tmm6",
+        "tdpbf16ps tmm3, tmm5, tmm7",
+        "tileloadd tmm5, [{a} + {row} + 3072]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+        "add {a}, 4096",
+        "add {b}, 4096",
+        "tdpbf16ps tmm2, tmm5, tmm6",
+        "tdpbf16ps tmm3, tmm5, tmm7",
+}
+
+multiply! {
+    /// The same where b has only its high part.
+    ///
+    /// # Safety
+    /// The panel of a holds `steps` times four tiles, that of b twice; tiles are configured.
+    multiply_high:
+        "tileloadd tmm4, [{a} + {row} + 2048]",
+        "tileloadd tmm6, [{b} + {row}]",
+        "tileloadd tmm7, [{b} + {row} + 1024]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        "tileloadd tmm5, [{a} + {row} + 3072]",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+        "tileloadd tmm4, [{a} + {row}]",
+        "tdpbf16ps tmm2, tmm5, tmm6",
+        "tdpbf16ps tmm3, tmm5, tmm7",
+        "tileloadd tmm5, [{a} + {row} + 1024]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+        "add {a}, 4096",
+        "add {b}, 2048",
+        "tdpbf16ps tmm2, tmm5, tmm6",
+        "tdpbf16ps tmm3, tmm5, tmm7",
 }
 
 /// Writes the first rows and columns of `sums`.
