@@ -18,6 +18,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+#[global_allocator]
+static ALLOCATOR: geneverse_model::run::LargePages = geneverse_model::run::LargePages;
+
 fn main() -> ExitCode {
     geneverse_model::run::keep_freed_memory();
     let cli = cli::Cli::parse();

@@ -12,8 +12,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::buffer;
+use super::few_rows::Output;
 use super::math::{dot, exp_in_place, max, tanh_in_place};
-use super::matmul::{Into, Threads, product, rows, transposed};
+use super::matmul::{Into, Threads, product, product_at, rows, transposed};
 
 /// Queries handled together.
 const TILE: usize = 64;
@@ -197,20 +198,38 @@ impl Shared {
             unsafe { std::ptr::copy_nonoverlapping(numbers.as_ptr(), self.start.add(place), width) };
         }
     }
+
+    /// `count` rows of `width` zeros at `at`, `at + stride`, …, to add to.
+    ///
+    /// # Safety
+    /// No other task may touch any of these places.
+    unsafe fn zeros(&self, (count, width): (usize, usize), at: usize, stride: usize) -> Output {
+        assert!(
+            count == 0 || at + (count - 1) * stride + width <= self.len,
+            "attention writes outside of its output"
+        );
+        let start = self.start.wrapping_add(at);
+        for row in 0..count {
+            // SAFETY: inside the buffer by the assertion, and nobody else's by the caller's promise.
+            unsafe { start.add(row * stride).write_bytes(0, width) };
+        }
+        Output { start, row: stride, column: 1, scale: 1.0, into: Into::Added }
+    }
 }
 
 /// `out` (n, query heads · dim) from rotated `qkv` (n, row); `log_sums` (n, query heads) is kept for [`backward`].
 pub(crate) fn forward(qkv: &[f32], trees: &[Tree], heads: Heads, out: &mut [f32], log_sums: &mut [f32]) {
     let (stride, dim, one) = (heads.row(), heads.dim, Threads::One);
     let (shared_out, shared_sums) = (Shared::new(out), Shared::new(log_sums));
+    let mut branches: Vec<Branch> = trees.iter().flat_map(Tree::branches).collect();
+    // The longest work first leaves no thread waiting at the end; a head's tiles one after another find its keys in a cache.
+    branches.sort_by_key(|branch| std::cmp::Reverse(branch.own.len()));
     let mut tasks: Vec<(Tile, usize)> = Vec::new();
-    for branch in trees.iter().flat_map(Tree::branches) {
+    for branch in &branches {
         for head in 0..heads.query {
             tasks.extend(branch.tiles(heads).map(|tile| (tile, head)));
         }
     }
-    // Late tiles see more keys: the longest work first leaves no thread waiting at the end.
-    tasks.sort_by_key(|(tile, _)| std::cmp::Reverse(tile.keys()));
     tasks.into_par_iter().with_max_len(1).for_each(|(tile, head)| {
         let key_head = head / heads.group();
         let (m, n) = (tile.queries.len(), tile.keys());
@@ -268,57 +287,71 @@ pub(crate) fn backward(
         trees.iter().flat_map(|tree| (0..heads.key_value).map(move |head| (tree, head))).collect();
     tasks.sort_by_key(|(tree, _)| std::cmp::Reverse(tree.len()));
     tasks.into_par_iter().with_max_len(1).for_each(|(tree, key_head)| {
+        let (base, n) = (tree.start() * stride, tree.rows().len());
+        let [at_keys, at_values] = [base + heads.key_at(key_head), base + heads.value_at(key_head)];
+        let at_queries = |head: usize| base + heads.query_at(head);
+        if group == 1 {
+            // SAFETY: a task alone writes the columns of its heads in the rows of its own tree.
+            unsafe {
+                let [queries, keys, values] =
+                    [at_queries(key_head), at_keys, at_values].map(|at| shared.zeros((n, dim), at, stride));
+                backward_head(attended, tree, key_head, heads, d_out, &Places { queries, keys, values });
+            }
+            return;
+        }
         // The query heads of a group add to the same keys and values: each makes its own, then they are summed
         // in order. With many tasks of this kind the heads of one run one after another anyway.
-        let of_heads: Vec<HeadGradients> = (key_head * group..(key_head + 1) * group)
+        let of_heads: Vec<[Vec<f32>; 2]> = (key_head * group..(key_head + 1) * group)
             .into_par_iter()
             .with_max_len(1)
-            .map(|head| backward_head(attended, tree, head, heads, d_out))
-            .collect();
-        let base = tree.start() * stride;
-        let mut of_heads = of_heads.into_iter().enumerate();
-        let mut sum: Option<HeadGradients> = None;
-        for (i, gradients) in &mut of_heads {
-            let at = base + heads.query_at(key_head * group + i);
-            // SAFETY: a task alone writes the columns of its key head, its value head and its group of queries
-            // in the rows of its own tree.
-            unsafe { shared.write_rows(&gradients.queries, dim, at, stride) };
-            match &mut sum {
-                None => sum = Some(gradients),
-                Some(sum) => {
-                    sum.keys.iter_mut().zip(&gradients.keys).for_each(|(sum, d)| *sum += d);
-                    sum.values.iter_mut().zip(&gradients.values).for_each(|(sum, d)| *sum += d);
+            .map(|head| {
+                let mut of_head = [buffer(n * dim), buffer(n * dim)];
+                // SAFETY: the buffers are this task's, and so are the columns of its query head.
+                unsafe {
+                    let [keys, values] =
+                        of_head.each_mut().map(|numbers| Shared::new(numbers).zeros((n, dim), 0, dim));
+                    let queries = shared.zeros((n, dim), at_queries(head), stride);
+                    backward_head(attended, tree, head, heads, d_out, &Places { queries, keys, values });
                 }
+                of_head
+            })
+            .collect();
+        let sum = of_heads.into_iter().reduce(|mut sum, of_head| {
+            for (sum, of_head) in sum.iter_mut().zip(&of_head) {
+                sum.iter_mut().zip(of_head).for_each(|(sum, d)| *sum += d);
             }
-        }
-        if let Some(sum) = sum {
+            sum
+        });
+        if let Some([keys, values]) = sum {
             // SAFETY: as above.
             unsafe {
-                shared.write_rows(&sum.keys, dim, base + heads.key_at(key_head), stride);
-                shared.write_rows(&sum.values, dim, base + heads.value_at(key_head), stride);
+                shared.write_rows(&keys, dim, at_keys, stride);
+                shared.write_rows(&values, dim, at_values, stride);
             }
         }
     });
 }
 
-/// Gradients from one query head in one tree: (rows of the tree, dim) each.
-struct HeadGradients {
-    keys: Vec<f32>,
-    values: Vec<f32>,
-    queries: Vec<f32>,
+/// Where a query head's gradients are added up, row by row of a tree.
+struct Places {
+    queries: Output,
+    keys: Output,
+    values: Output,
 }
 
-fn backward_head(
+/// # Safety
+/// Each place has `dim` columns for each of the tree's rows, and nobody else touches them.
+unsafe fn backward_head(
     attended: Attended<'_>,
     tree: &Tree,
     head: usize,
     heads: Heads,
     d_out: &[f32],
-) -> HeadGradients {
+    places: &Places,
+) {
     let Attended { qkv, out, log_sums } = attended;
     let (stride, out_stride, dim, one) = (heads.row(), heads.out(), heads.dim, Threads::One);
-    let (start, len, key_head) = (tree.start(), tree.len() * dim, head / heads.group());
-    let mut gradients = HeadGradients { keys: buffer(len), values: buffer(len), queries: buffer(len) };
+    let (start, key_head) = (tree.start(), head / heads.group());
     let (mut weights, mut d_weights, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
     for tile in tree.branches().flat_map(|b| b.tiles(heads).collect::<Vec<_>>()) {
         let (m, n, token) = (tile.queries.len(), tile.keys(), tile.queries.start);
@@ -360,17 +393,19 @@ fn backward_head(
                 row[range.end..].fill(0.0);
             }
         }
-        let d_query = &mut gradients.queries[(token - start) * dim..];
         for (column, keys) in tile.parts() {
-            let (place, into) = ((keys.start - start) * dim, Into::Added);
+            let at = |place: Output, row: usize| place.at(row - start, 0, Into::Added);
             let shape = (keys.len(), dim, m);
-            let (a, b) = (transposed(&weights[column..], n), rows(d_o, out_stride));
-            product(shape, 1.0, a, b, &mut gradients.values[place..], dim, into, one);
-            let (a, b) = (transposed(&d_weights[column..], n), rows(q, stride));
-            product(shape, 1.0, a, b, &mut gradients.keys[place..], dim, into, one);
+            let (of_values, d_o) = (transposed(&weights[column..], n), rows(d_o, out_stride));
+            let of_keys = transposed(&d_weights[column..], n);
             let k = rows(&qkv[keys.start * stride + heads.key_at(key_head)..], stride);
-            product((m, dim, keys.len()), 1.0, rows(&d_weights[column..], n), k, d_query, dim, into, one);
+            // SAFETY: these rows are the tree's, whose places are the caller's.
+            unsafe {
+                product_at(shape, of_values, d_o, at(places.values, keys.start), one);
+                product_at(shape, of_keys, rows(q, stride), at(places.keys, keys.start), one);
+                let of_queries = rows(&d_weights[column..], n);
+                product_at((m, dim, keys.len()), of_queries, k, at(places.queries, token), one);
+            }
         }
     }
-    gradients
 }

@@ -139,11 +139,29 @@ pub(crate) fn product(
     if m == 0 || n == 0 {
         return;
     }
-    assert!(a.holds(m, k) && b.holds(k, n), "matrix product outside of its inputs");
     assert!(stride >= n && (m - 1) * stride + n <= out.len(), "matrix product outside of its output");
     let place = Output { start: out.as_mut_ptr(), row: stride, column: 1, scale, into };
-    // SAFETY: the assertions above hold every element that is read (a, b) or written (out) inside its slice,
-    // and `out` is borrowed mutably, so nothing aliases it. Both hold for the transposed product too.
+    // SAFETY: the assertions above hold every element that is written inside its slice, and `out` is borrowed mutably, so
+    // nothing aliases it.
+    unsafe { product_at((m, n, k), a, b, place, threads) };
+}
+
+/// The same where several tasks write into one buffer. Columns of the output are contiguous.
+///
+/// # Safety
+/// The output has room for (m, n), and nobody else touches that.
+pub(crate) unsafe fn product_at(
+    (m, n, k): (usize, usize, usize),
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    place: Output,
+    threads: Threads,
+) {
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(a.holds(m, k) && b.holds(k, n), "matrix product outside of its inputs");
+    // SAFETY: the assertion holds what is read, and the caller what is written. Both hold for the transposed product too.
     unsafe {
         if tiles::worthwhile((m, n, k), a, b) {
             let threads = if m * n * k >= PARALLEL_FROM { threads } else { Threads::One };
@@ -153,7 +171,7 @@ pub(crate) fn product(
             return few_rows::product((m, n, k), a, b, place, threads);
         }
         if few_rows::worthwhile_swapped(n, k, a) {
-            let place = Output { row: 1, column: stride, ..place };
+            let place = Output { row: 1, column: place.row, ..place };
             return few_rows::product((n, m, k), b.transpose(), a.transpose(), place, threads);
         }
     }

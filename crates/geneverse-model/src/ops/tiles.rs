@@ -22,8 +22,11 @@ const PANEL: usize = 32;
 /// columns, and there is enough to multiply.
 pub(crate) fn worthwhile((m, n, k): (usize, usize, usize), a: Matrix<'_>, b: Matrix<'_>) -> bool {
     let contiguous = (a.row == 1 || a.column == 1) && (b.row == 1 || b.column == 1);
-    contiguous && m >= PANEL && n >= PANEL / 2 && k >= PANEL && m * n * k >= WORTH && present()
+    contiguous && m >= PANEL && n >= PANEL / 2 && k >= LEAST && m * n * k >= WORTH && present()
 }
+
+/// Inputs from which on tiles are faster: a quarter of what one holds. Most of such a product is reading and writing its output.
+const LEAST: usize = 8;
 
 /// Multiply-adds from which on tiles are faster.
 const WORTH: usize = 1 << 18;

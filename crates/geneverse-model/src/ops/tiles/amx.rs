@@ -1,15 +1,21 @@
 //! The tiles themselves.
+//!
+//! Of b some panels are taken apart by all threads into a scratch that all read; then each thread takes rows of a apart, as many
+//! as stay in its second-level cache, and multiplies them with the panels, a few that stay there too at a time.
 
 use std::arch::asm;
 use std::arch::x86_64::*;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use self::pack::{Form, To, lanes, pack};
 use super::{Into, Matrix, PANEL, Threads, With};
 use crate::ops::few_rows::Output;
-use crate::ops::numbers::{Bf16, F16, Slice};
+use crate::ops::numbers::Slice;
+
+mod pack;
 
 /// Rows of a tile.
 const ROWS: usize = 16;
@@ -20,20 +26,23 @@ const DEPTH: usize = 32;
 /// Numbers of bf16 in a tile.
 const TILE: usize = ROWS * DEPTH;
 
-/// Inputs that panels hold at most: the more, the less often sums go to the output and back.
+/// Inputs of a block: the more, the less often sums go to the output and back.
 const INPUTS: usize = 512;
 
-/// Numbers of a in a task: as many as stay in a second-level cache, taken apart.
-const NUMBERS: usize = 1 << 18;
+/// Numbers of a, and of b, that stay in a second-level cache together with what is written: a quarter of a MiB each, taken apart.
+const RESIDENT: usize = 1 << 16;
 
-/// Tasks for each thread.
+/// Numbers of b that are taken apart at once: 4 MiB. The more, the less often a is.
+const GROUP: usize = 1 << 20;
+
+/// Inputs of those, at most.
+const GROUP_INPUTS: usize = 2048;
+
+/// Tasks for each thread, at least.
 const TASKS: usize = 2;
 
-/// Rows of a task, where there are so many: b is taken apart for each task again.
-const LEAST: usize = 4 * PANEL;
-
-/// How many tiles before its turn a number is asked for. What the last operation wrote lies in a far cache.
-const AHEAD: usize = 2;
+/// Panels of b in a task that takes them apart.
+const TOGETHER: usize = 8;
 
 /// Asks the system for the tiles' state (`ARCH_REQ_XCOMP_PERM` of `XFEATURE_XTILEDATA`), where the machine has it and the
 /// vectors that take numbers apart.
@@ -44,8 +53,7 @@ pub(super) fn permitted() -> bool {
     const BF16_AND_TILE: u32 = 1 << 22 | 1 << 24;
     let vectors = std::arch::is_x86_feature_detected!("avx512f")
         && std::arch::is_x86_feature_detected!("avx512bw")
-        && std::arch::is_x86_feature_detected!("avx512vl")
-        && std::arch::is_x86_feature_detected!("avx512bf16");
+        && std::arch::is_x86_feature_detected!("avx512vl");
     if !vectors || __cpuid_count(7, 0).edx & BF16_AND_TILE != BF16_AND_TILE {
         return false;
     }
@@ -64,88 +72,201 @@ struct Panels {
 struct Aligned([u16; TILE]);
 
 impl Panels {
-    fn start(&mut self, tiles: usize) -> *mut u16 {
+    fn start(&mut self, tiles: usize) -> Place {
         if self.tiles.len() < tiles {
             self.tiles.resize(tiles, Aligned([0; TILE]));
         }
-        self.tiles.as_mut_ptr().cast()
+        Place(self.tiles.as_mut_ptr().cast())
     }
 }
 
-thread_local! {
-    static SCRATCH: RefCell<[Panels; 2]> = RefCell::default();
+/// Where a tile begins.
+#[derive(Clone, Copy)]
+struct Place(*mut u16);
+
+// SAFETY: who writes or reads there says why they may.
+unsafe impl Send for Place {}
+// SAFETY: as above.
+unsafe impl Sync for Place {}
+
+impl Place {
+    fn tile(self, index: usize) -> Self {
+        Self(self.0.wrapping_add(index * TILE))
+    }
 }
+
+/// Tiles of two parts of two times sixteen lines, for each 32 inputs.
+const TILES: usize = 4;
+
+thread_local! {
+    static OF_A: RefCell<Panels> = RefCell::default();
+    /// Taken while a product goes on: a thread that waits for others may be given another one.
+    static OF_B: Cell<Panels> = const { Cell::new(Panels { tiles: Vec::new() }) };
+}
+
+/// A panel of an output: of which b, from which column on.
+type Panel<'a> = (&'a With<'a>, usize);
 
 /// `out (m, n) = scale · a (m, k) · b (k, n)`, or added to `out`, for each b.
 ///
 /// # Safety
 /// Operands and outputs have these shapes, nobody else touches the outputs, and [`super::worthwhile`] says so of each.
 pub(crate) unsafe fn products((m, k): (usize, usize), a: Matrix<'_>, all: &[With<'_>], threads: Threads) {
-    let panels: Vec<(&With<'_>, usize)> =
+    let panels: Vec<Panel<'_>> =
         all.iter().flat_map(|with| (0..with.n).step_by(PANEL).map(move |j| (with, j))).collect();
     let threads = if threads == Threads::All { rayon::current_num_threads() } else { 1 };
-    let tasks = TASKS * threads;
-    let most = NUMBERS / k.min(INPUTS) / PANEL * PANEL;
-    let height = m.div_ceil(tasks).next_multiple_of(PANEL).clamp(LEAST.min(most), most);
+    let mut scratch = OF_B.take();
+    for first in (0..k).step_by(GROUP_INPUTS) {
+        let inputs = first..k.min(first + GROUP_INPUTS);
+        for panels in panels.chunks((GROUP / inputs.len() / PANEL).max(1)) {
+            // SAFETY: the caller's promise.
+            unsafe { group((m, inputs.clone()), a, panels, threads, &mut scratch) };
+        }
+    }
+    OF_B.set(scratch);
+}
+
+/// What some panels of b give for some inputs.
+///
+/// # Safety
+/// As [`products`].
+unsafe fn group(
+    (m, inputs): (usize, Range<usize>),
+    a: Matrix<'_>,
+    panels: &[Panel<'_>],
+    threads: usize,
+    scratch: &mut Panels,
+) {
+    let of_b = OfB { start: scratch.start(panels.len() * steps(&inputs) * TILES), panels, inputs };
+    let together = panels.len().div_ceil(TASKS * threads).min(TOGETHER);
+    let takes = panels.len().div_ceil(together);
+    // SAFETY: the caller's promise; each task has panels of its own.
+    let take = |index: usize| unsafe {
+        of_b.take_apart(index * together..panels.len().min((index + 1) * together));
+    };
+
+    let most = RESIDENT / of_b.inputs.len().min(INPUTS) / PANEL * PANEL;
+    let down = m.div_ceil(most).max((TASKS * threads).min(m.div_ceil(PANEL))).next_multiple_of(threads);
+    let height = m.div_ceil(down).next_multiple_of(PANEL);
     let down = m.div_ceil(height);
-    let width = panels.len().div_ceil(tasks.div_ceil(down).min(panels.len()));
+    let width = panels.len().div_ceil((TASKS * threads).div_ceil(down).min(panels.len()));
     let across = panels.len().div_ceil(width);
     let task = |index: usize| {
         let (i, j) = (index / across * height, index % across * width);
-        let (rows, panels) = (i..m.min(i + height), &panels[j..panels.len().min(j + width)]);
+        let part = (i..m.min(i + height), j..panels.len().min(j + width));
         // SAFETY: the caller's promise; no other task has this part of an output. Nothing in it waits for another task of this
         // thread, so the scratch is nobody else's.
-        SCRATCH.with_borrow_mut(|scratch| unsafe { part(rows, k, a, panels, scratch) });
+        OF_A.with_borrow_mut(|of_a| unsafe { multiply(part, a, &of_b, of_a) });
     };
-    match threads {
-        1 => (0..across * down).for_each(task),
-        _ => (0..across * down).into_par_iter().with_max_len(1).for_each(task),
+    if threads == 1 {
+        (0..takes).for_each(take);
+        (0..across * down).for_each(task);
+    } else {
+        (0..takes).into_par_iter().with_max_len(1).for_each(take);
+        (0..across * down).into_par_iter().with_max_len(1).for_each(task);
     }
+}
+
+/// How often 32 inputs.
+fn steps(inputs: &Range<usize>) -> usize {
+    inputs.len().div_ceil(DEPTH)
+}
+
+/// Panels of b, taken apart: block by block of inputs, panel by panel.
+struct OfB<'a> {
+    start: Place,
+    panels: &'a [Panel<'a>],
+    inputs: Range<usize>,
+}
+
+impl OfB<'_> {
+    fn blocks(&self) -> impl Iterator<Item = Range<usize>> {
+        self.inputs.clone().step_by(INPUTS).map(|first| first..self.inputs.end.min(first + INPUTS))
+    }
+
+    /// Where a panel's inputs of a block lie.
+    fn panel(&self, block: &Range<usize>, index: usize) -> Place {
+        let before = (block.start - self.inputs.start) / DEPTH * self.panels.len();
+        self.start.tile((before + index * steps(block)) * TILES)
+    }
+
+    /// # Safety
+    /// The panels lie inside of their matrices and have room, and nobody else touches them.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn take_apart(&self, panels: Range<usize>) {
+        let mut first = panels.start;
+        for run in self.panels[panels].chunk_by(|one, other| std::ptr::eq(one.0, other.0)) {
+            let (&With { b, n, .. }, j) = run[0];
+            let columns = j..n.min(j + run.len() * PANEL);
+            for block in self.blocks() {
+                let to = To { start: self.panel(&block, first), form: Form::Pairs, parts: parts(b) };
+                // SAFETY: the caller's promise.
+                unsafe { pack(b, columns.clone(), block, to) };
+            }
+            first += run.len();
+        }
+    }
+}
+
+/// In how many parts a matrix is multiplied.
+fn parts(b: Matrix<'_>) -> usize {
+    if matches!(b.data, Slice::Bf16(_)) { 1 } else { 2 }
 }
 
 /// Some rows of some panels of the outputs.
 ///
 /// # Safety
-/// As [`products`].
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn part(
-    rows: Range<usize>,
-    k: usize,
+/// As [`products`]; the panels have been taken apart.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn multiply(
+    (rows, panels): (Range<usize>, Range<usize>),
     a: Matrix<'_>,
-    panels: &[(&With<'_>, usize)],
-    [of_a, of_b]: &mut [Panels; 2],
+    of_b: &OfB<'_>,
+    of_a: &mut Panels,
 ) {
-    let mut sums = Sums([0.0; PANEL * PANEL]);
     // SAFETY: a configuration lies there; it is released below.
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, readonly)) };
-    for first in (0..k).step_by(INPUTS) {
-        let inputs = first..k.min(first + INPUTS);
-        let steps = inputs.len().div_ceil(DEPTH);
-        let a_panels = of_a.start(rows.len().div_ceil(PANEL) * steps * 4);
-        let b_panel = of_b.start(steps * 4);
-        // SAFETY: the caller's promise for what is read and written; the scratch has room for these tiles.
-        unsafe {
-            let a_panel = |i: usize| a_panels.add((i - rows.start) / PANEL * steps * 4 * TILE);
-            for i in rows.clone().step_by(PANEL) {
-                let lines = i..rows.end.min(i + PANEL);
-                take_apart(a, Form::Rows, (lines, inputs.clone()), 2, a_panel(i));
-            }
-            for &(&With { b, n, out }, j) in panels {
-                let into = if first == 0 { out.into } else { Into::Added };
-                let parts = if matches!(b.data, Slice::Bf16(_)) { 1 } else { 2 };
-                take_apart(b, Form::Pairs, (j..n.min(j + PANEL), inputs.clone()), parts, b_panel);
-                for i in rows.clone().step_by(PANEL) {
-                    match parts {
-                        2 => multiply_both(a_panel(i), b_panel, steps, &mut sums),
-                        _ => multiply_high(a_panel(i), b_panel, steps, &mut sums),
-                    }
-                    put(&sums, (PANEL.min(rows.end - i), PANEL.min(n - j)), out.at(i, j, into));
+    for block in of_b.blocks() {
+        let steps = steps(&block);
+        let start = of_a.start(rows.len().div_ceil(PANEL) * steps * TILES);
+        // SAFETY: the caller's promise for what is read; the scratch has room for these tiles.
+        unsafe { pack(a, rows.clone(), block.clone(), To { start, form: Form::Rows, parts: 2 }) };
+        let several = (RESIDENT / block.len() / PANEL).max(1);
+        for first in panels.clone().step_by(several) {
+            for (index, i) in rows.clone().step_by(PANEL).enumerate() {
+                let a_panel = start.tile(index * steps * TILES);
+                for panel in first..panels.end.min(first + several) {
+                    let (&With { b, n, out }, j) = of_b.panels[panel];
+                    let into = if block.start == 0 { out.into } else { Into::Added };
+                    let size = (PANEL.min(rows.end - i), PANEL.min(n - j));
+                    let operands = (a_panel, of_b.panel(&block, panel), steps);
+                    // SAFETY: the caller's promise for what is written; both panels hold these tiles.
+                    unsafe { sum(operands, parts(b), size, out.at(i, j, into)) };
                 }
             }
         }
     }
     // SAFETY: nothing in the tiles is needed any more.
     unsafe { asm!("tilerelease", options(nomem, nostack)) };
+}
+
+/// The product of two panels: right into the output where that is whole, or by a copy.
+///
+/// # Safety
+/// The panels hold this many steps, tiles are configured, and nobody else touches this part of the output.
+#[target_feature(enable = "avx512f")]
+unsafe fn sum((a, b, steps): (Place, Place, usize), parts: usize, size: (usize, usize), out: Output) {
+    let multiply = if parts == 2 { multiply_both } else { multiply_high };
+    // SAFETY: the caller's promise.
+    unsafe {
+        if size == (PANEL, PANEL) && out.scale == 1.0 {
+            multiply(a.0, b.0, steps, out.start, out.row, out.into == Into::Added);
+        } else {
+            let mut sums = Sums([0.0; PANEL * PANEL]);
+            multiply(a.0, b.0, steps, sums.0.as_mut_ptr(), PANEL, false);
+            put(&sums, size, out);
+        }
+    }
 }
 
 /// The sums of a panel of a with a panel of b.
@@ -175,28 +296,45 @@ static CONFIGURATION: Configuration = Configuration {
 macro_rules! multiply {
     ($(#[$doc:meta])* $name:ident: $($step:literal,)*) => {
         $(#[$doc])*
-        unsafe fn $name(a: *const u16, b: *const u16, steps: usize, sums: &mut Sums) {
+        unsafe fn $name(a: *const u16, b: *const u16, steps: usize, out: *mut f32, stride: usize, added: bool) {
             // SAFETY: the caller's promise.
             unsafe {
                 asm!(
+                    "test {added}, {added}",
+                    "jz 3f",
+                    "tileloadd tmm0, [{out} + {across}]",
+                    "tileloadd tmm1, [{out} + {across} + 64]",
+                    "tileloadd tmm2, [{lower} + {across}]",
+                    "tileloadd tmm3, [{lower} + {across} + 64]",
+                    "jmp 2f",
+                    "3:",
                     "tilezero tmm0",
                     "tilezero tmm1",
                     "tilezero tmm2",
                     "tilezero tmm3",
                     "2:",
                     $($step,)*
+                    // Two rows of the output, which a far cache fetches until they are written.
+                    "prefetchw [{soon}]",
+                    "prefetchw [{soon} + 64]",
+                    "prefetchw [{soon} + {across}]",
+                    "prefetchw [{soon} + {across} + 64]",
+                    "lea {soon}, [{soon} + 2 * {across}]",
                     "dec {steps}",
                     "jnz 2b",
-                    "tilestored [{sums} + {across}], tmm0",
-                    "tilestored [{sums} + {across} + 64], tmm1",
-                    "tilestored [{sums} + {across} + 2048], tmm2",
-                    "tilestored [{sums} + {across} + 2112], tmm3",
+                    "tilestored [{out} + {across}], tmm0",
+                    "tilestored [{out} + {across} + 64], tmm1",
+                    "tilestored [{lower} + {across}], tmm2",
+                    "tilestored [{lower} + {across} + 64], tmm3",
+                    added = in(reg) usize::from(added),
                     a = inout(reg) a => _,
                     b = inout(reg) b => _,
                     steps = inout(reg) steps => _,
-                    sums = in(reg) sums.0.as_mut_ptr(),
+                    soon = inout(reg) out => _,
+                    out = in(reg) out,
+                    lower = in(reg) out.wrapping_add(ROWS * stride),
                     row = in(reg) 64usize,
-                    across = in(reg) PANEL * 4,
+                    across = in(reg) stride * 4,
                     out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                     out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                     options(nostack),
@@ -207,10 +345,10 @@ macro_rules! multiply {
 }
 
 multiply! {
-    /// `sums` = panel of a · panel of b, where both are in two parts.
+    /// `out` = panel of a · panel of b, or added to it, where both are in two parts; its rows are `stride` apart.
     ///
     /// # Safety
-    /// The panels hold `steps` times four tiles, and tiles are configured.
+    /// The panels hold `steps` times four tiles, tiles are configured, and nobody else touches the output.
     multiply_both:
         "tileloadd tmm4, [{a} + {row}]",
         "tileloadd tmm6, [{b} + {row}]",
@@ -240,7 +378,7 @@ multiply! {
     /// The same where b has only its high part.
     ///
     /// # Safety
-    /// The panel of a holds `steps` times four tiles, that of b twice; tiles are configured.
+    /// The panel of a holds `steps` times four tiles, that of b twice; else the same.
     multiply_high:
         "tileloadd tmm4, [{a} + {row} + 2048]",
         "tileloadd tmm6, [{b} + {row}]",
@@ -281,271 +419,5 @@ unsafe fn put(sums: &Sums, (height, width): (usize, usize), out: Output) {
                 _mm512_mask_storeu_ps(place, mask, sum);
             }
         }
-    }
-}
-
-/// The first `count` of 16 lanes, or all.
-fn lanes(count: usize) -> u16 {
-    if count >= ROWS { u16::MAX } else { (1 << count) - 1 }
-}
-
-/// The order of numbers in a tile.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// Of a: a row's inputs one after another.
-    Rows,
-    /// Of b: of each two inputs, the pairs of all columns.
-    Pairs,
-}
-
-/// An operand: lines (rows of a, columns of b) of inputs.
-#[derive(Clone, Copy)]
-struct Source<'a, T> {
-    data: &'a [T],
-    line: usize,
-    input: usize,
-}
-
-/// Copies up to 32 lines of a matrix into a panel, see [`Source::take_apart`].
-///
-/// # Safety
-/// Lines and inputs are inside of the matrix, and the panel has room.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn take_apart(
-    matrix: Matrix<'_>,
-    form: Form,
-    (lines, inputs): (Range<usize>, Range<usize>),
-    parts: usize,
-    panel: *mut u16,
-) {
-    let (line, input) = match form {
-        Form::Rows => (matrix.row, matrix.column),
-        Form::Pairs => (matrix.column, matrix.row),
-    };
-    // SAFETY: the caller's promise.
-    unsafe {
-        match matrix.data {
-            Slice::F32(data) => Source { data, line, input }.take_apart(form, lines, inputs, parts, panel),
-            Slice::Bf16(bits) => {
-                Source { data: Bf16::all(bits), line, input }.take_apart(form, lines, inputs, parts, panel);
-            }
-            Slice::F16(bits) => {
-                Source { data: F16::all(bits), line, input }.take_apart(form, lines, inputs, parts, panel);
-            }
-        }
-    }
-}
-
-impl<T: Masked> Source<'_, T> {
-    /// For each 32 inputs the two tiles of the first part, then those of the second. Of a the first part is the high one, of b
-    /// the low one where there are two, as they are multiplied.
-    ///
-    /// # Safety
-    /// Lines and inputs are inside of the data, and the panel has room.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    unsafe fn take_apart(
-        self,
-        form: Form,
-        lines: Range<usize>,
-        inputs: Range<usize>,
-        parts: usize,
-        panel: *mut u16,
-    ) {
-        for (step, first) in inputs.clone().step_by(DEPTH).enumerate() {
-            let depth = DEPTH.min(inputs.end - first);
-            for half in 0..2 {
-                let start = lines.start + half * ROWS;
-                let count = lines.end.saturating_sub(start).min(ROWS);
-                // SAFETY: the caller's promise.
-                unsafe {
-                    let at = panel.add((step * 2 * parts + half) * TILE);
-                    let other = at.add((parts - 1) * 2 * TILE);
-                    // With one part both are the same place, where the high one is written last.
-                    let places = if form == Form::Rows { [other, at] } else { [at, other] };
-                    self.tile((start, count), (first, depth), form, places);
-                }
-            }
-        }
-    }
-
-    /// One tile's low and high parts; what it has no numbers for is zero.
-    ///
-    /// # Safety
-    /// As [`Source::take_apart`].
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    #[inline]
-    unsafe fn tile(
-        self,
-        (line, lines): (usize, usize),
-        (input, inputs): (usize, usize),
-        form: Form,
-        places: [*mut u16; 2],
-    ) {
-        let [mut lows, mut highs] = [[_mm512_setzero_si512(); ROWS]; 2];
-        let rows = lows.iter_mut().zip(&mut highs).enumerate();
-        // SAFETY: what the masks leave is inside of the data.
-        unsafe {
-            let found = if self.input == 1 {
-                let masks = [lanes(inputs), lanes(inputs.saturating_sub(ROWS))];
-                for (row, (low, high)) in rows.take(lines) {
-                    let at = (line + row) * self.line + input;
-                    self.prefetch(at + AHEAD * DEPTH);
-                    self.prefetch(at + AHEAD * DEPTH + ROWS);
-                    [*high, *low] = halves([self.load(at, masks[0]), self.load(at + ROWS, masks[1])]);
-                }
-                Form::Rows
-            } else {
-                let mask = lanes(lines);
-                for (pair, (low, high)) in rows.take(inputs.div_ceil(2)) {
-                    let at = (input + 2 * pair) * self.input + line;
-                    let second = if 2 * pair + 1 < inputs { mask } else { 0 };
-                    self.prefetch(at + AHEAD * DEPTH * self.input);
-                    self.prefetch(at + (AHEAD * DEPTH + 1) * self.input);
-                    let halves = halves([self.load(at, mask), self.load(at + self.input, second)]);
-                    [*high, *low] = halves.map(|half| paired(half));
-                }
-                Form::Pairs
-            };
-            for (part, place) in [&lows, &highs].into_iter().zip(places) {
-                if found == form {
-                    store(part, place);
-                } else {
-                    store(&transpose(part), place);
-                }
-            }
-        }
-    }
-
-    /// Asks for what lies there, or nowhere.
-    #[inline]
-    fn prefetch(self, at: usize) {
-        // SAFETY: it is a hint, and faults nowhere.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(self.data.as_ptr().wrapping_add(at).cast()) };
-    }
-
-    /// The numbers of some lanes, widened; zero in the others.
-    ///
-    /// # Safety
-    /// Those of the mask lie there.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    #[inline]
-    unsafe fn load(self, at: usize, mask: u16) -> __m512 {
-        // SAFETY: the caller's promise.
-        unsafe { T::load_masked(self.data.as_ptr().wrapping_add(at), mask) }
-    }
-}
-
-/// Numbers of which some lanes can be loaded.
-trait Masked: Copy {
-    /// The numbers of a mask from `at` on, widened; zero in the other lanes, which are not read.
-    ///
-    /// # Safety
-    /// Those of the mask lie there, and the machine has AVX-512.
-    unsafe fn load_masked(at: *const Self, mask: u16) -> __m512;
-}
-
-impl Masked for f32 {
-    #[inline(always)]
-    unsafe fn load_masked(at: *const Self, mask: u16) -> __m512 {
-        // SAFETY: the caller's promise.
-        unsafe { _mm512_maskz_loadu_ps(mask, at) }
-    }
-}
-
-impl Masked for Bf16 {
-    #[inline(always)]
-    unsafe fn load_masked(at: *const Self, mask: u16) -> __m512 {
-        // SAFETY: the caller's promise.
-        unsafe { widened(_mm256_maskz_loadu_epi16(mask, at.cast())) }
-    }
-}
-
-impl Masked for F16 {
-    #[inline(always)]
-    unsafe fn load_masked(at: *const Self, mask: u16) -> __m512 {
-        // SAFETY: the caller's promise.
-        unsafe { _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, at.cast())) }
-    }
-}
-
-/// 32 numbers as 32 of bf16, and as many for what those leave.
-#[target_feature(enable = "avx512f,avx512bf16")]
-#[inline]
-fn halves([left, right]: [__m512; 2]) -> [__m512i; 2] {
-    let high = bits(_mm512_cvtne2ps_pbh(right, left));
-    let left = _mm512_sub_ps(left, widened(_mm512_castsi512_si256(high)));
-    let right = _mm512_sub_ps(right, widened(_mm512_extracti64x4_epi64::<1>(high)));
-    [high, bits(_mm512_cvtne2ps_pbh(right, left))]
-}
-
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn widened(bits: __m256i) -> __m512 {
-    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
-}
-
-#[inline]
-fn bits(numbers: __m512bh) -> __m512i {
-    // SAFETY: both are 64 bytes of numbers.
-    unsafe { std::mem::transmute(numbers) }
-}
-
-/// Two rows of 16 numbers to 16 pairs.
-#[target_feature(enable = "avx512f,avx512bw")]
-#[inline]
-fn paired(rows: __m512i) -> __m512i {
-    const ORDER: [u16; 32] = {
-        let mut order = [0; 32];
-        let mut i = 0;
-        while i < 32 {
-            order[i] = (i / 2 + i % 2 * 16) as u16;
-            i += 1;
-        }
-        order
-    };
-    // SAFETY: 64 bytes lie there.
-    let order = unsafe { _mm512_loadu_si512(ORDER.as_ptr().cast()) };
-    _mm512_permutexvar_epi16(order, rows)
-}
-
-/// Sixteen rows of sixteen pairs, their rows and columns exchanged.
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn transpose(r: &[__m512i; ROWS]) -> [__m512i; ROWS] {
-    let mut t = *r;
-    for i in (0..16).step_by(2) {
-        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-    }
-    let mut r = t;
-    for i in (0..16).step_by(4) {
-        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-    }
-    for i in 0..4 {
-        t[i] = _mm512_shuffle_i32x4::<0x88>(r[i], r[i + 4]);
-        t[i + 4] = _mm512_shuffle_i32x4::<0xdd>(r[i], r[i + 4]);
-        t[i + 8] = _mm512_shuffle_i32x4::<0x88>(r[i + 8], r[i + 12]);
-        t[i + 12] = _mm512_shuffle_i32x4::<0xdd>(r[i + 8], r[i + 12]);
-    }
-    for i in 0..8 {
-        r[i] = _mm512_shuffle_i32x4::<0x88>(t[i], t[i + 8]);
-        r[i + 8] = _mm512_shuffle_i32x4::<0xdd>(t[i], t[i + 8]);
-    }
-    r
-}
-
-/// Writes a tile.
-///
-/// # Safety
-/// It has room there, at a multiple of 64 bytes.
-#[target_feature(enable = "avx512f")]
-#[inline]
-unsafe fn store(rows: &[__m512i; ROWS], at: *mut u16) {
-    for (i, row) in rows.iter().enumerate() {
-        // SAFETY: the caller's promise.
-        unsafe { _mm512_store_si512(at.add(i * DEPTH).cast(), *row) };
     }
 }
