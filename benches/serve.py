@@ -9,12 +9,13 @@ about another gene, and reads every piece; an answer counts as lost where it doe
 
 load      64 clients for so many seconds, 1 and 8 for a third of that: answers, tokens a second, time to the first piece, whole time, fairness
 adapters  64 clients that ask the base, and 64 that ask four adapters beside it by turns; the adapters change nothing (B is 0), so
-          that the answers are as long
+          that the answers are as long. Of the bundled model's multiplications adapters of rank 8 are a twelfth; what they are of
+          a larger one's, --shape measures: 2048x5632x22x32x4 is TinyLlama's (random weights in bf16, 2 GiB)
 faults    what a server must live through, each followed by a question that must be answered
 memory    10,000 requests, the process's memory on the way
 restart   killed in the middle of a load and started again: how long clients that ask again wait
 """
-import argparse, asyncio, base64, json, os, pathlib, random, re, shutil, signal, socket, statistics, struct, subprocess, sys, tempfile, time, zlib
+import argparse, asyncio, base64, json, math, os, pathlib, random, re, shutil, signal, socket, statistics, struct, subprocess, sys, tempfile, time, zlib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NANO = ROOT / "models/geneverse-nano"
@@ -24,6 +25,7 @@ parser.add_argument("--seconds", type=float, default=60)
 parser.add_argument("--clients", type=int, default=64)
 parser.add_argument("--tokens", type=int, default=64, help="longest answer")
 parser.add_argument("--rank", type=int, default=8, help="of the adapters")
+parser.add_argument("--shape", help="of the base of `adapters`: hidden x inner x layers x heads x key/value heads")
 parser.add_argument("--requests", type=int, default=10_000, help="of `memory`")
 parser.add_argument("--program", default=str(ROOT / "target/release/geneverse"))
 args = parser.parse_args()
@@ -32,9 +34,9 @@ FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="geneverse-serve-"))
 
 
 class Server:
-    def __init__(self, *more, keys="", port=0):
+    def __init__(self, *more, keys="", port=0, model=NANO):
         environment = dict(os.environ, GENEVERSE_API_KEYS=keys)
-        command = [args.program, "serve", "--model", str(NANO), "--prompt", "plain", "--port", str(port), *more]
+        command = [args.program, "serve", "--model", str(model), "--prompt", "plain", "--port", str(port), *more]
         self.log = open(FOLDER / "log", "ab")
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, env=environment, text=True)
         line = self.process.stdout.readline()
@@ -135,9 +137,44 @@ def run_load():
     server.end()
 
 
-def zero_adapter(folder, rank=args.rank):
+def random_base(folder, shape):
+    """A Llama of this shape: its matrices are the same 2^19 - 1 random numbers (a prime) over and over, its norms are ones."""
+    hidden, inner, layers, heads, pairs = map(int, shape.split("x"))
+    folder.mkdir()
+    config = json.loads((NANO / "config.json").read_text()) | dict(
+        hidden_size=hidden, intermediate_size=inner, num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=pairs,
+        head_dim=hidden // heads, tie_word_embeddings=False)
+    (folder / "config.json").write_text(json.dumps(config))
+    for name in NANO.glob("*token*.json"):
+        shutil.copy(name, folder)
+    wide, narrow = hidden, hidden // heads * pairs
+    maps = {"self_attn.q_proj": (wide, hidden), "self_attn.k_proj": (narrow, hidden), "self_attn.v_proj": (narrow, hidden),
+            "self_attn.o_proj": (hidden, wide), "mlp.gate_proj": (inner, hidden), "mlp.up_proj": (inner, hidden), "mlp.down_proj": (hidden, inner)}
+    tensors = {"model.embed_tokens.weight": (config["vocab_size"], hidden), "model.norm.weight": (hidden,), "lm_head.weight": (config["vocab_size"], hidden)}
+    for layer in range(layers):
+        tensors |= {f"model.layers.{layer}.{name}.weight": size for name, size in maps.items()}
+        tensors |= {f"model.layers.{layer}.{name}.weight": (hidden,) for name in ("input_layernorm", "post_attention_layernorm")}
+    header, end = {}, 0
+    for name, size in tensors.items():
+        begin, end = end, end + 2 * math.prod(size)
+        header[name] = dict(dtype="BF16", shape=size, data_offsets=[begin, end])
+    chance, text = random.Random(0), json.dumps(header).encode()
+    block = bytes(byte for _ in range((1 << 19) - 1) for byte in (chance.getrandbits(8), chance.choice((0x3B, 0x3C, 0xBB, 0xBC))))
+    with open(folder / "model.safetensors", "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for size in tensors.values():
+            left = 2 * math.prod(size)
+            if len(size) == 1:
+                file.write(b"\x80\x3f" * size[0])
+                continue
+            while left:
+                left -= file.write(block[:left])
+    return folder
+
+
+def zero_adapter(folder, rank=args.rank, base=NANO):
     """An adapter in PEFT's layout that changes nothing: A is random, B is 0."""
-    config = json.loads((NANO / "config.json").read_text())
+    config = json.loads((base / "config.json").read_text())
     hidden, inner = config["hidden_size"], config["intermediate_size"]
     heads, pairs, dim = config["num_attention_heads"], config["num_key_value_heads"], config.get("head_dim") or hidden // config["num_attention_heads"]
     shapes = dict(q_proj=("self_attn", heads * dim, hidden), k_proj=("self_attn", pairs * dim, hidden), v_proj=("self_attn", pairs * dim, hidden),
@@ -146,21 +183,22 @@ def zero_adapter(folder, rank=args.rank):
     for layer in range(config["num_hidden_layers"]):
         for name, (block, rows, columns) in shapes.items():
             for side, shape in (("A", (rank, columns)), ("B", (rows, rank))):
-                numbers = [chance.uniform(-0.05, 0.05) if side == "A" else 0.0 for _ in range(shape[0] * shape[1])]
-                begin = len(data)
-                data += struct.pack(f"<{len(numbers)}f", *numbers)
+                begin, count = len(data), shape[0] * shape[1]
+                data += struct.pack(f"<{count}f", *(chance.uniform(-0.05, 0.05) for _ in range(count))) if side == "A" else bytes(4 * count)
                 header[f"base_model.model.model.layers.{layer}.{block}.{name}.lora_{side}.weight"] = dict(dtype="F32", shape=shape, data_offsets=[begin, len(data)])
     folder.mkdir()
     text = json.dumps(header).encode()
     (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
-    (folder / "adapter_config.json").write_text(json.dumps(dict(peft_type="LORA", r=rank, lora_alpha=rank, target_modules=list(shapes), task_type="CAUSAL_LM", bias="none", base_model_name_or_path=str(NANO))))
+    (folder / "adapter_config.json").write_text(json.dumps(dict(peft_type="LORA", r=rank, lora_alpha=rank, target_modules=list(shapes), task_type="CAUSAL_LM", bias="none", base_model_name_or_path=str(base))))
 
 
 def run_adapters():
-    zero_adapter(FOLDER / "adapter")
+    base = random_base(FOLDER / "base", args.shape) if args.shape else NANO
+    zero_adapter(FOLDER / "adapter", base=base)
     names = ["a", "b", "c", "d"]
-    server = Server(*(part for name in names for part in ("--adapter", f"{name}={FOLDER / 'adapter'}")))
-    print(f"\n## Four adapters of rank {args.rank} on every map beside one base, {args.clients} clients, in turn\n\n{HEADER}")
+    server = Server(*(part for name in names for part in ("--adapter", f"{name}={FOLDER / 'adapter'}")), model=base)
+    of = f"a base of {args.shape}" if args.shape else "one base"
+    print(f"\n## Four adapters of rank {args.rank} on every map beside {of}, {args.clients} clients, in turn\n\n{HEADER}")
     rates = {"base": [], "adapters": []}
     for _ in range(3):
         for name, models in (("base", (None,)), ("adapters", tuple(names))):

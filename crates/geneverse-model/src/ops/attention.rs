@@ -199,21 +199,11 @@ impl Shared {
         }
     }
 
-    /// `count` rows of `width` zeros at `at`, `at + stride`, …, to add to.
-    ///
-    /// # Safety
-    /// No other task may touch any of these places.
-    unsafe fn zeros(&self, (count, width): (usize, usize), at: usize, stride: usize) -> Output {
-        assert!(
-            count == 0 || at + (count - 1) * stride + width <= self.len,
-            "attention writes outside of its output"
-        );
-        let start = self.start.wrapping_add(at);
-        for row in 0..count {
-            // SAFETY: inside the buffer by the assertion, and nobody else's by the caller's promise.
-            unsafe { start.add(row * stride).write_bytes(0, width) };
-        }
-        Output { start, row: stride, column: 1, scale: 1.0, into: Into::Added }
+    /// `count` rows of `width` at `at`, `at + stride`, …
+    fn rows(&self, (count, width): (usize, usize), at: usize, stride: usize) -> Output {
+        let end = if count == 0 { at } else { at + (count - 1) * stride + width };
+        assert!(end <= self.len, "attention writes outside of its output");
+        Output { start: self.start.wrapping_add(at), row: stride, column: 1, scale: 1.0, into: Into::Fresh }
     }
 }
 
@@ -247,16 +237,17 @@ pub(crate) fn forward(qkv: &[f32], trees: &[Tree], heads: Heads, out: &mut [f32]
             weights[..seen.start].fill(0.0);
             weights[seen.end..].fill(0.0);
         }
-        let mut mixed = buffer(m * dim);
+        let at = tile.queries.start * heads.out() + heads.query_at(head);
+        let mixed = shared_out.rows((m, dim), at, heads.out());
         for (column, keys) in tile.parts() {
             let v = &qkv[keys.start * stride + heads.value_at(key_head)..];
             let (a, b) = (rows(&weights[column..], n), rows(v, stride));
-            product((m, dim, keys.len()), 1.0, a, b, &mut mixed, dim, Into::Added, one);
+            let into = if column == 0 { Into::Fresh } else { Into::Added };
+            // SAFETY: a tile alone writes its head's columns of its own rows.
+            unsafe { product_at((m, dim, keys.len()), a, b, mixed.at(0, 0, into), one) };
         }
-        let at = tile.queries.start * heads.out() + heads.query_at(head);
-        // SAFETY: a tile alone writes its head's columns of its own rows.
+        // SAFETY: as above.
         unsafe {
-            shared_out.write_rows(&mixed, dim, at, heads.out());
             shared_sums.write_rows(&sums[..m], 1, tile.queries.start * heads.query + head, heads.query);
         }
     });
@@ -291,12 +282,12 @@ pub(crate) fn backward(
         let [at_keys, at_values] = [base + heads.key_at(key_head), base + heads.value_at(key_head)];
         let at_queries = |head: usize| base + heads.query_at(head);
         if group == 1 {
+            let [queries, keys, values] =
+                [at_queries(key_head), at_keys, at_values].map(|at| shared.rows((n, dim), at, stride));
             // SAFETY: a task alone writes the columns of its heads in the rows of its own tree.
             unsafe {
-                let [queries, keys, values] =
-                    [at_queries(key_head), at_keys, at_values].map(|at| shared.zeros((n, dim), at, stride));
-                backward_head(attended, tree, key_head, heads, d_out, &Places { queries, keys, values });
-            }
+                backward_head(attended, tree, key_head, heads, d_out, &Places { queries, keys, values })
+            };
             return;
         }
         // The query heads of a group add to the same keys and values: each makes its own, then they are summed
@@ -306,13 +297,13 @@ pub(crate) fn backward(
             .with_max_len(1)
             .map(|head| {
                 let mut of_head = [buffer(n * dim), buffer(n * dim)];
+                let [keys, values] =
+                    of_head.each_mut().map(|numbers| Shared::new(numbers).rows((n, dim), 0, dim));
+                let queries = shared.rows((n, dim), at_queries(head), stride);
                 // SAFETY: the buffers are this task's, and so are the columns of its query head.
                 unsafe {
-                    let [keys, values] =
-                        of_head.each_mut().map(|numbers| Shared::new(numbers).zeros((n, dim), 0, dim));
-                    let queries = shared.zeros((n, dim), at_queries(head), stride);
-                    backward_head(attended, tree, head, heads, d_out, &Places { queries, keys, values });
-                }
+                    backward_head(attended, tree, head, heads, d_out, &Places { queries, keys, values })
+                };
                 of_head
             })
             .collect();
@@ -332,7 +323,7 @@ pub(crate) fn backward(
     });
 }
 
-/// Where a query head's gradients are added up, row by row of a tree.
+/// Where a query head's gradients go, row by row of a tree.
 struct Places {
     queries: Output,
     keys: Output,
@@ -353,7 +344,19 @@ unsafe fn backward_head(
     let (stride, out_stride, dim, one) = (heads.row(), heads.out(), heads.dim, Threads::One);
     let (start, key_head) = (tree.start(), head / heads.group());
     let (mut weights, mut d_weights, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
-    for tile in tree.branches().flat_map(|b| b.tiles(heads).collect::<Vec<_>>()) {
+    let mut tiles: Vec<Tile> = tree.branches().flat_map(|b| b.tiles(heads).collect::<Vec<_>>()).collect();
+    // The last tile of a sequence by itself sees all keys: begun with it, nothing needs to be zero before.
+    tiles.reverse();
+    let sees_all = |tile: &Tile| tile.keys() == tree.len();
+    if !tiles.first().is_some_and(sees_all) {
+        for place in [places.keys, places.values] {
+            for row in 0..tree.len() {
+                // SAFETY: the caller's promise.
+                unsafe { place.at(row, 0, Into::Fresh).start.write_bytes(0, dim) };
+            }
+        }
+    }
+    for (number, tile) in tiles.iter().enumerate() {
         let (m, n, token) = (tile.queries.len(), tile.keys(), tile.queries.start);
         let q = &qkv[token * stride + heads.query_at(head)..];
         let at = token * out_stride + heads.query_at(head);
@@ -394,17 +397,20 @@ unsafe fn backward_head(
             }
         }
         for (column, keys) in tile.parts() {
-            let at = |place: Output, row: usize| place.at(row - start, 0, Into::Added);
+            let at = |place: Output, row: usize, fresh: bool| {
+                place.at(row - start, 0, if fresh { Into::Fresh } else { Into::Added })
+            };
+            let all = number == 0 && sees_all(tile);
             let shape = (keys.len(), dim, m);
             let (of_values, d_o) = (transposed(&weights[column..], n), rows(d_o, out_stride));
             let of_keys = transposed(&d_weights[column..], n);
             let k = rows(&qkv[keys.start * stride + heads.key_at(key_head)..], stride);
             // SAFETY: these rows are the tree's, whose places are the caller's.
             unsafe {
-                product_at(shape, of_values, d_o, at(places.values, keys.start), one);
-                product_at(shape, of_keys, rows(q, stride), at(places.keys, keys.start), one);
+                product_at(shape, of_values, d_o, at(places.values, keys.start, all), one);
+                product_at(shape, of_keys, rows(q, stride), at(places.keys, keys.start, all), one);
                 let of_queries = rows(&d_weights[column..], n);
-                product_at((m, dim, keys.len()), of_queries, k, at(places.queries, token), one);
+                product_at((m, dim, keys.len()), of_queries, k, at(places.queries, token, column == 0), one);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The tiles themselves.
 //!
-//! Of b some panels are taken apart by all threads into a scratch that all read; then each thread takes rows of a apart, as many
-//! as stay in its second-level cache, and multiplies them with the panels, a few that stay there too at a time.
+//! A task takes rows of a apart, as many as stay in a second-level cache, and multiplies panels of b with all of them while they
+//! are at hand.
 
 use std::arch::asm;
 use std::arch::x86_64::*;
@@ -26,23 +26,28 @@ const DEPTH: usize = 32;
 /// Numbers of bf16 in a tile.
 const TILE: usize = ROWS * DEPTH;
 
-/// Inputs of a block: the more, the less often sums go to the output and back.
+/// Inputs that panels hold at most: the more, the less often sums go to the output and back.
 const INPUTS: usize = 512;
 
-/// Numbers of a, and of b, that stay in a second-level cache together with what is written: a quarter of a MiB each, taken apart.
+/// Numbers of a in a task, as many as stay in a second-level cache together with panels of b and what is written: a quarter of a
+/// MiB, taken apart.
 const RESIDENT: usize = 1 << 16;
 
-/// Numbers of b that are taken apart at once: 4 MiB. The more, the less often a is.
-const GROUP: usize = 1 << 20;
+/// Numbers of b that a task takes apart at once, for itself.
+const AT_HAND: usize = 1 << 14;
 
-/// Inputs of those, at most.
-const GROUP_INPUTS: usize = 2048;
+/// Rows from which on b is taken apart once for all tasks, which costs a wait and a way through a far cache. With fewer, each task
+/// takes panels apart for itself and has them at hand: twice as fast for 64 rows and weights of 2048 x 5632.
+const MANY: usize = 512;
+
+/// Numbers of b that are taken apart for all, at most: 8 MiB.
+const SHARED: usize = 1 << 21;
+
+/// Panels in a task that takes them apart for all.
+const TOGETHER: usize = 8;
 
 /// Tasks for each thread, at least.
 const TASKS: usize = 2;
-
-/// Panels of b in a task that takes them apart.
-const TOGETHER: usize = 8;
 
 /// Asks the system for the tiles' state (`ARCH_REQ_XCOMP_PERM` of `XFEATURE_XTILEDATA`), where the machine has it and the
 /// vectors that take numbers apart.
@@ -99,9 +104,10 @@ impl Place {
 const TILES: usize = 4;
 
 thread_local! {
-    static OF_A: RefCell<Panels> = RefCell::default();
-    /// Taken while a product goes on: a thread that waits for others may be given another one.
-    static OF_B: Cell<Panels> = const { Cell::new(Panels { tiles: Vec::new() }) };
+    /// Of a and of b.
+    static SCRATCH: RefCell<[Panels; 2]> = RefCell::default();
+    /// What all tasks of a product read of b. Taken while it goes on: a thread that waits for others may be given another one.
+    static SCRATCH_FOR_ALL: Cell<Panels> = const { Cell::new(Panels { tiles: Vec::new() }) };
 }
 
 /// A panel of an output: of which b, from which column on.
@@ -115,55 +121,60 @@ pub(crate) unsafe fn products((m, k): (usize, usize), a: Matrix<'_>, all: &[With
     let panels: Vec<Panel<'_>> =
         all.iter().flat_map(|with| (0..with.n).step_by(PANEL).map(move |j| (with, j))).collect();
     let threads = if threads == Threads::All { rayon::current_num_threads() } else { 1 };
-    let mut scratch = OF_B.take();
-    for first in (0..k).step_by(GROUP_INPUTS) {
-        let inputs = first..k.min(first + GROUP_INPUTS);
-        for panels in panels.chunks((GROUP / inputs.len() / PANEL).max(1)) {
-            // SAFETY: the caller's promise.
-            unsafe { group((m, inputs.clone()), a, panels, threads, &mut scratch) };
-        }
-    }
-    OF_B.set(scratch);
+    let steps = steps(&(0..k));
+    let shared = m >= MANY && panels.len() * PANEL * k <= SHARED;
+    let mut scratch = SCRATCH_FOR_ALL.take();
+    let apart = shared.then(|| scratch.start(panels.len() * steps * TILES));
+    // SAFETY: the caller's promise.
+    unsafe { in_tasks((m, threads), a, &B { panels: &panels, inputs: 0..k, apart }) };
+    SCRATCH_FOR_ALL.set(scratch);
 }
 
-/// What some panels of b give for some inputs.
+/// Shares the work out.
 ///
 /// # Safety
 /// As [`products`].
-unsafe fn group(
-    (m, inputs): (usize, Range<usize>),
-    a: Matrix<'_>,
-    panels: &[Panel<'_>],
-    threads: usize,
-    scratch: &mut Panels,
-) {
-    let of_b = OfB { start: scratch.start(panels.len() * steps(&inputs) * TILES), panels, inputs };
-    let together = panels.len().div_ceil(TASKS * threads).min(TOGETHER);
-    let takes = panels.len().div_ceil(together);
-    // SAFETY: the caller's promise; each task has panels of its own.
-    let take = |index: usize| unsafe {
-        of_b.take_apart(index * together..panels.len().min((index + 1) * together));
-    };
-
-    let most = RESIDENT / of_b.inputs.len().min(INPUTS) / PANEL * PANEL;
-    let down = m.div_ceil(most).max((TASKS * threads).min(m.div_ceil(PANEL))).next_multiple_of(threads);
+unsafe fn in_tasks((m, threads): (usize, usize), a: Matrix<'_>, b: &B<'_>) {
+    let (tasks, panels) = (TASKS * threads, b.panels.len());
+    let parallel = threads > 1;
+    if b.apart.is_some() {
+        let together = panels.div_ceil(tasks).min(TOGETHER);
+        let take = |index: usize| {
+            let some = index * together..panels.min((index + 1) * together);
+            for block in b.blocks() {
+                let Some(start) = b.shared(&block, some.start) else { return };
+                // SAFETY: the caller's promise; each task has panels of its own.
+                unsafe { b.take_apart(some.clone(), block, start) };
+            }
+        };
+        each(panels.div_ceil(together), parallel, take);
+    }
+    // Who takes panels apart for itself does so for as many rows as it can.
+    let times = if b.apart.is_some() { 1 } else { 4 };
+    let most = times * RESIDENT / b.inputs.len().min(INPUTS) / PANEL * PANEL;
+    let least = (times * PANEL).min(most);
+    let height = m.div_ceil(tasks).next_multiple_of(PANEL).clamp(least, most);
+    // As many tasks for each thread, where there are several.
+    let down = m.div_ceil(height).next_multiple_of(if height == least { 1 } else { threads });
     let height = m.div_ceil(down).next_multiple_of(PANEL);
     let down = m.div_ceil(height);
-    let width = panels.len().div_ceil((TASKS * threads).div_ceil(down).min(panels.len()));
-    let across = panels.len().div_ceil(width);
-    let task = |index: usize| {
+    let width = panels.div_ceil(tasks.div_ceil(down).min(panels));
+    let across = panels.div_ceil(width);
+    each(across * down, parallel, |index| {
         let (i, j) = (index / across * height, index % across * width);
-        let part = (i..m.min(i + height), j..panels.len().min(j + width));
+        let part = (i..m.min(i + height), j..panels.min(j + width));
         // SAFETY: the caller's promise; no other task has this part of an output. Nothing in it waits for another task of this
         // thread, so the scratch is nobody else's.
-        OF_A.with_borrow_mut(|of_a| unsafe { multiply(part, a, &of_b, of_a) });
-    };
-    if threads == 1 {
-        (0..takes).for_each(take);
-        (0..across * down).for_each(task);
+        SCRATCH.with_borrow_mut(|scratch| unsafe { multiply(part, a, b, scratch) });
+    });
+}
+
+/// Runs so many tasks, on this thread or on all.
+fn each(count: usize, parallel: bool, task: impl Fn(usize) + Sync) {
+    if parallel {
+        (0..count).into_par_iter().with_max_len(1).for_each(|index| task(index));
     } else {
-        (0..takes).into_par_iter().with_max_len(1).for_each(take);
-        (0..across * down).into_par_iter().with_max_len(1).for_each(task);
+        (0..count).for_each(task);
     }
 }
 
@@ -172,38 +183,35 @@ fn steps(inputs: &Range<usize>) -> usize {
     inputs.len().div_ceil(DEPTH)
 }
 
-/// Panels of b, taken apart: block by block of inputs, panel by panel.
-struct OfB<'a> {
-    start: Place,
+/// Some panels of b, some inputs of each.
+struct B<'a> {
     panels: &'a [Panel<'a>],
     inputs: Range<usize>,
+    /// Where they lie taken apart for all tasks, block by block of inputs and panel by panel; `None`: each task does so.
+    apart: Option<Place>,
 }
 
-impl OfB<'_> {
+impl B<'_> {
     fn blocks(&self) -> impl Iterator<Item = Range<usize>> {
         self.inputs.clone().step_by(INPUTS).map(|first| first..self.inputs.end.min(first + INPUTS))
     }
 
-    /// Where a panel's inputs of a block lie.
-    fn panel(&self, block: &Range<usize>, index: usize) -> Place {
+    /// Where a panel and those after it lie taken apart for all.
+    fn shared(&self, block: &Range<usize>, panel: usize) -> Option<Place> {
         let before = (block.start - self.inputs.start) / DEPTH * self.panels.len();
-        self.start.tile((before + index * steps(block)) * TILES)
+        self.apart.map(|start| start.tile((before + panel * steps(block)) * TILES))
     }
 
     /// # Safety
-    /// The panels lie inside of their matrices and have room, and nobody else touches them.
+    /// The panels lie inside of their matrices and have room, and nobody else touches that.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    unsafe fn take_apart(&self, panels: Range<usize>) {
-        let mut first = panels.start;
+    unsafe fn take_apart(&self, panels: Range<usize>, block: Range<usize>, mut start: Place) {
         for run in self.panels[panels].chunk_by(|one, other| std::ptr::eq(one.0, other.0)) {
             let (&With { b, n, .. }, j) = run[0];
-            let columns = j..n.min(j + run.len() * PANEL);
-            for block in self.blocks() {
-                let to = To { start: self.panel(&block, first), form: Form::Pairs, parts: parts(b) };
-                // SAFETY: the caller's promise.
-                unsafe { pack(b, columns.clone(), block, to) };
-            }
-            first += run.len();
+            let to = To { start, form: Form::Pairs, parts: parts(b) };
+            // SAFETY: the caller's promise.
+            unsafe { pack(b, j..n.min(j + run.len() * PANEL), block.clone(), to) };
+            start = start.tile(run.len() * steps(&block) * TILES);
         }
     }
 }
@@ -216,32 +224,39 @@ fn parts(b: Matrix<'_>) -> usize {
 /// Some rows of some panels of the outputs.
 ///
 /// # Safety
-/// As [`products`]; the panels have been taken apart.
+/// As [`products`]; panels for all are taken apart.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn multiply(
     (rows, panels): (Range<usize>, Range<usize>),
     a: Matrix<'_>,
-    of_b: &OfB<'_>,
-    of_a: &mut Panels,
+    b: &B<'_>,
+    [of_a, of_b]: &mut [Panels; 2],
 ) {
     // SAFETY: a configuration lies there; it is released below.
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, readonly)) };
-    for block in of_b.blocks() {
-        let steps = steps(&block);
-        let start = of_a.start(rows.len().div_ceil(PANEL) * steps * TILES);
+    for block in b.blocks() {
+        let tiles = steps(&block) * TILES;
+        let of_a = of_a.start(rows.len().div_ceil(PANEL) * tiles);
         // SAFETY: the caller's promise for what is read; the scratch has room for these tiles.
-        unsafe { pack(a, rows.clone(), block.clone(), To { start, form: Form::Rows, parts: 2 }) };
-        let several = (RESIDENT / block.len() / PANEL).max(1);
+        unsafe { pack(a, rows.clone(), block.clone(), To { start: of_a, form: Form::Rows, parts: 2 }) };
+        let numbers = if b.apart.is_some() { RESIDENT } else { AT_HAND };
+        let several = (numbers / block.len() / PANEL).max(1);
         for first in panels.clone().step_by(several) {
+            let some = first..panels.end.min(first + several);
+            let of_b = b.shared(&block, first).unwrap_or_else(|| {
+                let start = of_b.start(some.len() * tiles);
+                // SAFETY: as above.
+                unsafe { b.take_apart(some.clone(), block.clone(), start) };
+                start
+            });
             for (index, i) in rows.clone().step_by(PANEL).enumerate() {
-                let a_panel = start.tile(index * steps * TILES);
-                for panel in first..panels.end.min(first + several) {
-                    let (&With { b, n, out }, j) = of_b.panels[panel];
+                for panel in some.clone() {
+                    let (&With { b, n, out }, j) = b.panels[panel];
                     let into = if block.start == 0 { out.into } else { Into::Added };
                     let size = (PANEL.min(rows.end - i), PANEL.min(n - j));
-                    let operands = (a_panel, of_b.panel(&block, panel), steps);
+                    let both = (of_a.tile(index * tiles), of_b.tile((panel - first) * tiles));
                     // SAFETY: the caller's promise for what is written; both panels hold these tiles.
-                    unsafe { sum(operands, parts(b), size, out.at(i, j, into)) };
+                    unsafe { sum(both, steps(&block), parts(b), size, out.at(i, j, into)) };
                 }
             }
         }
@@ -255,7 +270,8 @@ unsafe fn multiply(
 /// # Safety
 /// The panels hold this many steps, tiles are configured, and nobody else touches this part of the output.
 #[target_feature(enable = "avx512f")]
-unsafe fn sum((a, b, steps): (Place, Place, usize), parts: usize, size: (usize, usize), out: Output) {
+#[inline]
+unsafe fn sum((a, b): (Place, Place), steps: usize, parts: usize, size: (usize, usize), out: Output) {
     let multiply = if parts == 2 { multiply_both } else { multiply_high };
     // SAFETY: the caller's promise.
     unsafe {

@@ -2,13 +2,16 @@
 //!
 //! Numbers are read in the order in which they lie in memory, whole rows of a block at a time, which machines fetch ahead by
 //! themselves; each row of a tile is one line of a cache, and written at once. Where tiles want the other order, they are
-//! turned over in their place.
+//! turned over one by one, and what is next is asked for.
 
 use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::{DEPTH, Matrix, PANEL, Place, ROWS, TILES, steps};
 use crate::ops::numbers::{Bf16, F16, Slice};
+
+/// How many tiles before its turn a number is asked for.
+const AHEAD: usize = 2;
 
 /// The order of numbers in a tile.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,14 +78,19 @@ impl<T: Apart> Source<'_, T> {
         let tile = |block: usize, step: usize| {
             to.start.tile(block / 2 * steps * TILES + step * 2 * to.parts + block % 2)
         };
-        let found = if self.input == 1 {
+        let as_they_lie = if self.input == 1 { Form::Rows } else { Form::Pairs };
+        if as_they_lie != to.form {
+            for (block, step) in (0..blocks).flat_map(|block| (0..steps).map(move |step| (block, step))) {
+                // SAFETY: the caller's promise.
+                unsafe { self.turned_over((block * ROWS, step * DEPTH), tile(block, step), to) };
+            }
+        } else if self.input == 1 {
             for line in 0..blocks * ROWS {
                 for step in 0..steps {
                     // SAFETY: the caller's promise.
                     unsafe { put(self.along(line, step * DEPTH), tile(line / ROWS, step), line % ROWS, to) };
                 }
             }
-            Form::Rows
         } else {
             for pair in 0..steps * ROWS {
                 for block in 0..blocks {
@@ -92,15 +100,41 @@ impl<T: Apart> Source<'_, T> {
                     };
                 }
             }
-            Form::Pairs
-        };
-        if found != to.form {
-            for (block, step) in (0..blocks).flat_map(|block| (0..steps).map(move |step| (block, step))) {
-                for part in 0..to.parts {
-                    // SAFETY: the tile was written above.
-                    unsafe { turn_over(tile(block, step).tile(part * 2)) };
+        }
+    }
+
+    /// A tile's numbers in the other order than they lie in.
+    ///
+    /// # Safety
+    /// As [`pack`].
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn turned_over(&self, (line, input): (usize, usize), tile: Place, to: To) {
+        let [mut highs, mut lows] = [[_mm512_setzero_si512(); ROWS]; 2];
+        for (row, (high, low)) in highs.iter_mut().zip(&mut lows).enumerate() {
+            // SAFETY: the caller's promise.
+            [*high, *low] = unsafe {
+                if self.input == 1 {
+                    self.ask(line + row, input + AHEAD * DEPTH, ROWS);
+                    self.along(line + row, input)
+                } else {
+                    self.ask(line, input + 2 * row + AHEAD * DEPTH, 1);
+                    self.across(line, input + 2 * row)
                 }
-            }
+            };
+        }
+        let (highs, lows) = (transpose(&highs), transpose(&lows));
+        for (row, (high, low)) in highs.into_iter().zip(lows).enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { put([high, low], tile, row, to) };
+        }
+    }
+
+    /// Asks for two numbers that are read soon, this many inputs apart; or for nothing, where there are none.
+    #[inline]
+    fn ask(&self, line: usize, input: usize, apart: usize) {
+        for input in [input, input + apart] {
+            // SAFETY: it is a hint, and faults nowhere.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.at(line, input).cast()) };
         }
     }
 
@@ -117,10 +151,8 @@ impl<T: Apart> Source<'_, T> {
     #[inline]
     unsafe fn along(&self, line: usize, input: usize) -> [__m512i; 2] {
         let count = if line < self.lines.len() { self.inputs.len() - input } else { 0 };
-        let masks = [lanes(count), lanes(count.saturating_sub(ROWS))];
-        // SAFETY: what the masks leave is inside of the data.
-        unsafe { T::apart([self.at(line, input), self.at(line, input + ROWS)], masks) }
-            .map(|part| in_line(part))
+        // SAFETY: what the count leaves is inside of the data.
+        unsafe { T::along(self.at(line, input), count) }
     }
 
     /// Two inputs of sixteen lines.
@@ -147,10 +179,12 @@ impl<T: Apart> Source<'_, T> {
 unsafe fn put([high, low]: [__m512i; 2], first: Place, row: usize, to: To) {
     let second = first.tile(to.second());
     let (at_high, at_low) = if to.form == Form::Rows { (first, second) } else { (second, first) };
-    // SAFETY: the caller's promise. With one part both are the same place, where the high one is written last.
+    // SAFETY: the caller's promise.
     unsafe {
-        _mm512_store_si512(at_low.0.add(row * DEPTH).cast(), low);
         _mm512_store_si512(at_high.0.add(row * DEPTH).cast(), high);
+        if to.parts == 2 {
+            _mm512_store_si512(at_low.0.add(row * DEPTH).cast(), low);
+        }
     }
 }
 
@@ -167,6 +201,17 @@ trait Apart: Copy {
     /// # Safety
     /// Those of the masks lie there, and the machine has AVX-512.
     unsafe fn apart(at: [*const Self; 2], masks: [u16; 2]) -> [[__m512i; 2]; 2];
+
+    /// The high and low parts of 32 numbers, of which as many as are counted are read and the others are zero.
+    ///
+    /// # Safety
+    /// They lie there, and the machine has AVX-512.
+    #[inline(always)]
+    unsafe fn along(at: *const Self, count: usize) -> [__m512i; 2] {
+        let masks = [lanes(count), lanes(count.saturating_sub(ROWS))];
+        // SAFETY: the caller's promise.
+        unsafe { Self::apart([at, at.wrapping_add(ROWS)], masks).map(|part| in_line(part)) }
+    }
 }
 
 impl Apart for f32 {
@@ -200,6 +245,13 @@ impl Apart for Bf16 {
             let high = [first, second].map(|bits| _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)));
             [high, [_mm512_setzero_si512(); 2]]
         }
+    }
+
+    #[inline(always)]
+    unsafe fn along(at: *const Self, count: usize) -> [__m512i; 2] {
+        let mask = if count >= DEPTH { u32::MAX } else { (1 << count) - 1 };
+        // SAFETY: the caller's promise.
+        unsafe { [_mm512_maskz_loadu_epi16(mask, at.cast()), _mm512_setzero_si512()] }
     }
 }
 
@@ -240,24 +292,6 @@ fn in_line([first, second]: [__m512i; 2]) -> __m512i {
 #[inline]
 fn in_pairs([first, second]: [__m512i; 2]) -> __m512i {
     _mm512_mask_blend_epi16(0xaaaa_aaaa, _mm512_srli_epi32::<16>(first), second)
-}
-
-/// Brings a tile into the other form, in its place.
-///
-/// # Safety
-/// A tile lies there.
-#[target_feature(enable = "avx512f")]
-unsafe fn turn_over(tile: Place) {
-    let mut rows = [_mm512_setzero_si512(); ROWS];
-    // SAFETY: the caller's promise.
-    unsafe {
-        for (i, row) in rows.iter_mut().enumerate() {
-            *row = _mm512_load_si512(tile.0.add(i * DEPTH).cast());
-        }
-        for (i, row) in transpose(&rows).into_iter().enumerate() {
-            _mm512_store_si512(tile.0.add(i * DEPTH).cast(), row);
-        }
-    }
 }
 
 /// Sixteen rows of sixteen pairs, their rows and columns exchanged.
