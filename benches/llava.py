@@ -25,7 +25,7 @@ parser.add_argument("--program", default=str(ROOT / "target/release/geneverse"))
 parser.add_argument("--folder", default=str(ROOT / "runs/bench/llava"))
 parser.add_argument("--decoder", default="512x1376x8x8",
                     help="hidden x inner x layers x heads; the bundled model's is 256x688x8x8")
-parser.add_argument("--peer", choices=["tower", "kept"], help=argparse.SUPPRESS)
+parser.add_argument("--peer", choices=["tower", "kept", "make"], help=argparse.SUPPRESS)
 args = parser.parse_args()
 FOLDER = pathlib.Path(args.folder)
 SHORT = 2
@@ -167,10 +167,12 @@ def run_peer():
 
 BEGUN = time.perf_counter()
 if args.peer:
-    run_peer()
+    make() if args.peer == "make" else run_peer()
     sys.exit()
 if not (FOLDER / "train.json").exists():
-    make()
+    # In a process of its own: what this one has held, the kernel would count as its children's.
+    command = [sys.executable, __file__, "--peer", "make", "--folder", args.folder, "--decoder", args.decoder]
+    subprocess.run(command, check=True)
 sides = {"geneverse": ours, "peer, tower in every step": lambda n: peer(n, False), "peer, states kept": lambda n: peer(n, True)}
 told = {name: [] for name in sides}
 for _ in range(args.repeats):

@@ -606,13 +606,14 @@ impl Layer<'_> {
         moments.into_iter().max().unwrap_or(0)
     }
 
-    /// What attention's backward pass takes beside the buffers of a step, which are kept while it is at work: gradients of a group's
-    /// heads for a tree at once, on each thread, and two tiles of scores.
+    /// What attention's backward pass takes beside the buffers of a step, which are kept while it is at work: gradients of the keys
+    /// and values that heads share for a tree at once, on each thread, and two tiles of scores.
     fn attention(&self) -> usize {
         let heads = self.shape.heads;
         let threads = rayon::current_num_threads().min(heads.query * self.rows.div_ceil(self.longest.max(1)));
         let of_heads =
             (threads * self.longest * (heads.query / heads.key_value)).min(self.rows * heads.query);
-        3 * heads.dim * of_heads + threads * 2 * TILE * self.sequence
+        let shared = if heads.query == heads.key_value { 0 } else { 2 * heads.dim * of_heads };
+        shared + threads * 2 * TILE * self.sequence
     }
 }
