@@ -205,6 +205,9 @@ mod tests {
         assert!(files.len() >= 9, "{files:?}");
         for path in files {
             let experiment = Experiment::read(&path).unwrap();
+            for row in experiment.row.iter().filter(|row| row.base.is_some()) {
+                assert!(row.hub.is_some() && row.gib.is_some(), "{}: {}", path.display(), row.name);
+            }
             for scale in [super::super::Scale::Full, super::super::Scale::Bundled] {
                 let settings = super::super::plan::Settings {
                     out: "out".into(),
