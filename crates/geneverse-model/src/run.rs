@@ -258,10 +258,10 @@ pub fn keep_freed_memory() {
 pub struct LargePages;
 
 impl LargePages {
+    #[cfg(target_os = "linux")]
     fn advise(start: *mut u8, len: usize) {
         const LARGE: usize = 2 << 20;
         const PAGE: usize = 4096;
-        #[cfg(target_os = "linux")]
         if len >= 2 * LARGE && !start.is_null() {
             let first = (start as usize).next_multiple_of(PAGE);
             let end = (start as usize + len) / PAGE * PAGE;
@@ -269,6 +269,9 @@ impl LargePages {
             unsafe { libc::madvise(first as *mut libc::c_void, end - first, libc::MADV_HUGEPAGE) };
         }
     }
+
+    #[cfg(not(target_os = "linux"))]
+    fn advise(_: *mut u8, _: usize) {}
 }
 
 // SAFETY: the system's allocator does the work; the hint changes nothing that a program could see.

@@ -172,7 +172,7 @@ unsafe fn in_tasks((m, threads): (usize, usize), a: Matrix<'_>, b: &B<'_>) {
 /// Runs so many tasks, on this thread or on all.
 fn each(count: usize, parallel: bool, task: impl Fn(usize) + Sync) {
     if parallel {
-        (0..count).into_par_iter().with_max_len(1).for_each(|index| task(index));
+        (0..count).into_par_iter().with_max_len(1).for_each(&task);
     } else {
         (0..count).for_each(task);
     }
