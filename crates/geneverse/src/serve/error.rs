@@ -69,6 +69,10 @@ impl From<Refused> for ApiError {
         match refused {
             Refused::Full { .. } => Self::new(429, message).coded("queue_full"),
             Refused::Closed => Self::new(503, message),
+            // A question that is too long by itself no shorter answer helps.
+            Refused::TooLong { prompt, room, .. } if prompt >= room => {
+                Self::new(400, message).coded("context_length_exceeded")
+            }
             Refused::TooLong { .. } => Self::field("max_tokens", message).coded("context_length_exceeded"),
             Refused::TooLarge { .. } => Self::field("max_tokens", message),
             Refused::Invalid(_) => Self::new(400, message),
@@ -91,6 +95,9 @@ mod tests {
                 "type": "invalid_request_error", "param": "max_tokens", "code": "context_length_exceeded",
             }})
         );
+        let question = ApiError::from(Refused::TooLong { prompt: 10, answer: 1, room: 10 });
+        assert_eq!(question.value()["error"]["param"], json!(null));
+        assert_eq!(question.value()["error"]["code"], "context_length_exceeded");
         let full = ApiError::from(Refused::Full { waiting: 3 });
         assert_eq!(full.response().headers, [("Retry-After", "1".to_owned())]);
         assert_eq!(full.value()["error"]["type"], "rate_limit_error");
