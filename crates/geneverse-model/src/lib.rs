@@ -15,6 +15,7 @@ pub mod error;
 pub mod families;
 pub mod generate;
 pub mod gguf;
+pub mod heap;
 pub mod memory;
 pub mod merge;
 mod ops;

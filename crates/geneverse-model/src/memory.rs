@@ -451,9 +451,9 @@ impl Pass<'_> {
                 kept -= hidden + layer.saved();
             }
         }
-        // Buffers of a step are kept, and not all sizes are wanted most at the same time: of what is allowed for that a
-        // quarter was found to be taken.
-        let most = most + most / (4 * SLACK);
+        // Buffers of a step are kept, and not all sizes are wanted most at the same time: of what is allowed for that
+        // some half was found to be taken.
+        let most = most + most / (2 * SLACK);
         let attention = self.layers().skip(lowest).map(|layer| layer.attention()).max().unwrap_or(0);
         most + attention + self.pack()
     }

@@ -22,10 +22,11 @@ use crate::arch::decoder::Decoder;
 use crate::arch::device::Place;
 use crate::batch::{Pack, Packing, Sequence};
 use crate::error::{ModelError, Result};
+use crate::heap::peak_rss_mib;
 use crate::ops::scratch::keeping;
 use crate::optim::{Optimizer, clip};
 use crate::recipe::Recipe;
-use crate::run::{Checkpoint, Log, peak_rss_mib};
+use crate::run::{Checkpoint, Log};
 
 use self::step::Batch;
 pub use self::step::{Steps, order};

@@ -130,7 +130,7 @@ fn the_prediction_is_what_a_run_allocates() {
             let wanted = gradients + optimizer + activations + scratch;
             let ratio = wanted as f64 / found as f64;
             eprintln!("{name}, recompute {recompute}: predicted {wanted}, allocated {found}, {ratio:.3}");
-            assert!((0.95..1.05).contains(&ratio), "{name}, recompute {recompute}: {wanted} for {found}");
+            assert!((0.97..1.05).contains(&ratio), "{name}, recompute {recompute}: {wanted} for {found}");
             assert!(recipe.method.kind == Kind::Full || predicted.frozen > 0);
         }
     }

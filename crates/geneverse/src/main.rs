@@ -19,10 +19,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 #[global_allocator]
-static ALLOCATOR: geneverse_model::run::LargePages = geneverse_model::run::LargePages;
+static ALLOCATOR: geneverse_model::heap::LargePages = geneverse_model::heap::LargePages;
 
 fn main() -> ExitCode {
-    geneverse_model::run::keep_freed_memory();
+    geneverse_model::heap::keep_freed_memory();
     let cli = cli::Cli::parse();
     stop::with_input();
     let ui = ui::Ui::new(cli.json, cli.quiet);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::run::peak_rss_mib;
+use crate::heap::peak_rss_mib;
 
 /// Memory that the process can take without swapping, as far as the system says: what the machine has left, or less
 /// where a control group (a container, a batch system) allows less. Files that can be dropped count as free.

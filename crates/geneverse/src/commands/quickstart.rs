@@ -24,8 +24,8 @@ use geneverse_data::stage::{atomic_write, hash_bytes};
 use geneverse_eval::postprocess::postprocess_file;
 use geneverse_eval::report::{Collect, Row, collect, render, table_row};
 use geneverse_eval::scores::evaluate_file;
+use geneverse_model::heap::peak_rss_mib;
 use geneverse_model::recipe::Recipe;
-use geneverse_model::run::peak_rss_mib;
 use serde::Serialize;
 
 use crate::answer::AnswerArgs;

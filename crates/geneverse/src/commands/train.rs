@@ -13,10 +13,11 @@ use geneverse_data::stage::{self, Found, atomic_write, hash_bytes, hash_file, wr
 use geneverse_model::adapter::{LoraConfig, OfTower, write_adapter};
 use geneverse_model::batch::{EncodingReport, Sequence, encode_documents, encode_examples};
 use geneverse_model::config::ModelConfig;
+use geneverse_model::heap::peak_rss_mib;
 use geneverse_model::memory::resident;
 use geneverse_model::pictures::{PictureFile, Seen};
 use geneverse_model::recipe::{Kind, Recipe, TowerTraining};
-use geneverse_model::run::{check_checkpoint, has_checkpoint, peak_rss_mib};
+use geneverse_model::run::{check_checkpoint, has_checkpoint};
 use geneverse_model::tokens::Tokenizer;
 use geneverse_model::train::{Outcome, Run, Steps, remove_checkpoints, train};
 use geneverse_model::{Decoder, Precision, Sight};

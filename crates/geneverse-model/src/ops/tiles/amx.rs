@@ -330,7 +330,7 @@ macro_rules! multiply {
                     "tilezero tmm3",
                     "2:",
                     $($step,)*
-                    // Two rows of the output, which a far cache fetches until they are written.
+                    // Two rows of the output, which a far cache fetches until they are written. Machines with tiles have this.
                     "prefetchw [{soon}]",
                     "prefetchw [{soon} + 64]",
                     "prefetchw [{soon} + {across}]",

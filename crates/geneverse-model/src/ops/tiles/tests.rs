@@ -75,7 +75,9 @@ fn products_by_tiles_are_exact_to_a_few_parts_in_a_million() {
     }
     let mut rng = Rng::at(7, &[]);
     // Whole panels; a part of each; more columns than a task; more inputs than a panel, an odd number of them.
-    for shape in [(64, 64, 64), (70, 90, 51), (33, 1100, 97), (600, 17, 1031), (129, 161, 513)] {
+    for shape in
+        [(64, 64, 64), (70, 90, 51), (33, 1100, 97), (600, 17, 1031), (530, 300, 1031), (129, 161, 513)]
+    {
         for precision in 0..3 {
             for layout in 0..4 {
                 for into in [Into::Fresh, Into::Added] {

@@ -31,8 +31,8 @@ use geneverse_eval::index::GeneIndex;
 use geneverse_eval::protein::overlap;
 use geneverse_eval::report::{Collect, Row, collect, render, table_row};
 use geneverse_eval::scores::evaluate_file;
+use geneverse_model::heap::peak_rss_mib;
 use geneverse_model::recipe::Recipe;
-use geneverse_model::run::peak_rss_mib;
 use serde::Serialize;
 use serde_json::json;
 

@@ -222,27 +222,33 @@ impl Apart for f32 {
     }
 }
 
+/// Twice 16 numbers of 16 bits, of which those of the masks are read and the others are zero.
+///
+/// # Safety
+/// Those of the masks lie there.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[inline]
+unsafe fn bits([first, second]: [*const i16; 2], masks: [u16; 2]) -> [__m256i; 2] {
+    // SAFETY: the caller's promise.
+    unsafe { [_mm256_maskz_loadu_epi16(masks[0], first), _mm256_maskz_loadu_epi16(masks[1], second)] }
+}
+
 impl Apart for F16 {
     #[inline(always)]
-    unsafe fn apart([first, second]: [*const Self; 2], masks: [u16; 2]) -> [[__m512i; 2]; 2] {
+    unsafe fn apart(at: [*const Self; 2], masks: [u16; 2]) -> [[__m512i; 2]; 2] {
         // SAFETY: the caller's promise.
-        unsafe {
-            let first = _mm256_maskz_loadu_epi16(masks[0], first.cast());
-            let second = _mm256_maskz_loadu_epi16(masks[1], second.cast());
-            apart([_mm512_cvtph_ps(first), _mm512_cvtph_ps(second)])
-        }
+        unsafe { apart(bits(at.map(|at| at.cast()), masks).map(|bits| _mm512_cvtph_ps(bits))) }
     }
 }
 
 impl Apart for Bf16 {
     /// It is its own high part.
     #[inline(always)]
-    unsafe fn apart([first, second]: [*const Self; 2], masks: [u16; 2]) -> [[__m512i; 2]; 2] {
+    unsafe fn apart(at: [*const Self; 2], masks: [u16; 2]) -> [[__m512i; 2]; 2] {
         // SAFETY: the caller's promise.
         unsafe {
-            let first = _mm256_maskz_loadu_epi16(masks[0], first.cast());
-            let second = _mm256_maskz_loadu_epi16(masks[1], second.cast());
-            let high = [first, second].map(|bits| _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)));
+            let high = bits(at.map(|at| at.cast()), masks)
+                .map(|bits| _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)));
             [high, [_mm512_setzero_si512(); 2]]
         }
     }
