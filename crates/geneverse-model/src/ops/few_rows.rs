@@ -79,7 +79,7 @@ impl Output {
     /// # Safety
     /// They are inside the buffer, and no other thread touches them.
     #[inline(always)]
-    unsafe fn put_row(&self, i: usize, sums: &[f32]) {
+    pub(super) unsafe fn put_row(&self, i: usize, sums: &[f32]) {
         if self.column != 1 {
             for (j, &sum) in sums.iter().enumerate() {
                 // SAFETY: as the caller promises.
@@ -233,7 +233,7 @@ unsafe fn spread<T: Number>(few: Few, many: Many<T>, n: usize, out: Output, thre
 /// # Safety
 /// `count` numbers lie there, and the machine has `L`.
 #[inline(always)]
-unsafe fn load_first<L: Lanes, T: Number>(at: *const T, count: usize) -> L::Vector {
+pub(super) unsafe fn load_first<L: Lanes, T: Number>(at: *const T, count: usize) -> L::Vector {
     let mut padded = [T::default(); super::math::LANES];
     // SAFETY: the caller's promise; the array is as long as the longest vector.
     unsafe {

@@ -32,6 +32,8 @@ pub(crate) trait Lanes {
     unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     /// The sum of the lanes.
     unsafe fn sum(x: Self::Vector) -> f32;
+    /// Exchanges rows and columns of the first `COUNT` vectors.
+    unsafe fn transpose(rows: &mut [Self::Vector; super::math::LANES]);
 }
 
 /// Something to compute, in any vectors.
@@ -63,7 +65,14 @@ thread_local! {
 }
 
 /// The machine at hand.
-fn machine() -> Machine {
+pub(crate) fn machine() -> Machine {
+    #[cfg(test)]
+    return found().min(AT_MOST.get());
+    #[cfg(not(test))]
+    found()
+}
+
+fn found() -> Machine {
     #[cfg(target_arch = "x86_64")]
     {
         if std::arch::is_x86_feature_detected!("avx512f") {
@@ -82,8 +91,6 @@ fn machine() -> Machine {
 /// Runs a kernel in the widest vectors there are.
 pub(crate) fn on_this_machine(kernel: impl Kernel) {
     let machine = machine();
-    #[cfg(test)]
-    let machine = machine.min(AT_MOST.get());
     // SAFETY: `machine` has found the features that each is compiled for; arrays are everywhere.
     unsafe {
         match machine {
@@ -137,6 +144,15 @@ impl Lanes for Plain {
     unsafe fn sum(x: [f32; 8]) -> f32 {
         x.iter().sum()
     }
+    #[inline(always)]
+    unsafe fn transpose(rows: &mut [[f32; 8]; super::math::LANES]) {
+        for i in 0..8 {
+            for j in 0..i {
+                let [above, below] = [rows[j][i], rows[i][j]];
+                (rows[j][i], rows[i][j]) = (below, above);
+            }
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -149,6 +165,7 @@ mod x86 {
 
     use std::arch::x86_64::*;
 
+    use super::super::math::LANES;
     use super::{Bf16, F16, Kernel, Lanes};
 
     #[target_feature(enable = "avx512f")]
@@ -199,6 +216,32 @@ mod x86 {
         unsafe fn sum(x: __m512) -> f32 {
             unsafe { _mm512_reduce_add_ps(x) }
         }
+        #[inline(always)]
+        unsafe fn transpose(rows: &mut [__m512; LANES]) {
+            unsafe {
+                let mut t = *rows;
+                for i in (0..16).step_by(4) {
+                    let [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
+                    let [ab, cd] = [_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d)];
+                    t[i] = _mm512_shuffle_ps::<0x44>(ab, cd);
+                    t[i + 1] = _mm512_shuffle_ps::<0xee>(ab, cd);
+                    let [ab, cd] = [_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d)];
+                    t[i + 2] = _mm512_shuffle_ps::<0x44>(ab, cd);
+                    t[i + 3] = _mm512_shuffle_ps::<0xee>(ab, cd);
+                }
+                // Squares of four by four, each turned over in its place; now the squares change places.
+                for i in 0..4 {
+                    let [a, b, c, d] = [t[i], t[i + 4], t[i + 8], t[i + 12]];
+                    let [even, odd] = [_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b)];
+                    let [even_2, odd_2] =
+                        [_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d)];
+                    rows[i] = _mm512_shuffle_f32x4::<0x88>(even, even_2);
+                    rows[i + 4] = _mm512_shuffle_f32x4::<0x88>(odd, odd_2);
+                    rows[i + 8] = _mm512_shuffle_f32x4::<0xdd>(even, even_2);
+                    rows[i + 12] = _mm512_shuffle_f32x4::<0xdd>(odd, odd_2);
+                }
+            }
+        }
     }
 
     struct Avx2;
@@ -241,6 +284,25 @@ mod x86 {
                 let four = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
                 let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
                 _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn transpose(rows: &mut [__m256; LANES]) {
+            unsafe {
+                let mut t = *rows;
+                for i in (0..8).step_by(4) {
+                    let [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
+                    let [ab, cd] = [_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d)];
+                    t[i] = _mm256_shuffle_ps::<0x44>(ab, cd);
+                    t[i + 1] = _mm256_shuffle_ps::<0xee>(ab, cd);
+                    let [ab, cd] = [_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d)];
+                    t[i + 2] = _mm256_shuffle_ps::<0x44>(ab, cd);
+                    t[i + 3] = _mm256_shuffle_ps::<0xee>(ab, cd);
+                }
+                for i in 0..4 {
+                    rows[i] = _mm256_permute2f128_ps::<0x20>(t[i], t[i + 4]);
+                    rows[i + 4] = _mm256_permute2f128_ps::<0x31>(t[i], t[i + 4]);
+                }
             }
         }
     }

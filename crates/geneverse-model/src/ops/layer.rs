@@ -21,7 +21,7 @@ use super::activation::Between;
 use super::attention::{self, Attended, Tree};
 use super::beside::{self, Beside};
 use super::lora::{Adaptation, Layout, Low};
-use super::matmul::{Into, Threads, product, rows, side_by_side, transposed};
+use super::matmul::{Columns, Into, Term, Threads, product, rows, sums, transposed};
 use super::norm::Norm;
 use super::rope::{Rotation, Turn, rotate};
 use super::scratch::{give, take, zeros};
@@ -137,10 +137,17 @@ impl Layer<'_> {
         let (inputs, stride) = (self.shape.inputs(group), self.shape.outputs(group));
         let n = x.len() / inputs;
         let mut y = take(n * stride);
-        let maps = self.weights.maps(self.shape, group);
-        let maps: Vec<_> = maps.map(|(map, column)| (map.forward(), map.outputs, column)).collect();
-        side_by_side((n, inputs), rows(x, inputs), &maps, &mut y, stride);
-        let low = self.adaptation(group).map_or_else(Low::default, |a| a.forward(x, &mut y, stride));
+        let adaptation = self.adaptation(group);
+        let mut low = adaptation.as_ref().map_or_else(Low::default, |adaptation| adaptation.lower(x));
+        let columns = self.weights.maps(self.shape, group).map(|(map, column)| {
+            let frozen = Term { a: rows(x, inputs), b: map.forward(), k: inputs, scale: 1.0 };
+            let added = adaptation.as_ref().and_then(|adaptation| adaptation.raise(&low, column));
+            Columns { first: column, n: map.outputs, terms: std::iter::once(frozen).chain(added).collect() }
+        });
+        sums(n, &columns.collect::<Vec<_>>(), &mut y, stride);
+        if let Some(adaptation) = &adaptation {
+            adaptation.rescale(&mut low, &mut y, stride);
+        }
         if !self.beside.is_empty() {
             beside::forward(self.beside, (group, self.weights), (x, inputs), (&mut y, stride));
         }
@@ -382,17 +389,22 @@ impl Layer<'_> {
             Some(adaptation) => adaptation.unscale(low, dy, stride, d_flat),
             None => Cow::Borrowed(dy),
         };
+        let d_low = adaptation.as_ref().map(|adaptation| adaptation.backward(x, low, &dy, stride, d_flat));
         let mut dx = take(if wanted { n * inputs } else { 0 });
         if wanted {
-            for (i, (map, column)) in self.weights.maps(self.shape, group).enumerate() {
-                let (shape, dy) = ((n, inputs, map.outputs), rows(&dy[column..], stride));
-                let into = if i == 0 { Into::Fresh } else { Into::Added };
-                product(shape, 1.0, dy, map.backward(), &mut dx, inputs, into, all);
+            let maps = self.weights.maps(self.shape, group).map(|(map, column)| {
+                let (a, b) = (rows(&dy[column..], stride), map.backward());
+                Term { a, b, k: map.outputs, scale: 1.0 }
+            });
+            let adapted = adaptation.as_ref().zip(d_low.as_deref());
+            let through = adapted.and_then(|(adaptation, d_low)| adaptation.through(d_low));
+            let terms = maps.chain(through).collect();
+            sums(n, &[Columns { first: 0, n: inputs, terms }], &mut dx, inputs);
+            if let Some((adaptation, d_low)) = adapted {
+                adaptation.through_dropout(d_low, &mut dx);
             }
         }
-        if let Some(adaptation) = &adaptation {
-            adaptation.backward(x, low, &dy, stride, d_flat, wanted.then_some(&mut dx[..]));
-        }
+        give(d_low);
         give([owned(dy)]);
         dx
     }

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::buffer;
 use super::math::dot;
-use super::matmul::{Into, Threads, product, rows, transposed};
+use super::matmul::{Into, Term, Threads, product, rows, transposed};
 use super::scratch::{give, take};
 use super::slots::{Group, LayerShape, Map, Weights};
 use crate::families::Target;
@@ -246,37 +246,56 @@ impl Adaptation<'_> {
         }
     }
 
-    /// Turns `y` (n, stride), the frozen product of `x` (n, inputs), into the adapted one.
-    pub(crate) fn forward(&self, x: &[f32], y: &mut [f32], stride: usize) -> Low {
+    /// x·Aᵀ of `x` (n, inputs).
+    pub(crate) fn lower(&self, x: &[f32]) -> Low {
         let Maps { maps, inputs, width } = self.maps();
-        let (Some(first), n, all) = (maps.first(), y.len() / stride, Threads::All) else {
-            return Low::default();
-        };
-        let dropped = self.dropped(x);
+        let Some(first) = maps.first() else { return Low::default() };
+        let (n, dropped) = (x.len() / inputs, self.dropped(x));
         let x = rows(dropped.as_deref().unwrap_or(x), *inputs);
         let mut low = take(n * width);
         let a = transposed(&self.flat[first.a.start..], *inputs);
-        product((n, *width, *inputs), 1.0, x, a, &mut low, *width, Into::Fresh, all);
-        let (mut at, mut sums) = (0, Vec::new());
-        for (number, map) in maps.iter().enumerate() {
-            let b = transposed(&self.flat[map.b.clone()], map.rank);
-            let (shape, place) = ((n, map.outputs, map.rank), &mut y[map.column..]);
-            product(shape, map.scale, rows(&low[at..], *width), b, place, stride, Into::Added, all);
-            at += map.rank;
-            if let Some(magnitude) = &map.magnitude {
-                let known = self.norms.get(number).cloned();
-                let norms = known.unwrap_or_else(|| map.norms(self.flat, self.weights));
-                let mut sum = take(n * map.outputs);
-                for (y, sum) in y.chunks_exact_mut(stride).zip(sum.chunks_exact_mut(map.outputs)) {
-                    let y = &mut y[map.column..map.column + map.outputs];
-                    sum.copy_from_slice(y);
-                    scale_row(y, &self.flat[magnitude.clone()], &norms);
-                }
-                sums.push((sum, norms));
-            }
-        }
+        product((n, *width, *inputs), 1.0, x, a, &mut low, *width, Into::Fresh, Threads::All);
         give(dropped);
-        Low { low, sums }
+        Low { low, sums: Vec::new() }
+    }
+
+    /// What is added to the outputs of a frozen map that begin at `column` of the group's row, if anything.
+    pub(crate) fn raise<'l>(&'l self, low: &'l Low, column: usize) -> Option<Term<'l>> {
+        let Maps { maps, width, .. } = self.maps();
+        let of_map = |map: &&Adapted| (map.column..map.column + map.outputs).contains(&column);
+        let map = maps.iter().find(of_map)?;
+        let at: usize = maps.iter().take_while(|other| other.column != map.column).map(|map| map.rank).sum();
+        let b = transposed(&self.flat[map.b.clone()][(column - map.column) * map.rank..], map.rank);
+        Some(Term { a: rows(&low.low[at..], *width), b, k: map.rank, scale: map.scale })
+    }
+
+    /// With DoRA, scales the sums in `y` (n, stride), and keeps them.
+    pub(crate) fn rescale(&self, low: &mut Low, y: &mut [f32], stride: usize) {
+        let n = y.len() / stride;
+        for (number, map) in self.maps().maps.iter().enumerate() {
+            let Some(magnitude) = &map.magnitude else { continue };
+            let known = self.norms.get(number).cloned();
+            let norms = known.unwrap_or_else(|| map.norms(self.flat, self.weights));
+            let mut sum = take(n * map.outputs);
+            for (y, sum) in y.chunks_exact_mut(stride).zip(sum.chunks_exact_mut(map.outputs)) {
+                let y = &mut y[map.column..map.column + map.outputs];
+                sum.copy_from_slice(y);
+                scale_row(y, &self.flat[magnitude.clone()], &norms);
+            }
+            low.sums.push((sum, norms));
+        }
+    }
+
+    /// Turns `y` (n, stride), the frozen product of `x` (n, inputs), into the adapted one.
+    pub(crate) fn forward(&self, x: &[f32], y: &mut [f32], stride: usize) -> Low {
+        let mut low = self.lower(x);
+        for map in &self.maps().maps {
+            let Some(Term { a, b, k, scale }) = self.raise(&low, map.column) else { continue };
+            let (shape, place) = ((y.len() / stride, map.outputs, k), &mut y[map.column..]);
+            product(shape, scale, a, b, place, stride, Into::Added, Threads::All);
+        }
+        self.rescale(&mut low, y, stride);
+        low
     }
 
     /// The gradient before the scaling from `dy` (n, stride), which it is where there is no DoRA; m's own is added to
@@ -309,7 +328,7 @@ impl Adaptation<'_> {
         scaled
     }
 
-    /// Adds the gradients of A and B to `d_flat`, and of `x` to `dx` where it is wanted.
+    /// Adds the gradients of A and B to `d_flat`; that of x·Aᵀ (n, sum of ranks).
     pub(crate) fn backward(
         &self,
         x: &[f32],
@@ -317,10 +336,11 @@ impl Adaptation<'_> {
         dy: &[f32],
         stride: usize,
         d_flat: &mut [f32],
-        dx: Option<&mut [f32]>,
-    ) {
+    ) -> Vec<f32> {
         let Maps { maps, inputs, width } = self.maps();
-        let (Some(first), n, all) = (maps.first(), dy.len() / stride, Threads::All) else { return };
+        let (Some(first), n, all) = (maps.first(), dy.len() / stride, Threads::All) else {
+            return Vec::new();
+        };
         let dropped = self.dropped(x);
         let x = dropped.as_deref().unwrap_or(x);
         let mut d_low = take(n * width);
@@ -336,21 +356,30 @@ impl Adaptation<'_> {
         }
         let of_a = first.a.start..first.a.start + width * inputs;
         let (a, b) = (transposed(&d_low, *width), rows(x, *inputs));
-        product((*width, *inputs, n), 1.0, a, b, &mut d_flat[of_a.clone()], *inputs, Into::Added, all);
+        product((*width, *inputs, n), 1.0, a, b, &mut d_flat[of_a], *inputs, Into::Added, all);
         give(dropped);
-        let Some(dx) = dx else { return give([d_low]) };
-        let (left, a, shape) = (rows(&d_low, *width), rows(&self.flat[of_a], *inputs), (n, *inputs, *width));
-        match self.mask {
-            None => product(shape, 1.0, left, a, dx, *inputs, Into::Added, all),
-            Some(key) => {
-                let mut through = take(n * inputs);
-                product(shape, 1.0, left, a, &mut through, *inputs, Into::Fresh, all);
-                let kept = self.masked(&through, key);
-                dx.par_iter_mut().zip(&kept).with_min_len(1 << 12).for_each(|(dx, t)| *dx += t);
-                give([through, kept]);
-            }
-        }
-        give([d_low]);
+        d_low
+    }
+
+    /// What is added to the gradient of `x`, where nothing is dropped out and anything is adapted.
+    pub(crate) fn through<'d>(&'d self, d_low: &'d [f32]) -> Option<Term<'d>> {
+        let Maps { maps, inputs, width } = self.maps();
+        let first = maps.first().filter(|_| self.mask.is_none())?;
+        let a = rows(&self.flat[first.a.start..], *inputs);
+        Some(Term { a: rows(d_low, *width), b: a, k: *width, scale: 1.0 })
+    }
+
+    /// Adds it to the gradient of `x`, `dx`, where something is dropped out.
+    pub(crate) fn through_dropout(&self, d_low: &[f32], dx: &mut [f32]) {
+        let Maps { maps, inputs, width } = self.maps();
+        let (Some(first), Some(key)) = (maps.first(), self.mask) else { return };
+        let (n, a) = (dx.len() / inputs, rows(&self.flat[first.a.start..], *inputs));
+        let mut through = take(n * inputs);
+        let (shape, left) = ((n, *inputs, *width), rows(d_low, *width));
+        product(shape, 1.0, left, a, &mut through, *inputs, Into::Fresh, Threads::All);
+        let kept = self.masked(&through, key);
+        dx.par_iter_mut().zip(&kept).with_min_len(1 << 12).for_each(|(dx, t)| *dx += t);
+        give([through, kept]);
     }
 }
 

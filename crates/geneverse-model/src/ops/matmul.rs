@@ -12,6 +12,8 @@ use rayon::prelude::*;
 use super::few_rows::{self, Output};
 pub(crate) use super::numbers::Slice;
 use super::tiles::{self, With};
+use super::panels;
+
 
 /// A matrix in a slice: element (i, j) lies at `i * row + j * column`.
 #[derive(Clone, Copy)]
@@ -45,6 +47,15 @@ impl Matrix<'_> {
     fn part(self, i: usize, j: usize) -> Self {
         let (start, end) = (i * self.row + j * self.column, self.data.len());
         Self { data: self.data.part(start.min(end)..end), ..self }
+    }
+
+    /// Whether it is the same matrix, in the same place.
+    fn is(self, other: Self) -> bool {
+        let start = |matrix: Self| match matrix.data {
+            Slice::F32(numbers) => numbers.as_ptr().cast::<u8>(),
+            Slice::Bf16(bits) | Slice::F16(bits) => bits.as_ptr().cast(),
+        };
+        start(self) == start(other) && (self.row, self.column) == (other.row, other.column)
     }
 
     fn transpose(self) -> Self {
@@ -167,6 +178,10 @@ pub(crate) unsafe fn product_at(
             let threads = if m * n * k >= PARALLEL_FROM { threads } else { Threads::One };
             return tiles::products((m, k), a, &[With { b, n, out: place }], threads);
         }
+        if panels::worthwhile((m, n, k), a, b) && panels_on() {
+            let term = Term { a, b, k, scale: 1.0 };
+            return panels::products(m, &[panels::Sums { terms: &[term], n, out: place }], threads);
+        }
         if few_rows::worthwhile(m, k, b) {
             return few_rows::product((m, n, k), a, b, place, threads);
         }
@@ -202,33 +217,74 @@ pub(crate) unsafe fn product_at(
     }
 }
 
-/// Products of the same `a` (m, k) with several matrices (k, n), each into the columns of `out` from its own first one on.
-pub(crate) fn side_by_side(
-    (m, k): (usize, usize),
-    a: Matrix<'_>,
-    all: &[(Matrix<'_>, usize, usize)],
-    out: &mut [f32],
-    stride: usize,
-) {
-    let for_tiles = all.iter().all(|&(b, n, _)| tiles::worthwhile((m, n, k), a, b));
-    if all.len() < 2 || !for_tiles {
-        for &(b, n, column) in all {
-            product((m, n, k), 1.0, a, b, &mut out[column..], stride, Into::Fresh, Threads::All);
-        }
+/// One product of a sum: `scale · a (m, k) · b (k, n)`.
+#[derive(Clone, Copy)]
+pub(crate) struct Term<'a> {
+    pub(crate) a: Matrix<'a>,
+    pub(crate) b: Matrix<'a>,
+    pub(crate) k: usize,
+    pub(crate) scale: f32,
+}
+
+/// Columns of an output, from one on, and the products whose sum they become.
+pub(crate) struct Columns<'a> {
+    pub(crate) first: usize,
+    pub(crate) n: usize,
+    pub(crate) terms: Vec<Term<'a>>,
+}
+
+/// Sums of products, side by side: each fills its columns of the `m` rows of `out`, `stride` apart.
+pub(crate) fn sums(m: usize, all: &[Columns<'_>], out: &mut [f32], stride: usize) {
+    if m == 0 || all.is_empty() {
         return;
     }
-    let whole = Output { start: out.as_mut_ptr(), row: stride, column: 1, scale: 1.0, into: Into::Fresh };
-    let mut with = Vec::with_capacity(all.len());
-    for &(b, n, column) in all {
-        assert!(a.holds(m, k) && b.holds(k, n), "matrix product outside of its inputs");
-        assert!(column + n <= stride && (m - 1) * stride + column + n <= out.len(), "outside of its output");
-        with.push(With { b, n, out: whole.at(0, column, Into::Fresh) });
+    for Columns { first, n, terms } in all {
+        assert!(!terms.is_empty(), "a sum of nothing");
+        assert!(first + n <= stride && (m - 1) * stride + first + n <= out.len(), "outside of its output");
+        let inside = terms.iter().all(|Term { a, b, k, .. }| a.holds(m, *k) && b.holds(*k, *n));
+        assert!(inside, "matrix product outside of its inputs");
     }
-    let apart = |pair: &[(Matrix<'_>, usize, usize)]| pair[0].2 + pair[0].1 <= pair[1].2;
+    let apart = |pair: &[Columns<'_>]| pair[0].first + pair[0].n <= pair[1].first;
     assert!(all.windows(2).all(apart), "products into the same columns");
-    // SAFETY: the assertions hold what is read and written inside its slice and products apart, and `out` is borrowed mutably.
-    unsafe { tiles::products((m, k), a, &with, Threads::All) };
+    let whole = Output { start: out.as_mut_ptr(), row: stride, column: 1, scale: 1.0, into: Into::Fresh };
+    let place = |columns: &Columns<'_>| whole.at(0, columns.first, Into::Fresh);
+    let by_tiles = |columns: &Columns<'_>| {
+        let Term { a, b, k, .. } = columns.terms[0];
+        tiles::worthwhile((m, columns.n, k), a, b)
+    };
+    let by_panels = |columns: &Columns<'_>| {
+        columns.terms.iter().all(|term| panels::worthwhile((m, columns.n, term.k), term.a, term.b))
+    };
+    let first = all[0].terms[0];
+    let of_one = all.iter().all(|columns| columns.terms[0].a.is(first.a) && columns.terms[0].k == first.k);
+    if !all.iter().any(by_tiles) && all.iter().all(by_panels) {
+        let all: Vec<_> = all
+            .iter()
+            .map(|columns| panels::Sums { terms: &columns.terms, n: columns.n, out: place(columns) })
+            .collect();
+        // SAFETY: the assertions hold what is read and written inside its slice and sums apart, and `out` is borrowed mutably.
+        return unsafe { panels::products(m, &all, Threads::All) };
+    }
+    let mut done = 0;
+    if of_one && first.scale == 1.0 && all.iter().all(by_tiles) {
+        let with: Vec<_> = all
+            .iter()
+            .map(|columns| With { b: columns.terms[0].b, n: columns.n, out: place(columns) })
+            .collect();
+        // SAFETY: as above.
+        unsafe { tiles::products((m, first.k), first.a, &with, Threads::All) };
+        done = 1;
+    }
+    for columns in all {
+        for (number, &Term { a, b, k, scale }) in columns.terms.iter().enumerate().skip(done) {
+            let into = if number == 0 { Into::Fresh } else { Into::Added };
+            let shape = (m, columns.n, k);
+            product(shape, scale, a, b, &mut out[columns.first..], stride, into, Threads::All);
+        }
+    }
 }
+pub(crate) static PANELS_OFF: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+fn panels_on() -> bool { !PANELS_OFF.load(std::sync::atomic::Ordering::Relaxed) }
 
 /// The product, block by block of `b`, each widened (or copied) into a scratch.
 ///

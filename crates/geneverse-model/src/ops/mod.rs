@@ -19,6 +19,7 @@ pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod norm;
 pub(crate) mod numbers;
+pub(crate) mod panels;
 pub(crate) mod reference;
 pub(crate) mod rope;
 pub(crate) mod scratch;

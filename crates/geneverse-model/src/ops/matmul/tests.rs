@@ -163,22 +163,65 @@ fn an_output_that_is_too_short() {
 }
 
 #[test]
-fn products_side_by_side_are_those_one_after_another() {
-    for (m, k, widths) in [(3, 8, [4, 2, 4]), (300, 344, [64, 40, 64])] {
-        let a: Vec<f32> = (0..m * k).map(number).collect();
-        let weights: Vec<Vec<f32>> = widths.iter().map(|n| (0..n * k).map(number).collect()).collect();
+fn sums_side_by_side_are_their_products_one_after_another() {
+    // Few rows; rows that are shared out; more inputs than are summed at once.
+    for (m, k, ranks) in [(3, 8, [2, 1, 3]), (300, 344, [8, 4, 24]), (50, 2100, [1, 3, 2000])] {
+        let widths = [64, 40, 100];
+        let stored = |rows: usize, columns: usize| -> Vec<f32> { (0..rows * columns).map(number).collect() };
+        let (x, low) = (stored(m, k), ranks.map(|rank| stored(m, rank)));
+        let weights = widths.map(|n| stored(n, k));
+        let b: Vec<Vec<f32>> = widths.iter().zip(ranks).map(|(n, rank)| stored(*n, rank)).collect();
         let stride = widths.iter().sum::<usize>() + 5;
         let [mut together, mut apart] = [vec![7.0; m * stride], vec![7.0; m * stride]];
-        let mut all = Vec::new();
-        let mut column = 2;
-        for (weights, n) in weights.iter().zip(widths) {
-            all.push((transposed(weights, k), n, column));
-            let out = &mut apart[column..];
-            let (a, b) = (rows(&a, k), transposed(weights, k));
-            product((m, n, k), 1.0, a, b, out, stride, Into::Fresh, Threads::All);
-            column += n;
+        let (mut all, mut first) = (Vec::new(), 2);
+        for i in 0..3 {
+            let n = widths[i];
+            let frozen = Term { a: rows(&x, k), b: transposed(&weights[i], k), k, scale: 1.0 };
+            let added = Term { a: rows(&low[i], ranks[i]), b: transposed(&b[i], ranks[i]), k: ranks[i], scale: 0.5 };
+            // The second has no more than one.
+            let terms: Vec<Term<'_>> = [frozen, added].into_iter().take(if i == 1 { 1 } else { 2 }).collect();
+            for (number, &Term { a, b, k, scale }) in terms.iter().enumerate() {
+                let into = if number == 0 { Into::Fresh } else { Into::Added };
+                product((m, n, k), scale, a, b, &mut apart[first..], stride, into, Threads::One);
+            }
+            all.push(Columns { first, n, terms });
+            first += n;
         }
-        side_by_side((m, k), rows(&a, k), &all, &mut together, stride);
+        sums(m, &all, &mut together, stride);
         assert!(together == apart, "{m} x {k} with {widths:?}");
+    }
+}
+
+#[test]
+#[ignore]
+fn bench_panels() {
+    use std::sync::atomic::Ordering;
+    let one_of = std::env::var("ONE").is_ok();
+    let threads = if one_of { Threads::One } else { Threads::All };
+    let shapes = std::env::var("SHAPES").unwrap_or_default();
+    for shape in shapes.split(' ') {
+        let (size, layout) = shape.split_once(':').unwrap();
+        let size: Vec<usize> = size.split('x').map(|x| x.parse().unwrap()).collect();
+        let (m, n, k) = (size[0], size[1], size[2]);
+        let a: Vec<f32> = (0..m * k).map(number).collect();
+        let b: Vec<f32> = (0..n * k).map(number).collect();
+        let am = if layout.starts_with('n') { rows(&a, k) } else { transposed(&a, m) };
+        let bm = if layout.ends_with('n') { rows(&b, n) } else { transposed(&b, k) };
+        let mut out = vec![0.0; m * n];
+        let mut told = [f64::MAX; 2];
+        for round in 0..10 {
+            PANELS_OFF.store(round % 2 == 0, Ordering::Relaxed);
+            let times = (200_000_000 / (m * n * k)).max(3);
+            rayon::scope(|_| {
+            let begun = std::time::Instant::now();
+            for _ in 0..times {
+                product((m, n, k), 1.0, am, bm, &mut out, n, Into::Fresh, threads);
+            }
+            let took = begun.elapsed().as_secs_f64() / times as f64;
+            told[round % 2] = told[round % 2].min(took);
+            });
+        }
+        let rate = |s: f64| 2e-9 * (m * n * k) as f64 / s;
+        println!("{shape:20} before {:7.1} GFLOP/s {:8.1} us   panels {:7.1} GFLOP/s {:8.1} us", rate(told[0]), told[0] * 1e6, rate(told[1]), told[1] * 1e6);
     }
 }

@@ -1,0 +1,449 @@
+//! Products of many rows by vectors.
+//!
+//! Panels of b, some vectors wide, are copied into the order in which they are multiplied; rows of a are read where they lie,
+//! number by number. The sums of some rows with a panel stay in registers. A task takes the panels of its columns apart by itself
+//! and multiplies them with all of its rows, so that a product is one loop of tasks which wait for nothing.
+//!
+//! The order of summation depends on the number of inputs only.
+#![allow(clippy::needless_range_loop, reason = "r and c are a register tile's rows and vectors throughout")]
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::few_rows::Output;
+use super::lanes::{Kernel, Lanes, Machine, machine, on_this_machine};
+use super::matmul::{Into, Matrix, Term, Threads};
+use super::numbers::{Bf16, F16, Number, Slice};
+
+/// Inputs that a panel holds at most: the more, the less often sums go to the output and back.
+const INPUTS: usize = 384;
+
+/// Numbers of b that a task has taken apart at once: half of a second-level cache.
+const RESIDENT: usize = 1 << 17;
+
+/// Rows of a that are copied at once, where they do not lie row after row.
+const ROWS: usize = 96;
+
+/// Tasks for each thread, so that one which is held up does not hold up the product.
+const TASKS: usize = 3;
+
+/// Multiply-adds of a task, at least: 20 µs.
+const WORTH: usize = 1 << 20;
+
+/// Rows of a task that shares its columns with others, at least: with fewer, taking b apart costs more than a tenth.
+const LEAST_ROWS: usize = 128;
+
+/// Rows that all kinds of register tiles divide.
+const STEP: usize = 24;
+
+/// Vectors across the widest panel.
+const WIDEST: usize = 4;
+
+/// Whether [`products`] takes such a product.
+pub(crate) fn worthwhile((m, n, k): (usize, usize, usize), a: Matrix<'_>, b: Matrix<'_>) -> bool {
+    let contiguous = (a.row == 1 || a.column == 1) && (b.row == 1 || b.column == 1);
+    contiguous && matches!(a.data, Slice::F32(_)) && m >= 16 && n >= 4 && k >= 1 && machine() > Machine::Plain
+}
+
+/// A sum of products, and where it goes.
+pub(crate) struct Sums<'a> {
+    pub(crate) terms: &'a [Term<'a>],
+    pub(crate) n: usize,
+    pub(crate) out: Output,
+}
+
+thread_local! {
+    /// Panels of b, and rows of a. Taken, not borrowed: a thread that waits for others may begin another product.
+    static SCRATCH: Cell<[Vec<f32>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
+}
+
+/// The sums, each of `m` rows.
+///
+/// # Safety
+/// Operands and outputs have their shapes, nobody else touches the outputs, and [`worthwhile`] says so of each term.
+pub(crate) unsafe fn products(m: usize, all: &[Sums<'_>], threads: Threads) {
+    let inputs = |sums: &Sums<'_>| sums.terms.iter().map(|term| term.k).sum::<usize>();
+    let work: usize = all.iter().map(|sums| m * sums.n * inputs(sums)).sum();
+    let most = if threads == Threads::All { TASKS * rayon::current_num_threads() } else { 1 };
+    let tasks = (work / WORTH).clamp(1, most);
+    let width = WIDEST * lanes();
+    let units: Vec<Unit<'_>> =
+        all.iter().flat_map(|sums| (0..sums.n).step_by(width).map(move |first| Unit { sums, first })).collect();
+    let across = units.len().min(tasks);
+    let down = tasks.div_ceil(across).min(m.div_ceil(LEAST_ROWS));
+    let height = m.div_ceil(down).next_multiple_of(STEP);
+    let down = m.div_ceil(height);
+    let task = |index: usize| {
+        let (i, part) = (index / across * height, index % across);
+        let units = &units[units.len() * part / across..units.len() * (part + 1) / across];
+        on_this_machine(Task { rows: i..m.min(i + height), units });
+    };
+    if across * down == 1 {
+        task(0);
+    } else {
+        (0..across * down).into_par_iter().with_max_len(1).for_each(task);
+    }
+}
+
+/// Numbers in a vector of this machine.
+fn lanes() -> usize {
+    if machine() == Machine::Avx512 { 16 } else { 8 }
+}
+
+/// Columns of a sum from one on, as many as the widest panel has.
+struct Unit<'a> {
+    sums: &'a Sums<'a>,
+    first: usize,
+}
+
+/// Some rows of some columns.
+struct Task<'a> {
+    rows: Range<usize>,
+    units: &'a [Unit<'a>],
+}
+
+/// Columns of a sum that are computed together.
+struct Panel<'a> {
+    sums: &'a Sums<'a>,
+    first: usize,
+    /// Columns that there are.
+    width: usize,
+    vectors: usize,
+    /// What of its terms is summed at once.
+    pieces: Vec<Piece<'a>>,
+    into: Into,
+}
+
+/// Some inputs of a term.
+struct Piece<'a> {
+    term: &'a Term<'a>,
+    inputs: Range<usize>,
+    /// Where they lie taken apart.
+    start: usize,
+    /// Of the first of the task's rows, the first of these inputs.
+    left: Left,
+}
+
+/// Where numbers of a are read.
+#[derive(Clone, Copy)]
+struct Left {
+    start: *const f32,
+    row: usize,
+    column: usize,
+}
+
+impl Left {
+    fn at(self, i: usize, p: usize) -> *const f32 {
+        self.start.wrapping_add(i * self.row + p * self.column)
+    }
+}
+
+impl Kernel for Task<'_> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let mut scratch = SCRATCH.take();
+        let mut units = self.units;
+        while let Some(unit) = units.first() {
+            // Units of as many inputs, as many as are at hand at once.
+            let inputs: usize = unit.sums.terms.iter().map(|term| term.k).sum();
+            let several = (RESIDENT / (inputs.clamp(1, INPUTS) * WIDEST * L::COUNT)).clamp(1, units.len());
+            let (some, rest) = units.split_at(several);
+            units = rest;
+            let passes = some.iter().map(|unit| passes(unit.sums.terms).count()).max().unwrap_or(0);
+            for pass in 0..passes {
+                // SAFETY: the caller's promise.
+                unsafe { self.multiply::<L>(some, pass, &mut scratch) };
+            }
+        }
+        SCRATCH.set(scratch);
+    }
+}
+
+/// What of the terms is summed before it goes to the output: some inputs of one, or some terms.
+fn passes<'a>(terms: &'a [Term<'a>]) -> impl Iterator<Item = Vec<(&'a Term<'a>, Range<usize>)>> {
+    let mut left: std::collections::VecDeque<_> = terms.iter().map(|term| (term, 0..term.k)).collect();
+    std::iter::from_fn(move || {
+        let (mut pass, mut room) = (Vec::new(), INPUTS);
+        while room > 0
+            && let Some((term, inputs)) = left.pop_front()
+        {
+            let end = inputs.end.min(inputs.start + room);
+            room -= end - inputs.start;
+            pass.push((term, inputs.start..end));
+            if end < inputs.end {
+                left.push_front((term, end..inputs.end));
+            }
+        }
+        (!pass.is_empty()).then_some(pass)
+    })
+}
+
+impl Task<'_> {
+    /// One pass of some columns.
+    ///
+    /// # Safety
+    /// The machine has `L`; operands and outputs are as [`products`] asks.
+    #[inline(always)]
+    unsafe fn multiply<L: Lanes>(
+        &self,
+        units: &[Unit<'_>],
+        pass: usize,
+        [of_b, of_a]: &mut [Vec<f32>; 2],
+    ) {
+        let (mut panels, mut start) = (Vec::with_capacity(units.len() + 1), 0);
+        for &Unit { sums, first } in units {
+            let Some(pieces) = passes(sums.terms).nth(pass) else { continue };
+            let (mut first, end) = (first, sums.n.min(first + WIDEST * L::COUNT));
+            while first < end {
+                let vectors = vectors::<L>(end - first);
+                let width = (vectors * L::COUNT).min(end - first);
+                let pieces = pieces.iter().map(|(term, inputs)| {
+                    let Slice::F32(a) = term.a.data else { unreachable!("only f32 is worthwhile") };
+                    let (row, column) = (term.a.row, term.a.column);
+                    let at = a.as_ptr().wrapping_add(self.rows.start * row + inputs.start * column);
+                    start += vectors * L::COUNT * inputs.len();
+                    let start = start - vectors * L::COUNT * inputs.len();
+                    Piece { term, inputs: inputs.clone(), start, left: Left { start: at, row, column } }
+                });
+                let into = if pass == 0 { sums.out.into } else { Into::Added };
+                panels.push(Panel { sums, first, width, vectors, pieces: pieces.collect(), into });
+                first += width;
+            }
+        }
+        if of_b.len() < start {
+            of_b.resize(start, 0.0);
+        }
+        for (panel, piece) in panels.iter().flat_map(|panel| panel.pieces.iter().map(move |piece| (panel, piece))) {
+            let to = &mut of_b[piece.start..piece.start + panel.vectors * L::COUNT * piece.inputs.len()];
+            // SAFETY: the caller's promise.
+            unsafe {
+                match piece.term.b.data {
+                    Slice::F32(data) => pack::<L, f32>(data, panel, piece, to),
+                    Slice::Bf16(bits) => pack::<L, Bf16>(Bf16::all(bits), panel, piece, to),
+                    Slice::F16(bits) => pack::<L, F16>(F16::all(bits), panel, piece, to),
+                }
+            }
+            if piece.term.scale != 1.0 {
+                to.iter_mut().for_each(|number| *number *= piece.term.scale);
+            }
+        }
+        // Where inputs lie far apart, each is on a page of its own: that pays for a copy, unless they are read once or twice.
+        let far = panels.first().filter(|panel| panel.pieces[0].left.column != 1).map(|panel| &panel.pieces[0]);
+        let alike = |far: &&Piece<'_>| {
+            panels.len() > 2
+                && panels.iter().all(|panel| {
+                    panel.pieces.len() == 1 && std::ptr::eq(panel.pieces[0].left.start, far.left.start)
+                })
+        };
+        let copied = far.filter(alike).map(|far| (far.left, far.inputs.len()));
+        let together = if copied.is_some() { ROWS } else { self.rows.len() };
+        for first in (0..self.rows.len()).step_by(together) {
+            let rows = first..self.rows.len().min(first + together);
+            let mut copy = None;
+            if let Some((far, depth)) = copied {
+                of_a.resize(ROWS * depth, 0.0);
+                for (to, i) in of_a.chunks_exact_mut(depth).zip(rows.clone()) {
+                    for (p, to) in to.iter_mut().enumerate() {
+                        // SAFETY: the caller's promise.
+                        *to = unsafe { far.at(i, p).read_unaligned() };
+                    }
+                }
+                // So that its rows are counted as those of a.
+                let start = of_a.as_ptr().wrapping_sub(first * depth);
+                copy = Some(Left { start, row: depth, column: 1 });
+            }
+            // SAFETY: the caller's promise; panels are taken apart.
+            unsafe { self.rows_with::<L>(rows, copy, &panels, of_b) };
+        }
+    }
+
+    /// # Safety
+    /// As [`Task::multiply`].
+    #[inline(always)]
+    unsafe fn rows_with<L: Lanes>(
+        &self,
+        rows: Range<usize>,
+        copy: Option<Left>,
+        panels: &[Panel<'_>],
+        b: &[f32],
+    ) {
+        for i in rows.clone().step_by(STEP) {
+            for panel in panels {
+                let Panel { sums, first, width, ref pieces, into, .. } = *panel;
+                let out = sums.out.at(self.rows.start + i, first, into);
+                let tile = Tile { first: i, rows: STEP.min(rows.end - i), pieces, copy, b, width, out };
+                // SAFETY: the caller's promise.
+                unsafe {
+                    match panel.vectors {
+                        4 => tile.put::<L, 4, 6>(),
+                        3 => tile.put::<L, 3, 8>(),
+                        2 if L::ROWS == 6 => tile.put::<L, 2, 8>(),
+                        2 => tile.put::<L, 2, 6>(),
+                        _ => tile.put::<L, 1, 8>(),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Vectors of the panel for what is left of a sum's columns.
+#[inline(always)]
+fn vectors<L: Lanes>(columns: usize) -> usize {
+    let most = if L::ROWS == 6 { 4 } else { 2 };
+    columns.div_ceil(L::COUNT).clamp(1, most)
+}
+
+/// Some rows of a panel's sums, and where they go.
+struct Tile<'a> {
+    /// The first row, counted from the task's.
+    first: usize,
+    rows: usize,
+    pieces: &'a [Piece<'a>],
+    /// Where rows of a lie, if not in a.
+    copy: Option<Left>,
+    b: &'a [f32],
+    width: usize,
+    out: Output,
+}
+
+impl Tile<'_> {
+    /// # Safety
+    /// The machine has `L`; rows, the panel of `V` vectors and the output are as promised.
+    #[inline(always)]
+    unsafe fn put<L: Lanes, const V: usize, const R: usize>(&self) {
+        for i in (0..self.rows).step_by(R) {
+            let count = R.min(self.rows - i);
+            // SAFETY: the caller's promise.
+            unsafe {
+                let mut sums = [[L::splat(0.0); V]; R];
+                for piece in self.pieces {
+                    let left = self.copy.unwrap_or(piece.left);
+                    let mut rows = [left.start; R];
+                    for r in 0..R {
+                        // The last row stands in for those past it, whose sums are not kept.
+                        rows[r] = left.at(self.first + i + r.min(count - 1), 0);
+                    }
+                    let b = self.b.as_ptr().wrapping_add(piece.start);
+                    sums = add::<L, V, R>(sums, &rows, left.column, b, piece.inputs.len());
+                }
+                for r in 0..count {
+                    self.put_row::<L, V>(i + r, &sums[r]);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Self::put`].
+    #[inline(always)]
+    unsafe fn put_row<L: Lanes, const V: usize>(&self, i: usize, sums: &[L::Vector; V]) {
+        let Output { start, row, scale, into, .. } = self.out;
+        let place = start.wrapping_add(i * row);
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.width == V * L::COUNT {
+                let scale = L::splat(scale);
+                for c in 0..V {
+                    let place = place.wrapping_add(c * L::COUNT);
+                    let before = if into == Into::Added { L::load(place) } else { L::splat(0.0) };
+                    L::store(L::multiply_add(sums[c], scale, before), place);
+                }
+            } else {
+                let mut padded = [0f32; WIDEST * super::math::LANES];
+                for c in 0..V {
+                    L::store(sums[c], padded.as_mut_ptr().add(c * L::COUNT));
+                }
+                self.out.put_row(i, &padded[..self.width]);
+            }
+        }
+    }
+}
+
+/// Adds the products of `R` rows with `V` vectors of columns.
+///
+/// # Safety
+/// The machine has `L`; rows have so many inputs, `column` apart, and so has the panel.
+#[inline(always)]
+unsafe fn add<L: Lanes, const V: usize, const R: usize>(
+    mut sums: [[L::Vector; V]; R],
+    rows: &[*const f32; R],
+    column: usize,
+    mut b: *const f32,
+    inputs: usize,
+) -> [[L::Vector; V]; R] {
+    // SAFETY: the caller's promise. Reading without asking for alignment leaves the checks of a debug build out of the loop.
+    unsafe {
+        let mut columns = [L::splat(0.0); V];
+        let mut at = 0;
+        for _ in 0..inputs {
+            for c in 0..V {
+                columns[c] = L::load(b.wrapping_add(c * L::COUNT));
+            }
+            for r in 0..R {
+                let multiple = L::splat(rows[r].wrapping_add(at).read_unaligned());
+                for c in 0..V {
+                    sums[r][c] = L::multiply_add(multiple, columns[c], sums[r][c]);
+                }
+            }
+            at += column;
+            b = b.wrapping_add(V * L::COUNT);
+        }
+        sums
+    }
+}
+
+/// Copies a panel: for each input, its columns one after another, and zeros past them.
+///
+/// # Safety
+/// The machine has `L`; columns and inputs are inside of the matrix, which is contiguous in one of them.
+#[inline(always)]
+unsafe fn pack<L: Lanes, T: Number>(data: &[T], panel: &Panel<'_>, piece: &Piece<'_>, to: &mut [f32]) {
+    let (b, inputs) = (piece.term.b, piece.inputs.clone());
+    let across = panel.vectors * L::COUNT;
+    let from = |p: usize, j: usize| {
+        data.as_ptr().wrapping_add((inputs.start + p) * b.row + (panel.first + j) * b.column)
+    };
+    // SAFETY: the caller's promise.
+    unsafe {
+        if b.column == 1 {
+            for (p, to) in to.chunks_exact_mut(across).enumerate() {
+                for j in (0..across).step_by(L::COUNT) {
+                    let to = to.as_mut_ptr().wrapping_add(j);
+                    if j + L::COUNT <= panel.width {
+                        L::store(T::load::<L>(from(p, j)), to);
+                    } else {
+                        let left = panel.width.saturating_sub(j);
+                        L::store(super::few_rows::load_first::<L, T>(from(p, j), left), to);
+                    }
+                }
+            }
+            return;
+        }
+        let whole = inputs.len() - inputs.len() % L::COUNT;
+        for j in (0..across).step_by(L::COUNT) {
+            let columns = L::COUNT.min(panel.width.saturating_sub(j));
+            for p in (0..whole).step_by(L::COUNT) {
+                let place = to.as_mut_ptr().wrapping_add(p * across + j);
+                let mut lines = [L::splat(0.0); super::math::LANES];
+                for c in 0..L::COUNT {
+                    if c < columns {
+                        lines[c] = T::load::<L>(from(p, j + c));
+                    }
+                }
+                L::transpose(&mut lines);
+                for q in 0..L::COUNT {
+                    L::store(lines[q], place.wrapping_add(q * across));
+                }
+            }
+            for p in whole..inputs.len() {
+                for c in 0..L::COUNT {
+                    let number = if c < columns { from(p, j + c).read_unaligned().widened() } else { 0.0 };
+                    to.as_mut_ptr().wrapping_add(p * across + j + c).write_unaligned(number);
+                }
+            }
+        }
+    }
+}
