@@ -90,7 +90,15 @@ fn found() -> Machine {
 
 /// Runs a kernel in the widest vectors there are.
 pub(crate) fn on_this_machine(kernel: impl Kernel) {
-    let machine = machine();
+    // SAFETY: it is the machine at hand.
+    unsafe { on(machine(), kernel) }
+}
+
+/// Runs a kernel in the vectors of a machine.
+///
+/// # Safety
+/// [`machine`] has said that it is the one at hand, on whichever thread.
+pub(crate) unsafe fn on(machine: Machine, kernel: impl Kernel) {
     // SAFETY: `machine` has found the features that each is compiled for; arrays are everywhere.
     unsafe {
         match machine {
@@ -146,12 +154,8 @@ impl Lanes for Plain {
     }
     #[inline(always)]
     unsafe fn transpose(rows: &mut [[f32; 8]; super::math::LANES]) {
-        for i in 0..8 {
-            for j in 0..i {
-                let [above, below] = [rows[j][i], rows[i][j]];
-                (rows[j][i], rows[i][j]) = (below, above);
-            }
-        }
+        let turned: [[f32; 8]; 8] = std::array::from_fn(|i| std::array::from_fn(|j| rows[j][i]));
+        rows[..8].copy_from_slice(&turned);
     }
 }
 
@@ -232,7 +236,8 @@ mod x86 {
                 // Squares of four by four, each turned over in its place; now the squares change places.
                 for i in 0..4 {
                     let [a, b, c, d] = [t[i], t[i + 4], t[i + 8], t[i + 12]];
-                    let [even, odd] = [_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b)];
+                    let [even, odd] =
+                        [_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b)];
                     let [even_2, odd_2] =
                         [_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d)];
                     rows[i] = _mm512_shuffle_f32x4::<0x88>(even, even_2);

@@ -1,7 +1,8 @@
 //! Matrix products over strided slices.
 //!
-//! Large products are the `gemm` crate's; with few rows or columns [`super::few_rows`] is faster. A matrix in
-//! 16 bits is never widened as a whole, but a block at a time into a scratch that stays in the cache of the
+//! Products of many rows are those of [`super::tiles`] where the machine has them, else of [`super::panels`]; with few rows or
+//! columns [`super::few_rows`] is faster; what is left, and machines that have neither AVX2 nor AVX-512, the `gemm` crate
+//! serves. A matrix in 16 bits is never widened as a whole, but a block at a time into a scratch that stays in the cache of the
 //! thread that multiplies with it.
 
 use std::cell::Cell;
@@ -11,9 +12,8 @@ use rayon::prelude::*;
 
 use super::few_rows::{self, Output};
 pub(crate) use super::numbers::Slice;
-use super::tiles::{self, With};
 use super::panels;
-
+use super::tiles::{self, With};
 
 /// A matrix in a slice: element (i, j) lies at `i * row + j * column`.
 #[derive(Clone, Copy)]
@@ -178,7 +178,7 @@ pub(crate) unsafe fn product_at(
             let threads = if m * n * k >= PARALLEL_FROM { threads } else { Threads::One };
             return tiles::products((m, k), a, &[With { b, n, out: place }], threads);
         }
-        if panels::worthwhile((m, n, k), a, b) && panels_on() {
+        if panels::worthwhile((m, n, k), a, b) {
             let term = Term { a, b, k, scale: 1.0 };
             return panels::products(m, &[panels::Sums { terms: &[term], n, out: place }], threads);
         }
@@ -283,9 +283,6 @@ pub(crate) fn sums(m: usize, all: &[Columns<'_>], out: &mut [f32], stride: usize
         }
     }
 }
-pub(crate) static PANELS_OFF: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-fn panels_on() -> bool { !PANELS_OFF.load(std::sync::atomic::Ordering::Relaxed) }
-
 /// The product, block by block of `b`, each widened (or copied) into a scratch.
 ///
 /// # Safety

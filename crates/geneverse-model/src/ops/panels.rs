@@ -1,7 +1,7 @@
 //! Products of many rows by vectors.
 //!
 //! Panels of b, some vectors wide, are copied into the order in which they are multiplied; rows of a are read where they lie,
-//! number by number. The sums of some rows with a panel stay in registers. A task takes the panels of its columns apart by itself
+//! number by number. The sums of some rows with a panel stay in registers. A task copies the panels of its columns by itself
 //! and multiplies them with all of its rows, so that a product is one loop of tasks which wait for nothing.
 //!
 //! The order of summation depends on the number of inputs only.
@@ -13,26 +13,29 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::few_rows::Output;
-use super::lanes::{Kernel, Lanes, Machine, machine, on_this_machine};
+use super::lanes::{Kernel, Lanes, Machine, machine, on};
 use super::matmul::{Into, Matrix, Term, Threads};
 use super::numbers::{Bf16, F16, Number, Slice};
 
 /// Inputs that a panel holds at most: the more, the less often sums go to the output and back.
 const INPUTS: usize = 384;
 
-/// Numbers of b that a task has taken apart at once: half of a second-level cache.
+/// Numbers of b that a task has copied at once: half of a second-level cache.
 const RESIDENT: usize = 1 << 17;
+
+/// Rows of a product, at least. With fewer, copying b takes too large a part of the time.
+const LEAST: usize = 32;
 
 /// Rows of a that are copied at once, where they do not lie row after row.
 const ROWS: usize = 96;
 
 /// Tasks for each thread, so that one which is held up does not hold up the product.
-const TASKS: usize = 3;
+const TASKS: usize = 2;
 
 /// Multiply-adds of a task, at least: 20 µs.
 const WORTH: usize = 1 << 20;
 
-/// Rows of a task that shares its columns with others, at least: with fewer, taking b apart costs more than a tenth.
+/// Rows of a task that shares its columns with others, at least: with fewer, copying b costs more than a tenth.
 const LEAST_ROWS: usize = 128;
 
 /// Rows that all kinds of register tiles divide.
@@ -41,10 +44,16 @@ const STEP: usize = 24;
 /// Vectors across the widest panel.
 const WIDEST: usize = 4;
 
-/// Whether [`products`] takes such a product.
+/// Whether [`products`] takes such a product: the machine has vectors, both operands lie in contiguous rows or columns, and there
+/// are enough rows.
 pub(crate) fn worthwhile((m, n, k): (usize, usize, usize), a: Matrix<'_>, b: Matrix<'_>) -> bool {
     let contiguous = (a.row == 1 || a.column == 1) && (b.row == 1 || b.column == 1);
-    contiguous && matches!(a.data, Slice::F32(_)) && m >= 16 && n >= 4 && k >= 1 && machine() > Machine::Plain
+    contiguous
+        && matches!(a.data, Slice::F32(_))
+        && m >= LEAST
+        && n >= 4
+        && k >= 1
+        && machine() > Machine::Plain
 }
 
 /// A sum of products, and where it goes.
@@ -68,17 +77,22 @@ pub(crate) unsafe fn products(m: usize, all: &[Sums<'_>], threads: Threads) {
     let work: usize = all.iter().map(|sums| m * sums.n * inputs(sums)).sum();
     let most = if threads == Threads::All { TASKS * rayon::current_num_threads() } else { 1 };
     let tasks = (work / WORTH).clamp(1, most);
-    let width = WIDEST * lanes();
-    let units: Vec<Unit<'_>> =
-        all.iter().flat_map(|sums| (0..sums.n).step_by(width).map(move |first| Unit { sums, first })).collect();
-    let across = units.len().min(tasks);
+    let machine = machine();
+    let lanes = if machine == Machine::Avx512 { 16 } else { 8 };
+    // Columns are shared out by vectors: as many for each task, within one.
+    let vectors: Vec<Vector<'_>> = all
+        .iter()
+        .flat_map(|sums| (0..sums.n).step_by(lanes).map(move |first| Vector { sums, first }))
+        .collect();
+    let across = vectors.len().div_ceil(WIDEST).min(tasks);
     let down = tasks.div_ceil(across).min(m.div_ceil(LEAST_ROWS));
     let height = m.div_ceil(down).next_multiple_of(STEP);
     let down = m.div_ceil(height);
     let task = |index: usize| {
         let (i, part) = (index / across * height, index % across);
-        let units = &units[units.len() * part / across..units.len() * (part + 1) / across];
-        on_this_machine(Task { rows: i..m.min(i + height), units });
+        let vectors = &vectors[vectors.len() * part / across..vectors.len() * (part + 1) / across];
+        // SAFETY: it is the machine at hand.
+        unsafe { on(machine, Task { rows: i..m.min(i + height), vectors }) };
     };
     if across * down == 1 {
         task(0);
@@ -87,13 +101,8 @@ pub(crate) unsafe fn products(m: usize, all: &[Sums<'_>], threads: Threads) {
     }
 }
 
-/// Numbers in a vector of this machine.
-fn lanes() -> usize {
-    if machine() == Machine::Avx512 { 16 } else { 8 }
-}
-
-/// Columns of a sum from one on, as many as the widest panel has.
-struct Unit<'a> {
+/// Columns of a sum from one on, as many as a vector has.
+struct Vector<'a> {
     sums: &'a Sums<'a>,
     first: usize,
 }
@@ -101,7 +110,7 @@ struct Unit<'a> {
 /// Some rows of some columns.
 struct Task<'a> {
     rows: Range<usize>,
-    units: &'a [Unit<'a>],
+    vectors: &'a [Vector<'a>],
 }
 
 /// Columns of a sum that are computed together.
@@ -120,7 +129,7 @@ struct Panel<'a> {
 struct Piece<'a> {
     term: &'a Term<'a>,
     inputs: Range<usize>,
-    /// Where they lie taken apart.
+    /// Where they lie in the copy.
     start: usize,
     /// Of the first of the task's rows, the first of these inputs.
     left: Left,
@@ -144,14 +153,14 @@ impl Kernel for Task<'_> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         let mut scratch = SCRATCH.take();
-        let mut units = self.units;
-        while let Some(unit) = units.first() {
-            // Units of as many inputs, as many as are at hand at once.
-            let inputs: usize = unit.sums.terms.iter().map(|term| term.k).sum();
-            let several = (RESIDENT / (inputs.clamp(1, INPUTS) * WIDEST * L::COUNT)).clamp(1, units.len());
-            let (some, rest) = units.split_at(several);
-            units = rest;
-            let passes = some.iter().map(|unit| passes(unit.sums.terms).count()).max().unwrap_or(0);
+        let mut vectors = self.vectors;
+        while let Some(vector) = vectors.first() {
+            // As many as are at hand at once.
+            let inputs: usize = vector.sums.terms.iter().map(|term| term.k).sum();
+            let several = RESIDENT / (inputs.clamp(1, INPUTS) * L::COUNT) / WIDEST * WIDEST;
+            let (some, rest) = vectors.split_at(several.clamp(1, vectors.len()));
+            vectors = rest;
+            let passes = some.iter().map(|vector| passes(vector.sums.terms).count()).max().unwrap_or(0);
             for pass in 0..passes {
                 // SAFETY: the caller's promise.
                 unsafe { self.multiply::<L>(some, pass, &mut scratch) };
@@ -188,34 +197,38 @@ impl Task<'_> {
     #[inline(always)]
     unsafe fn multiply<L: Lanes>(
         &self,
-        units: &[Unit<'_>],
+        vectors: &[Vector<'_>],
         pass: usize,
         [of_b, of_a]: &mut [Vec<f32>; 2],
     ) {
-        let (mut panels, mut start) = (Vec::with_capacity(units.len() + 1), 0);
-        for &Unit { sums, first } in units {
+        let (mut panels, mut start) = (Vec::with_capacity(vectors.len() / 2), 0);
+        let most = if L::ROWS == 6 { WIDEST } else { 2 };
+        for of_sums in vectors.chunk_by(|one, other| std::ptr::eq(one.sums, other.sums)) {
+            let sums = of_sums[0].sums;
             let Some(pieces) = passes(sums.terms).nth(pass) else { continue };
-            let (mut first, end) = (first, sums.n.min(first + WIDEST * L::COUNT));
-            while first < end {
-                let vectors = vectors::<L>(end - first);
-                let width = (vectors * L::COUNT).min(end - first);
+            let into = if pass == 0 { sums.out.into } else { Into::Added };
+            for vectors in of_sums.chunks(most) {
+                let (first, across) = (vectors[0].first, vectors.len() * L::COUNT);
                 let pieces = pieces.iter().map(|(term, inputs)| {
                     let Slice::F32(a) = term.a.data else { unreachable!("only f32 is worthwhile") };
                     let (row, column) = (term.a.row, term.a.column);
                     let at = a.as_ptr().wrapping_add(self.rows.start * row + inputs.start * column);
-                    start += vectors * L::COUNT * inputs.len();
-                    let start = start - vectors * L::COUNT * inputs.len();
-                    Piece { term, inputs: inputs.clone(), start, left: Left { start: at, row, column } }
+                    let left = Left { start: at, row, column };
+                    let piece = Piece { term, inputs: inputs.clone(), start, left };
+                    start += across * inputs.len();
+                    piece
                 });
-                let into = if pass == 0 { sums.out.into } else { Into::Added };
-                panels.push(Panel { sums, first, width, vectors, pieces: pieces.collect(), into });
-                first += width;
+                let pieces = pieces.collect();
+                let width = across.min(sums.n - first);
+                panels.push(Panel { sums, first, width, vectors: vectors.len(), pieces, into });
             }
         }
         if of_b.len() < start {
             of_b.resize(start, 0.0);
         }
-        for (panel, piece) in panels.iter().flat_map(|panel| panel.pieces.iter().map(move |piece| (panel, piece))) {
+        for (panel, piece) in
+            panels.iter().flat_map(|panel| panel.pieces.iter().map(move |piece| (panel, piece)))
+        {
             let to = &mut of_b[piece.start..piece.start + panel.vectors * L::COUNT * piece.inputs.len()];
             // SAFETY: the caller's promise.
             unsafe {
@@ -230,7 +243,8 @@ impl Task<'_> {
             }
         }
         // Where inputs lie far apart, each is on a page of its own: that pays for a copy, unless they are read once or twice.
-        let far = panels.first().filter(|panel| panel.pieces[0].left.column != 1).map(|panel| &panel.pieces[0]);
+        let far =
+            panels.first().filter(|panel| panel.pieces[0].left.column != 1).map(|panel| &panel.pieces[0]);
         let alike = |far: &&Piece<'_>| {
             panels.len() > 2
                 && panels.iter().all(|panel| {
@@ -254,7 +268,7 @@ impl Task<'_> {
                 let start = of_a.as_ptr().wrapping_sub(first * depth);
                 copy = Some(Left { start, row: depth, column: 1 });
             }
-            // SAFETY: the caller's promise; panels are taken apart.
+            // SAFETY: the caller's promise; panels are copied.
             unsafe { self.rows_with::<L>(rows, copy, &panels, of_b) };
         }
     }
@@ -287,13 +301,6 @@ impl Task<'_> {
             }
         }
     }
-}
-
-/// Vectors of the panel for what is left of a sum's columns.
-#[inline(always)]
-fn vectors<L: Lanes>(columns: usize) -> usize {
-    let most = if L::ROWS == 6 { 4 } else { 2 };
-    columns.div_ceil(L::COUNT).clamp(1, most)
 }
 
 /// Some rows of a panel's sums, and where they go.
@@ -329,8 +336,15 @@ impl Tile<'_> {
                     let b = self.b.as_ptr().wrapping_add(piece.start);
                     sums = add::<L, V, R>(sums, &rows, left.column, b, piece.inputs.len());
                 }
-                for r in 0..count {
-                    self.put_row::<L, V>(i + r, &sums[r]);
+                if count == R && self.width == V * L::COUNT {
+                    // Counted by constants, sums go from their registers right to the output.
+                    for r in 0..R {
+                        self.put_whole::<L, V>(i + r, &sums[r]);
+                    }
+                } else {
+                    for r in 0..count {
+                        self.put_row::<L, V>(i + r, &sums[r]);
+                    }
                 }
             }
         }
@@ -339,25 +353,30 @@ impl Tile<'_> {
     /// # Safety
     /// As [`Self::put`].
     #[inline(always)]
-    unsafe fn put_row<L: Lanes, const V: usize>(&self, i: usize, sums: &[L::Vector; V]) {
+    unsafe fn put_whole<L: Lanes, const V: usize>(&self, i: usize, sums: &[L::Vector; V]) {
         let Output { start, row, scale, into, .. } = self.out;
-        let place = start.wrapping_add(i * row);
         // SAFETY: the caller's promise.
         unsafe {
-            if self.width == V * L::COUNT {
-                let scale = L::splat(scale);
-                for c in 0..V {
-                    let place = place.wrapping_add(c * L::COUNT);
-                    let before = if into == Into::Added { L::load(place) } else { L::splat(0.0) };
-                    L::store(L::multiply_add(sums[c], scale, before), place);
-                }
-            } else {
-                let mut padded = [0f32; WIDEST * super::math::LANES];
-                for c in 0..V {
-                    L::store(sums[c], padded.as_mut_ptr().add(c * L::COUNT));
-                }
-                self.out.put_row(i, &padded[..self.width]);
+            let scale = L::splat(scale);
+            for c in 0..V {
+                let place = start.wrapping_add(i * row + c * L::COUNT);
+                let before = if into == Into::Added { L::load(place) } else { L::splat(0.0) };
+                L::store(L::multiply_add(sums[c], scale, before), place);
             }
+        }
+    }
+
+    /// # Safety
+    /// As [`Self::put`].
+    #[inline(always)]
+    unsafe fn put_row<L: Lanes, const V: usize>(&self, i: usize, sums: &[L::Vector; V]) {
+        let mut padded = [0f32; WIDEST * super::math::LANES];
+        // SAFETY: the caller's promise.
+        unsafe {
+            for c in 0..V {
+                L::store(sums[c], padded.as_mut_ptr().wrapping_add(c * L::COUNT));
+            }
+            self.out.put_row(i, &padded[..self.width]);
         }
     }
 }

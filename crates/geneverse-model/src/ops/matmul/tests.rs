@@ -120,6 +120,7 @@ fn lesser_machines_have_the_same_sums() {
         }
         check_all((9, 53, 1100), Into::Fresh);
         check_all((101, 5, 130), Into::Fresh);
+        check_all((50, 70, 1100), Into::Added);
     }
     AT_MOST.set(Machine::Avx512);
 }
@@ -177,7 +178,8 @@ fn sums_side_by_side_are_their_products_one_after_another() {
         for i in 0..3 {
             let n = widths[i];
             let frozen = Term { a: rows(&x, k), b: transposed(&weights[i], k), k, scale: 1.0 };
-            let added = Term { a: rows(&low[i], ranks[i]), b: transposed(&b[i], ranks[i]), k: ranks[i], scale: 0.5 };
+            let added =
+                Term { a: rows(&low[i], ranks[i]), b: transposed(&b[i], ranks[i]), k: ranks[i], scale: 0.5 };
             // The second has no more than one.
             let terms: Vec<Term<'_>> = [frozen, added].into_iter().take(if i == 1 { 1 } else { 2 }).collect();
             for (number, &Term { a, b, k, scale }) in terms.iter().enumerate() {
@@ -189,39 +191,5 @@ fn sums_side_by_side_are_their_products_one_after_another() {
         }
         sums(m, &all, &mut together, stride);
         assert!(together == apart, "{m} x {k} with {widths:?}");
-    }
-}
-
-#[test]
-#[ignore]
-fn bench_panels() {
-    use std::sync::atomic::Ordering;
-    let one_of = std::env::var("ONE").is_ok();
-    let threads = if one_of { Threads::One } else { Threads::All };
-    let shapes = std::env::var("SHAPES").unwrap_or_default();
-    for shape in shapes.split(' ') {
-        let (size, layout) = shape.split_once(':').unwrap();
-        let size: Vec<usize> = size.split('x').map(|x| x.parse().unwrap()).collect();
-        let (m, n, k) = (size[0], size[1], size[2]);
-        let a: Vec<f32> = (0..m * k).map(number).collect();
-        let b: Vec<f32> = (0..n * k).map(number).collect();
-        let am = if layout.starts_with('n') { rows(&a, k) } else { transposed(&a, m) };
-        let bm = if layout.ends_with('n') { rows(&b, n) } else { transposed(&b, k) };
-        let mut out = vec![0.0; m * n];
-        let mut told = [f64::MAX; 2];
-        for round in 0..10 {
-            PANELS_OFF.store(round % 2 == 0, Ordering::Relaxed);
-            let times = (200_000_000 / (m * n * k)).max(3);
-            rayon::scope(|_| {
-            let begun = std::time::Instant::now();
-            for _ in 0..times {
-                product((m, n, k), 1.0, am, bm, &mut out, n, Into::Fresh, threads);
-            }
-            let took = begun.elapsed().as_secs_f64() / times as f64;
-            told[round % 2] = told[round % 2].min(took);
-            });
-        }
-        let rate = |s: f64| 2e-9 * (m * n * k) as f64 / s;
-        println!("{shape:20} before {:7.1} GFLOP/s {:8.1} us   panels {:7.1} GFLOP/s {:8.1} us", rate(told[0]), told[0] * 1e6, rate(told[1]), told[1] * 1e6);
     }
 }
