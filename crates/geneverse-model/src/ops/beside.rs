@@ -1,7 +1,8 @@
 //! Several adapters beside one frozen layer, each on rows of its own: y += s · (x · Aᵀ) · Bᵀ where a row's sequence
 //! asks for it. The product with the layer's weights is one for all rows.
 //!
-//! A row's numbers are those that the layer has with this adapter alone: [`Adaptation`] does both.
+//! A row's numbers are those that the layer has with this adapter alone, but for rounding: there the adapter's part may be summed
+//! before it is written. [`Adaptation`] does both.
 
 use std::ops::Range;
 

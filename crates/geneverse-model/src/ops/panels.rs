@@ -4,7 +4,7 @@
 //! number by number. The sums of some rows with a panel stay in registers. A task copies the panels of its columns by itself
 //! and multiplies them with all of its rows, so that a product is one loop of tasks which wait for nothing.
 //!
-//! The order of summation depends on the number of inputs only.
+//! The order of summation depends on the numbers of inputs only, not on the number of threads.
 #![allow(clippy::needless_range_loop, reason = "r and c are a register tile's rows and vectors throughout")]
 
 use std::cell::Cell;
