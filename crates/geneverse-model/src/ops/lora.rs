@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::buffer;
 use super::math::dot;
-use super::matmul::{Into, Term, Threads, product, rows, transposed};
+use super::matmul::{Columns, Into, Term, Threads, product, rows, sums, transposed};
 use super::scratch::{give, take};
 use super::slots::{Group, LayerShape, Map, Weights};
 use crate::families::Target;
@@ -344,16 +344,17 @@ impl Adaptation<'_> {
         let dropped = self.dropped(x);
         let x = dropped.as_deref().unwrap_or(x);
         let mut d_low = take(n * width);
-        let mut at = 0;
+        let (mut at, mut of_low) = (0, Vec::with_capacity(maps.len()));
         for map in maps {
             let (dy, scale, rank) = (&dy[map.column..], map.scale, map.rank);
             let (a, b) = (rows(dy, stride), rows(&self.flat[map.b.clone()], rank));
-            product((n, rank, map.outputs), scale, a, b, &mut d_low[at..], *width, Into::Fresh, all);
+            of_low.push(Columns { first: at, n: rank, terms: vec![Term { a, b, k: map.outputs, scale }] });
             let (a, b) = (transposed(dy, stride), rows(&low.low[at..], *width));
             let d_b = &mut d_flat[map.b.clone()];
             product((map.outputs, rank, n), scale, a, b, d_b, rank, Into::Added, all);
             at += rank;
         }
+        sums(n, &of_low, &mut d_low, *width);
         let of_a = first.a.start..first.a.start + width * inputs;
         let (a, b) = (transposed(&d_low, *width), rows(x, *inputs));
         product((*width, *inputs, n), 1.0, a, b, &mut d_flat[of_a], *inputs, Into::Added, all);
