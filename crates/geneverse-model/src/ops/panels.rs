@@ -257,7 +257,9 @@ impl Task<'_> {
             let rows = first..self.rows.len().min(first + together);
             let mut copy = None;
             if let Some((far, depth)) = copied {
-                of_a.resize(ROWS * depth, 0.0);
+                if of_a.len() < ROWS * depth {
+                    of_a.resize(ROWS * depth, 0.0);
+                }
                 for (to, i) in of_a.chunks_exact_mut(depth).zip(rows.clone()) {
                     for (p, to) in to.iter_mut().enumerate() {
                         // SAFETY: the caller's promise.
