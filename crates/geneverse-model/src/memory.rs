@@ -374,9 +374,10 @@ impl Pass<'_> {
         };
         let shapes = self.plan.tower.iter().map(move |tower| (tower, of(tower)));
         shapes.flat_map(|(tower, (shape, longest, rows))| {
-            tower.layers.iter().map(move |trained| {
-                (Layer { shape, trained, rows, asked: rows, longest }, tower)
-            })
+            tower
+                .layers
+                .iter()
+                .map(move |trained| (Layer { shape, trained, rows, asked: rows, longest }, tower))
         })
     }
 

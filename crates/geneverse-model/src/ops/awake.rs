@@ -65,7 +65,11 @@ mod tests {
     use super::awake;
 
     fn sum() -> usize {
-        (0..1000usize).into_par_iter().with_max_len(10).map(|i| (0..i % 7).into_par_iter().sum::<usize>()).sum()
+        (0..1000usize)
+            .into_par_iter()
+            .with_max_len(10)
+            .map(|i| (0..i % 7).into_par_iter().sum::<usize>())
+            .sum()
     }
 
     #[test]

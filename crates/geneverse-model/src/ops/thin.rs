@@ -196,7 +196,8 @@ mod tests {
         };
         for machine in [Machine::Plain, Machine::Avx2, Machine::Avx512] {
             AT_MOST.set(machine);
-            for (n, rank, width) in [(1, 1, 1), (7, 8, 16), (8, 3, 65), (77, 8, 300), (40, 32, 17), (33, 40, 70)]
+            for (n, rank, width) in
+                [(1, 1, 1), (7, 8, 16), (8, 3, 65), (77, 8, 300), (40, 32, 17), (33, 40, 70)]
             {
                 let (left_stride, right_stride) = (rank + 2, width + 5);
                 let (left, right) = (numbers(n * left_stride, 0), numbers(n * right_stride, 5));
