@@ -5,9 +5,17 @@
 //! loop itself. Here the others look for work until the step is done, and leave their processor to whoever else wants it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-/// How often a thread looks for work before it lets others have its processor.
-const LOOKS: usize = 64;
+/// How often a thread looks for work before it lets others have its processor each time.
+const AT_ONCE: usize = 64;
+
+/// How often before it sleeps a little each time: after a millisecond or so, there are more threads than the work has tasks, and
+/// those that look hinder those that work.
+const AWAKE_FOR: usize = 1 << 11;
+
+/// How long it sleeps.
+const NAP: Duration = Duration::from_micros(50);
 
 /// Whether the pool is kept awake. One that is twice would wait for itself: each work could be begun by a thread that is to stay
 /// awake for the other.
@@ -36,14 +44,12 @@ pub(super) fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 fn look_for_work(done: &AtomicBool) {
     let mut looks = 0;
     while !done.load(Ordering::Acquire) {
-        if rayon::yield_now() == Some(rayon::Yield::Executed) {
-            looks = 0;
-        } else if looks < LOOKS {
-            looks += 1;
-            std::hint::spin_loop();
-        } else {
-            looks = 0;
-            std::thread::yield_now();
+        looks = if rayon::yield_now() == Some(rayon::Yield::Executed) { 0 } else { looks + 1 };
+        match looks {
+            0 => {}
+            1..AT_ONCE => std::hint::spin_loop(),
+            AT_ONCE..AWAKE_FOR => std::thread::yield_now(),
+            _ => std::thread::sleep(NAP),
         }
     }
 }
