@@ -89,13 +89,15 @@ pub fn predict(
     let (training, evaluation) = largest(recipe, examples, validation, tokens);
     let pass = Pass { model, plan: &plan, batch: training };
     let activations = FLOAT * pass.kept(recompute);
-    let evaluation = Pass { batch: evaluation, ..pass }.evaluation();
+    let of_evaluation = Pass { batch: evaluation, ..pass }.evaluation();
     // A parameter is copied on its way into a checkpoint; by then the activations are gone.
-    let peak = pass.peak(recompute).max(evaluation).max(plan.largest_parameter);
+    let peak = pass.peak(recompute).max(of_evaluation).max(plan.largest_parameter);
     let trained = FLOAT * plan.trained;
     let scratch = (FLOAT * peak).saturating_sub(activations);
-    let threads =
-        rayon::current_num_threads() * if plan.whole_layers() { 2 * PER_THREAD } else { PER_THREAD };
+    let of_products = if plan.whole_layers() { 2 * PER_THREAD } else { PER_THREAD };
+    // A tower looks at one more than a picture becomes.
+    let keys = training.sequence.max(evaluation.sequence).max(tokens + 1);
+    let threads = rayon::current_num_threads() * (of_products + 2 * FLOAT * TILE * keys);
     Ok(Memory {
         program,
         frozen: FLOAT * plan.tower.as_ref().map_or(0, |tower| tower.frozen)
@@ -117,6 +119,9 @@ const FLOAT: usize = size_of::<f32>();
 /// What a thread took for itself in runs that were measured (30 million parameters, 900 and 2048 rows): its stack, its
 /// share of the allocator, the blocks of its products. Products that make the gradients of whole matrices took twice that.
 const PER_THREAD: usize = 4 << 20;
+
+/// Queries that attention handles together. What they give to their keys, and the gradient of that, each thread keeps.
+const TILE: usize = 64;
 
 /// Freed buffers leave holes that the next do not fill: in the same runs about one part in 32.
 const HOLES: usize = 32;
@@ -356,8 +361,8 @@ impl Pass<'_> {
         let layers = self.plan.layers.iter().enumerate();
         layers.map(|(number, (shape, trained))| {
             let last = number + 1 == self.plan.layers.len();
-            let Batch { rows, longest, sequence, asked, .. } = self.batch;
-            Layer { shape: *shape, trained, rows, asked: if last { asked } else { rows }, longest, sequence }
+            let Batch { rows, longest, asked, .. } = self.batch;
+            Layer { shape: *shape, trained, rows, asked: if last { asked } else { rows }, longest }
         })
     }
 
@@ -369,9 +374,10 @@ impl Pass<'_> {
         };
         let shapes = self.plan.tower.iter().map(move |tower| (tower, of(tower)));
         shapes.flat_map(|(tower, (shape, longest, rows))| {
-            tower.layers.iter().map(move |trained| {
-                (Layer { shape, trained, rows, asked: rows, longest, sequence: longest }, tower)
-            })
+            tower
+                .layers
+                .iter()
+                .map(move |trained| (Layer { shape, trained, rows, asked: rows, longest }, tower))
         })
     }
 
@@ -475,11 +481,7 @@ struct Layer<'a> {
     /// Those whose outputs are wanted.
     asked: usize,
     longest: usize,
-    sequence: usize,
 }
-
-/// Queries that attention handles together.
-const TILE: usize = 64;
 
 impl Layer<'_> {
     /// The rows of which a group's maps are computed.
@@ -585,13 +587,9 @@ impl Layer<'_> {
         let dropped = |group| self.dropped(group, 2);
         let fed = self.before_norm();
         let moments = [
-            asked
-                + fed
-                + when(Group::Down, inner)
-                + inner
-                + dropped(Group::Down)
-                + self.unscaled(Group::Down),
-            (asked + inner + gate_up).saturating_sub(fed),
+            asked + fed + inner + dropped(Group::Down) + self.unscaled(Group::Down),
+            // What is multiplied with the gradients that the down-projection has given.
+            asked + fed + inner + gate_up + self.dropped(Group::Down, 1) + self.unscaled(Group::Down),
             (2 * asked + normed + dropped(Group::Up) + self.unscaled(Group::Up)).saturating_sub(fed),
             (normed
                 + picked
@@ -607,13 +605,12 @@ impl Layer<'_> {
     }
 
     /// What attention's backward pass takes beside the buffers of a step, which are kept while it is at work: gradients of the keys
-    /// and values that heads share for a tree at once, on each thread, and two tiles of scores.
+    /// and values that heads share for a tree at once, on each thread.
     fn attention(&self) -> usize {
         let heads = self.shape.heads;
         let threads = rayon::current_num_threads().min(heads.query * self.rows.div_ceil(self.longest.max(1)));
         let of_heads =
             (threads * self.longest * (heads.query / heads.key_value)).min(self.rows * heads.query);
-        let shared = if heads.query == heads.key_value { 0 } else { 2 * heads.dim * of_heads };
-        shared + threads * 2 * TILE * self.sequence
+        if heads.query == heads.key_value { 0 } else { 2 * heads.dim * of_heads }
     }
 }

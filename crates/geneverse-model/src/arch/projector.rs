@@ -279,8 +279,6 @@ impl Projector {
     ) -> Vec<f32> {
         let (n, hidden, width) = (dy.len() / self.hidden, self.hidden, self.width);
         let inner = self.apply(0, flat, features);
-        let mut active = buffer(inner.len());
-        self.between().forward(&inner, &mut active);
         let back = |which: usize, dy: &[f32]| {
             let inputs = [width, hidden][which];
             let mut dx = buffer(n * inputs);
@@ -290,9 +288,8 @@ impl Projector {
             }
             dx
         };
-        let d_active = back(1, dy);
-        let mut d_inner = buffer(n * hidden);
-        self.between().backward(&inner, &d_active, &mut d_inner);
+        let (mut active, mut d_inner) = (back(1, dy), buffer(n * hidden));
+        self.between().backward(&inner, &mut active, &mut d_inner);
         if !sum.is_empty() {
             let (first, second) = sum.split_at_mut(hidden * width + if self.bias { hidden } else { 0 });
             for (x, inputs, dy, sum) in

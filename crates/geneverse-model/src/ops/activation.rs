@@ -62,8 +62,9 @@ impl Between {
         }
     }
 
-    /// `d_rows` (n, row) from the same `rows` and `d_out` (n, width).
-    pub(crate) fn backward(&self, rows: &[f32], d_out: &[f32], d_rows: &mut [f32]) {
+    /// `d_rows` (n, row) from the same `rows` and `d_out` (n, width), in whose place stands then what [`Between::forward`] gives:
+    /// both want the same exponentials.
+    pub(crate) fn backward(&self, rows: &[f32], d_out: &mut [f32], d_rows: &mut [f32]) {
         let gated = match self.activation {
             Activation::Silu => silu::gated_backward,
             Activation::Gelu => gelu::gated_backward,
@@ -77,7 +78,7 @@ impl Between {
             Activation::QuickGelu => quick_gelu::plain_backward,
         };
         let rows = rows.par_chunks_exact(self.row()).with_min_len(ROWS);
-        let gradients = d_out.par_chunks_exact(self.width).zip(d_rows.par_chunks_exact_mut(self.row()));
+        let gradients = d_out.par_chunks_exact_mut(self.width).zip(d_rows.par_chunks_exact_mut(self.row()));
         rows.zip(gradients).for_each(|(row, (d_out, d_row))| {
             if self.gated {
                 let (gate, up) = row.split_at(self.width);
@@ -141,11 +142,11 @@ macro_rules! loops {
             vectorised! { fn plain = plain_body(up: &[f32], out: &mut [f32]) }
             vectorised! {
                 fn gated_backward = gated_backward_body(
-                    gate: &[f32], up: &[f32], d_out: &[f32], d_gate: &mut [f32], d_up: &mut [f32]
+                    gate: &[f32], up: &[f32], d_out: &mut [f32], d_gate: &mut [f32], d_up: &mut [f32]
                 )
             }
             vectorised! {
-                fn plain_backward = plain_backward_body(up: &[f32], d_out: &[f32], d_up: &mut [f32])
+                fn plain_backward = plain_backward_body(up: &[f32], d_out: &mut [f32], d_up: &mut [f32])
             }
 
             #[inline(always)]
@@ -164,23 +165,26 @@ macro_rules! loops {
             fn gated_backward_body<const FMA: bool>(
                 gate: &[f32],
                 up: &[f32],
-                d_out: &[f32],
+                d_out: &mut [f32],
                 d_gate: &mut [f32],
                 d_up: &mut [f32],
             ) {
                 let n = gate.len();
-                let (up, d_out, d_gate, d_up) = (&up[..n], &d_out[..n], &mut d_gate[..n], &mut d_up[..n]);
+                let (up, d_out, d_gate, d_up) = (&up[..n], &mut d_out[..n], &mut d_gate[..n], &mut d_up[..n]);
                 for i in 0..n {
                     let (value, slope) = $at::<FMA>(gate[i]);
                     d_up[i] = d_out[i] * value;
                     d_gate[i] = d_out[i] * up[i] * slope;
+                    d_out[i] = value * up[i];
                 }
             }
 
             #[inline(always)]
-            fn plain_backward_body<const FMA: bool>(up: &[f32], d_out: &[f32], d_up: &mut [f32]) {
+            fn plain_backward_body<const FMA: bool>(up: &[f32], d_out: &mut [f32], d_up: &mut [f32]) {
                 for ((up, d_out), d_up) in up.iter().zip(d_out).zip(d_up) {
-                    *d_up = d_out * $at::<FMA>(*up).1;
+                    let (value, slope) = $at::<FMA>(*up);
+                    *d_up = *d_out * slope;
+                    *d_out = value;
                 }
             }
         }
@@ -223,12 +227,16 @@ mod tests {
             let plain = Between { activation, gated: false, width };
             let (mut y, mut d) = (vec![0.0; width], vec![0.0; width]);
             plain.forward(&x, &mut y);
-            plain.backward(&x, &ones, &mut d);
+            let mut again = ones.clone();
+            plain.backward(&x, &mut again, &mut d);
+            assert_eq!(again, y);
             let gated = Between { activation, gated: true, width };
             let row = [x.as_slice(), &[2.0; 799]].concat();
             let (mut gated_y, mut gated_d) = (vec![0.0; width], vec![0.0; 2 * width]);
             gated.forward(&row, &mut gated_y);
-            gated.backward(&row, &ones, &mut gated_d);
+            let mut again = ones.clone();
+            gated.backward(&row, &mut again, &mut gated_d);
+            assert_eq!(again, gated_y);
             for i in 0..width {
                 let at = f64::from(x[i]);
                 let (value, h) = (exact(activation, at), 1e-4);

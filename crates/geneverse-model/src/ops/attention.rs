@@ -7,6 +7,7 @@
 //! A tree is one sequence, or several that begin alike: their common prefix is computed once, and each of them
 //! attends to the prefix and to itself.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -18,6 +19,20 @@ use super::matmul::{Into, Threads, product, product_at, rows, transposed};
 
 /// Queries handled together.
 const TILE: usize = 64;
+
+thread_local! {
+    /// What a tile's queries give to its keys, and the gradients of that. Taken, not borrowed: a thread that waits for others may
+    /// be given another tile.
+    static SCRATCH: Cell<[Vec<f32>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
+}
+
+/// So many numbers, of whatever value.
+fn at_least(numbers: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if numbers.len() < len {
+        numbers.resize(len, 0.0);
+    }
+    &mut numbers[..len]
+}
 
 /// How heads lie in a row (all queries, then all keys, then all values), and how they look at each other.
 #[derive(Debug, Clone, Copy)]
@@ -224,7 +239,9 @@ pub(crate) fn forward(qkv: &[f32], trees: &[Tree], heads: Heads, out: &mut [f32]
         let key_head = head / heads.group();
         let (m, n) = (tile.queries.len(), tile.keys());
         let q = &qkv[tile.queries.start * stride + heads.query_at(head)..];
-        let mut weights = buffer(m * n);
+        let mut scratch = SCRATCH.take();
+        let [of_weights, _] = &mut scratch;
+        let weights = at_least(of_weights, m * n);
         for (column, keys) in tile.parts() {
             let k = &qkv[keys.start * stride + heads.key_at(key_head)..];
             let (a, b) = (rows(q, stride), transposed(k, stride));
@@ -250,6 +267,7 @@ pub(crate) fn forward(qkv: &[f32], trees: &[Tree], heads: Heads, out: &mut [f32]
         unsafe {
             shared_sums.write_rows(&sums[..m], 1, tile.queries.start * heads.query + head, heads.query);
         }
+        SCRATCH.set(scratch);
     });
 }
 
@@ -343,7 +361,7 @@ unsafe fn backward_head(
     let Attended { qkv, out, log_sums } = attended;
     let (stride, out_stride, dim, one) = (heads.row(), heads.out(), heads.dim, Threads::One);
     let (start, key_head) = (tree.start(), head / heads.group());
-    let (mut weights, mut d_weights, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut scratch, mut slopes) = (SCRATCH.take(), Vec::new());
     let mut tiles: Vec<Tile> = tree.branches().flat_map(|b| b.tiles(heads).collect::<Vec<_>>()).collect();
     // The last tile of a sequence by itself sees all keys: begun with it, nothing needs to be zero before.
     tiles.reverse();
@@ -361,8 +379,7 @@ unsafe fn backward_head(
         let q = &qkv[token * stride + heads.query_at(head)..];
         let at = token * out_stride + heads.query_at(head);
         let (o, d_o) = (&out[at..], &d_out[at..]);
-        weights.resize(m * n, 0.0);
-        d_weights.resize(m * n, 0.0);
+        let [weights, d_weights] = scratch.each_mut().map(|numbers| at_least(numbers, m * n));
         for (column, keys) in tile.parts() {
             let shape = (m, keys.len(), dim);
             let k = transposed(&qkv[keys.start * stride + heads.key_at(key_head)..], stride);
@@ -414,4 +431,5 @@ unsafe fn backward_head(
             }
         }
     }
+    SCRATCH.set(scratch);
 }

@@ -138,12 +138,13 @@ pub(crate) unsafe fn product(
 ) {
     let mut scratch = ROWS.take();
     let few = match a.data {
-        Slice::F32(numbers) if a.column == 1 => {
-            Few { numbers: numbers.as_ptr(), rows: m, inputs: k, stride: a.row }
+        // Sums read rows number by number, dot products by vectors.
+        Slice::F32(numbers) if a.column == 1 || b.row != 1 => {
+            Few { numbers: numbers.as_ptr(), rows: m, inputs: k, row: a.row, column: a.column }
         }
         _ => {
             a.copy_rows(m, k, &mut scratch);
-            Few { numbers: scratch.as_ptr(), rows: m, inputs: k, stride: k }
+            Few { numbers: scratch.as_ptr(), rows: m, inputs: k, row: k, column: 1 }
         }
     };
     // SAFETY: the caller's promises, and the copy has the same shape.
@@ -157,13 +158,14 @@ pub(crate) unsafe fn product(
     ROWS.set(scratch);
 }
 
-/// Rows of f32, each contiguous.
+/// Rows of f32, each contiguous for dot products.
 #[derive(Clone, Copy)]
 struct Few {
     numbers: *const f32,
     rows: usize,
     inputs: usize,
-    stride: usize,
+    row: usize,
+    column: usize,
 }
 
 /// A matrix of which columns or rows are contiguous.
@@ -182,7 +184,7 @@ unsafe impl<T: Number> Sync for Many<T> {}
 impl Few {
     /// From row `i` and input `p` on.
     fn at(self, i: usize, p: usize) -> *const f32 {
-        self.numbers.wrapping_add(i * self.stride + p)
+        self.numbers.wrapping_add(i * self.row + p * self.column)
     }
 }
 

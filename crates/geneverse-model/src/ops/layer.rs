@@ -255,27 +255,23 @@ impl Layer<'_> {
         want_dx: bool,
         d_flat: &mut [f32],
     ) -> Option<Vec<f32>> {
-        let LayerShape { hidden, inner, heads, .. } = *self.shape;
+        let LayerShape { hidden, heads, .. } = *self.shape;
         let (n, row) = (x.len() / hidden, heads.row());
         let Saved { raw, qkv, mixed, log_sums, attended, x2, gate_up, fed, low } = saved;
         let [low_qkv, low_output, low_up, low_down] = low;
         let wanted = dy.len() / hidden;
 
         // y = x2 + norm?(active · Wdown)
-        let mut active = Vec::new();
-        if self.trains(Group::Down) {
-            active = take(wanted * inner);
-            self.between().forward(&gate_up, &mut active);
-        }
         let d_fed = self.through_norm(Slot::MlpNorm, &fed, &dy, d_flat);
-        let d_active = self.group_backward(Group::Down, &active, &low_down, &d_fed, d_flat, true);
+        let (mut active, down) = self.through_group(Group::Down, &low_down, &d_fed, d_flat, true);
+        let mut d_gate_up = take(gate_up.len());
+        // So far it is the gradient of what it will be.
+        self.between().backward(&gate_up, &mut active, &mut d_gate_up);
+        self.group_weights(Group::Down, &active, &low_down, down, d_flat);
         low_down.give();
-        give([fed, owned(d_fed), active]);
+        give([fed, owned(d_fed), gate_up, active]);
 
         // gate, up = norm(x2) · Wgate, Wup
-        let mut d_gate_up = take(gate_up.len());
-        self.between().backward(&gate_up, &d_active, &mut d_gate_up);
-        give([gate_up, d_active]);
         let mut h = Vec::new();
         if self.trains(Group::Up) {
             h = take(wanted * hidden);
@@ -359,23 +355,61 @@ impl Layer<'_> {
         d_flat: &mut [f32],
         wanted: bool,
     ) -> Vec<f32> {
-        let (inputs, stride, all) = (self.shape.inputs(group), self.shape.outputs(group), Threads::All);
+        let (dx, through) = self.through_group(group, low, dy, d_flat, wanted);
+        self.group_weights(group, x, low, through, d_flat);
+        dx
+    }
+
+    /// The gradient of a group's input, where that is `wanted`, before the input is at hand; and what [`Layer::group_weights`] will
+    /// multiply the input with. Added to `d_flat` is what comes before: with DoRA, the gradient of its magnitudes.
+    fn through_group<'d>(
+        &self,
+        group: Group,
+        low: &Low,
+        dy: &'d [f32],
+        d_flat: &mut [f32],
+        wanted: bool,
+    ) -> (Vec<f32>, Through<'d>) {
+        let (inputs, stride) = (self.shape.inputs(group), self.shape.outputs(group));
         let n = dy.len() / stride;
+        let adaptation = self.adaptation(group);
+        let dy = match &adaptation {
+            Some(adaptation) => adaptation.unscale(low, dy, stride, d_flat),
+            None => Cow::Borrowed(dy),
+        };
+        let d_low = adaptation.as_ref().map_or_else(Vec::new, |of| of.low_gradient(&dy, stride));
+        let mut dx = take(if wanted { n * inputs } else { 0 });
+        if wanted {
+            let maps = self.weights.maps(self.shape, group).map(|(map, column)| {
+                let (a, b) = (rows(&dy[column..], stride), map.backward());
+                Term { a, b, k: map.outputs, scale: 1.0 }
+            });
+            let through = adaptation.as_ref().and_then(|adaptation| adaptation.through(&d_low));
+            let terms = maps.chain(through).collect();
+            sums(n, &[Columns { first: 0, n: inputs, terms }], &mut dx, inputs);
+            if let Some(adaptation) = &adaptation {
+                adaptation.through_dropout(&d_low, &mut dx);
+            }
+        }
+        (dx, Through { dy, d_low })
+    }
+
+    /// Adds the gradients of a group's weights, or of its adapters, to `d_flat`. `x` may be anything where nothing of the group is
+    /// trained.
+    fn group_weights(&self, group: Group, x: &[f32], low: &Low, through: Through<'_>, d_flat: &mut [f32]) {
+        let (Through { dy, d_low }, stride) = (through, self.shape.outputs(group));
+        if let Some(adaptation) = self.adaptation(group) {
+            adaptation.backward((x, low), (&dy, stride), &d_low, d_flat);
+        }
+        give([d_low]);
         if let Trained::All = self.trained {
+            let n = dy.len() / stride;
             for slot in group.slots() {
                 if let Some((outputs, inputs)) = self.shape.size(*slot) {
                     let d_weight = &mut d_flat[self.shape.place(*slot)];
-                    let a = transposed(&dy[self.shape.column(*slot)..], stride);
-                    product(
-                        (outputs, inputs, n),
-                        1.0,
-                        a,
-                        rows(x, inputs),
-                        d_weight,
-                        inputs,
-                        Into::Added,
-                        all,
-                    );
+                    let (a, b) = (transposed(&dy[self.shape.column(*slot)..], stride), rows(x, inputs));
+                    let shape = (outputs, inputs, n);
+                    product(shape, 1.0, a, b, d_weight, inputs, Into::Added, Threads::All);
                 }
                 let Some(bias) = slot.bias() else { continue };
                 let d_bias = &mut d_flat[self.shape.place(bias)];
@@ -384,29 +418,7 @@ impl Layer<'_> {
                 }
             }
         }
-        let adaptation = self.adaptation(group);
-        let dy = match &adaptation {
-            Some(adaptation) => adaptation.unscale(low, dy, stride, d_flat),
-            None => Cow::Borrowed(dy),
-        };
-        let d_low = adaptation.as_ref().map(|adaptation| adaptation.backward(x, low, &dy, stride, d_flat));
-        let mut dx = take(if wanted { n * inputs } else { 0 });
-        if wanted {
-            let maps = self.weights.maps(self.shape, group).map(|(map, column)| {
-                let (a, b) = (rows(&dy[column..], stride), map.backward());
-                Term { a, b, k: map.outputs, scale: 1.0 }
-            });
-            let adapted = adaptation.as_ref().zip(d_low.as_deref());
-            let through = adapted.and_then(|(adaptation, d_low)| adaptation.through(d_low));
-            let terms = maps.chain(through).collect();
-            sums(n, &[Columns { first: 0, n: inputs, terms }], &mut dx, inputs);
-            if let Some((adaptation, d_low)) = adapted {
-                adaptation.through_dropout(d_low, &mut dx);
-            }
-        }
-        give(d_low);
         give([owned(dy)]);
-        dx
     }
 
     /// The gradient before a norm that follows attention or feed-forward; `dy` itself where there is no such norm.
@@ -431,6 +443,14 @@ impl Layer<'_> {
             self.norm(slots.0, slots.1).backward_weight(x, dy, dw, db);
         }
     }
+}
+
+/// Gradients of a group's outputs.
+struct Through<'d> {
+    /// Of the outputs (n, outputs), with DoRA before they are scaled.
+    dy: Cow<'d, [f32]>,
+    /// Of x·Aᵀ (n, sum of ranks); empty where nothing is adapted.
+    d_low: Vec<f32>,
 }
 
 /// The numbers where they are owned; else nothing.

@@ -14,9 +14,10 @@ use rayon::prelude::*;
 
 use super::buffer;
 use super::math::dot;
-use super::matmul::{Into, Term, Threads, product, rows, transposed};
+use super::matmul::{Columns, Into, Term, Threads, product, rows, sums, transposed};
 use super::scratch::{give, take};
 use super::slots::{Group, LayerShape, Map, Weights};
+use super::thin::{self, Lies, Thin};
 use crate::families::Target;
 use crate::rng::{Rng, mix};
 
@@ -328,37 +329,61 @@ impl Adaptation<'_> {
         scaled
     }
 
-    /// Adds the gradients of A and B to `d_flat`; that of x·Aᵀ (n, sum of ranks).
+    /// The gradient of x·Aᵀ (n, sum of ranks) from `dy` (n, stride); empty where nothing is adapted.
+    pub(crate) fn low_gradient(&self, dy: &[f32], stride: usize) -> Vec<f32> {
+        let Maps { maps, width, .. } = self.maps();
+        let n = dy.len() / stride;
+        let mut d_low = take(n * width);
+        let mut first = 0;
+        let columns = maps.iter().map(|map| {
+            let (a, b) = (rows(&dy[map.column..], stride), rows(&self.flat[map.b.clone()], map.rank));
+            let terms = vec![Term { a, b, k: map.outputs, scale: map.scale }];
+            first += map.rank;
+            Columns { first: first - map.rank, n: map.rank, terms }
+        });
+        sums(n, &columns.collect::<Vec<_>>(), &mut d_low, *width);
+        d_low
+    }
+
+    /// Adds the gradients of A and B to `d_flat`.
     pub(crate) fn backward(
         &self,
-        x: &[f32],
-        low: &Low,
-        dy: &[f32],
-        stride: usize,
+        (x, low): (&[f32], &Low),
+        (dy, stride): (&[f32], usize),
+        d_low: &[f32],
         d_flat: &mut [f32],
-    ) -> Vec<f32> {
+    ) {
         let Maps { maps, inputs, width } = self.maps();
-        let (Some(first), n, all) = (maps.first(), dy.len() / stride, Threads::All) else {
-            return Vec::new();
-        };
+        let Some(of_a) = maps.first().map(|first| first.a.start) else { return };
         let dropped = self.dropped(x);
-        let x = dropped.as_deref().unwrap_or(x);
-        let mut d_low = take(n * width);
+        let mut thin = vec![Thin {
+            left: d_low,
+            left_stride: *width,
+            rank: *width,
+            right: dropped.as_deref().unwrap_or(x),
+            right_stride: *inputs,
+            width: *inputs,
+            scale: 1.0,
+            out: Lies::Across,
+            first: of_a,
+        }];
         let mut at = 0;
         for map in maps {
-            let (dy, scale, rank) = (&dy[map.column..], map.scale, map.rank);
-            let (a, b) = (rows(dy, stride), rows(&self.flat[map.b.clone()], rank));
-            product((n, rank, map.outputs), scale, a, b, &mut d_low[at..], *width, Into::Fresh, all);
-            let (a, b) = (transposed(dy, stride), rows(&low.low[at..], *width));
-            let d_b = &mut d_flat[map.b.clone()];
-            product((map.outputs, rank, n), scale, a, b, d_b, rank, Into::Added, all);
-            at += rank;
+            thin.push(Thin {
+                left: &low.low[at..],
+                left_stride: *width,
+                rank: map.rank,
+                right: &dy[map.column..],
+                right_stride: stride,
+                width: map.outputs,
+                scale: map.scale,
+                out: Lies::Down,
+                first: map.b.start,
+            });
+            at += map.rank;
         }
-        let of_a = first.a.start..first.a.start + width * inputs;
-        let (a, b) = (transposed(&d_low, *width), rows(x, *inputs));
-        product((*width, *inputs, n), 1.0, a, b, &mut d_flat[of_a], *inputs, Into::Added, all);
+        thin::add(x.len() / inputs, &thin, d_flat);
         give(dropped);
-        d_low
     }
 
     /// What is added to the gradient of `x`, where nothing is dropped out and anything is adapted.

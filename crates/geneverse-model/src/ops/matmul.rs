@@ -58,7 +58,7 @@ impl Matrix<'_> {
         start(self) == start(other) && (self.row, self.column) == (other.row, other.column)
     }
 
-    fn transpose(self) -> Self {
+    pub(super) fn transpose(self) -> Self {
         Self { row: self.column, column: self.row, ..self }
     }
 

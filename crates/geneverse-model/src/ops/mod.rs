@@ -8,6 +8,7 @@
 pub(crate) mod activation;
 pub(crate) mod attend_all;
 pub(crate) mod attention;
+mod awake;
 pub(crate) mod beside;
 pub(crate) mod cross_entropy;
 pub(crate) mod experts;
@@ -24,6 +25,7 @@ pub(crate) mod reference;
 pub(crate) mod rope;
 pub(crate) mod scratch;
 pub(crate) mod slots;
+pub(crate) mod thin;
 pub(crate) mod tiles;
 
 /// A buffer of zeros. Of what a training step takes and overwrites, [`scratch`] has some that are there already.
@@ -39,11 +41,22 @@ pub(crate) fn buffer(len: usize) -> Vec<f32> {
 /// with the work, and come back.
 pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let kept = scratch::exchange(None);
-    let (result, kept) = rayon::scope(|_| {
-        let others = scratch::exchange(kept);
-        let result = work();
-        (result, scratch::exchange(others))
-    });
+    let (result, kept) = rayon::scope(|_| with(kept, work));
     scratch::exchange(kept);
     result
+}
+
+/// The same, and the pool's other threads look for work until it is done: for work that is loop after loop.
+pub(crate) fn in_pool_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let kept = scratch::exchange(None);
+    let (result, kept) = awake::awake(|| with(kept, work));
+    scratch::exchange(kept);
+    result
+}
+
+/// Runs `work` with buffers that are kept, and gives them back.
+fn with<R>(kept: Option<scratch::Shelf>, work: impl FnOnce() -> R) -> (R, Option<scratch::Shelf>) {
+    let others = scratch::exchange(kept);
+    let result = work();
+    (result, scratch::exchange(others))
 }

@@ -120,8 +120,10 @@ struct Panel<'a> {
     /// Columns that there are.
     width: usize,
     vectors: usize,
-    /// What of its terms is summed at once.
-    pieces: Vec<Piece<'a>>,
+    /// Which pieces of its terms are summed at once.
+    pieces: Range<usize>,
+    /// Where its columns lie in the copy.
+    start: usize,
     into: Into,
 }
 
@@ -129,10 +131,17 @@ struct Panel<'a> {
 struct Piece<'a> {
     term: &'a Term<'a>,
     inputs: Range<usize>,
-    /// Where they lie in the copy.
-    start: usize,
+    /// Inputs of pieces that are summed before it.
+    before: usize,
     /// Of the first of the task's rows, the first of these inputs.
     left: Left,
+}
+
+impl Piece<'_> {
+    /// Where its first input lies in the copy of a panel.
+    fn start<L: Lanes>(&self, panel: &Panel<'_>) -> usize {
+        panel.start + self.before * panel.vectors * L::COUNT
+    }
 }
 
 /// Where numbers of a are read.
@@ -160,7 +169,7 @@ impl Kernel for Task<'_> {
             let several = RESIDENT / (inputs.clamp(1, INPUTS) * L::COUNT) / WIDEST * WIDEST;
             let (some, rest) = vectors.split_at(several.clamp(1, vectors.len()));
             vectors = rest;
-            let passes = some.iter().map(|vector| passes(vector.sums.terms).count()).max().unwrap_or(0);
+            let passes = of_sums(some).map(|(sums, _)| passes(sums.terms).count()).max().unwrap_or(0);
             for pass in 0..passes {
                 // SAFETY: the caller's promise.
                 unsafe { self.multiply::<L>(some, pass, &mut scratch) };
@@ -170,20 +179,23 @@ impl Kernel for Task<'_> {
     }
 }
 
+/// Columns by the sums that they are of.
+fn of_sums<'s, 'a>(vectors: &'s [Vector<'a>]) -> impl Iterator<Item = (&'a Sums<'a>, &'s [Vector<'a>])> {
+    let chunks = vectors.chunk_by(|one, other| std::ptr::eq(one.sums, other.sums));
+    chunks.map(|vectors| (vectors[0].sums, vectors))
+}
+
 /// What of the terms is summed before it goes to the output: some inputs of one, or some terms.
 fn passes<'a>(terms: &'a [Term<'a>]) -> impl Iterator<Item = Vec<(&'a Term<'a>, Range<usize>)>> {
-    let mut left: std::collections::VecDeque<_> = terms.iter().map(|term| (term, 0..term.k)).collect();
+    let (mut number, mut from) = (0, 0);
     std::iter::from_fn(move || {
-        let (mut pass, mut room) = (Vec::new(), INPUTS);
-        while room > 0
-            && let Some((term, inputs)) = left.pop_front()
-        {
-            let end = inputs.end.min(inputs.start + room);
-            room -= end - inputs.start;
-            pass.push((term, inputs.start..end));
-            if end < inputs.end {
-                left.push_front((term, end..inputs.end));
-            }
+        let (mut pass, mut room) = (Vec::with_capacity(terms.len() - number), INPUTS);
+        while room > 0 && number < terms.len() {
+            let term = &terms[number];
+            let end = term.k.min(from + room);
+            room -= end - from;
+            pass.push((term, from..end));
+            (number, from) = if end < term.k { (number, end) } else { (number + 1, 0) };
         }
         (!pass.is_empty()).then_some(pass)
     })
@@ -201,55 +213,52 @@ impl Task<'_> {
         pass: usize,
         [of_b, of_a]: &mut [Vec<f32>; 2],
     ) {
-        let (mut panels, mut start) = (Vec::with_capacity(vectors.len() / 2), 0);
+        let (mut panels, mut pieces, mut start) = (Vec::with_capacity(vectors.len()), Vec::new(), 0);
         let most = if L::ROWS == 6 { WIDEST } else { 2 };
-        for of_sums in vectors.chunk_by(|one, other| std::ptr::eq(one.sums, other.sums)) {
-            let sums = of_sums[0].sums;
-            let Some(pieces) = passes(sums.terms).nth(pass) else { continue };
+        for (sums, vectors) in of_sums(vectors) {
+            let Some(some) = passes(sums.terms).nth(pass) else { continue };
             let into = if pass == 0 { sums.out.into } else { Into::Added };
-            for vectors in of_sums.chunks(most) {
+            let (of_pass, mut before) = (pieces.len()..pieces.len() + some.len(), 0);
+            for (term, inputs) in some {
+                let Slice::F32(a) = term.a.data else { unreachable!("only f32 is worthwhile") };
+                let (row, column, depth) = (term.a.row, term.a.column, inputs.len());
+                let at = a.as_ptr().wrapping_add(self.rows.start * row + inputs.start * column);
+                pieces.push(Piece { term, inputs, before, left: Left { start: at, row, column } });
+                before += depth;
+            }
+            for vectors in vectors.chunks(most) {
                 let (first, across) = (vectors[0].first, vectors.len() * L::COUNT);
-                let pieces = pieces.iter().map(|(term, inputs)| {
-                    let Slice::F32(a) = term.a.data else { unreachable!("only f32 is worthwhile") };
-                    let (row, column) = (term.a.row, term.a.column);
-                    let at = a.as_ptr().wrapping_add(self.rows.start * row + inputs.start * column);
-                    let left = Left { start: at, row, column };
-                    let piece = Piece { term, inputs: inputs.clone(), start, left };
-                    start += across * inputs.len();
-                    piece
-                });
-                let pieces = pieces.collect();
-                let width = across.min(sums.n - first);
-                panels.push(Panel { sums, first, width, vectors: vectors.len(), pieces, into });
+                let (width, pieces) = (across.min(sums.n - first), of_pass.clone());
+                panels.push(Panel { sums, first, width, vectors: vectors.len(), pieces, start, into });
+                start += across * before;
             }
         }
         if of_b.len() < start {
             of_b.resize(start, 0.0);
         }
-        for (panel, piece) in
-            panels.iter().flat_map(|panel| panel.pieces.iter().map(move |piece| (panel, piece)))
-        {
-            let to = &mut of_b[piece.start..piece.start + panel.vectors * L::COUNT * piece.inputs.len()];
-            // SAFETY: the caller's promise.
-            unsafe {
-                match piece.term.b.data {
-                    Slice::F32(data) => pack::<L, f32>(data, panel, piece, to),
-                    Slice::Bf16(bits) => pack::<L, Bf16>(Bf16::all(bits), panel, piece, to),
-                    Slice::F16(bits) => pack::<L, F16>(F16::all(bits), panel, piece, to),
+        for panel in &panels {
+            for piece in &pieces[panel.pieces.clone()] {
+                let numbers = panel.vectors * L::COUNT * piece.inputs.len();
+                let to = &mut of_b[piece.start::<L>(panel)..][..numbers];
+                // SAFETY: the caller's promise.
+                unsafe {
+                    match piece.term.b.data {
+                        Slice::F32(data) => pack::<L, f32>(data, panel, piece, to),
+                        Slice::Bf16(bits) => pack::<L, Bf16>(Bf16::all(bits), panel, piece, to),
+                        Slice::F16(bits) => pack::<L, F16>(F16::all(bits), panel, piece, to),
+                    }
                 }
-            }
-            if piece.term.scale != 1.0 {
-                to.iter_mut().for_each(|number| *number *= piece.term.scale);
+                if piece.term.scale != 1.0 {
+                    to.iter_mut().for_each(|number| *number *= piece.term.scale);
+                }
             }
         }
         // Where inputs lie far apart, each is on a page of its own: that pays for a copy, unless they are read once or twice.
-        let far =
-            panels.first().filter(|panel| panel.pieces[0].left.column != 1).map(|panel| &panel.pieces[0]);
+        let far = pieces.first().filter(|piece| piece.left.column != 1);
         let alike = |far: &&Piece<'_>| {
             panels.len() > 2
-                && panels.iter().all(|panel| {
-                    panel.pieces.len() == 1 && std::ptr::eq(panel.pieces[0].left.start, far.left.start)
-                })
+                && panels.iter().all(|panel| panel.pieces.len() == 1)
+                && pieces.iter().all(|piece| std::ptr::eq(piece.left.start, far.left.start))
         };
         let copied = far.filter(alike).map(|far| (far.left, far.inputs.len()));
         let together = if copied.is_some() { ROWS } else { self.rows.len() };
@@ -257,7 +266,9 @@ impl Task<'_> {
             let rows = first..self.rows.len().min(first + together);
             let mut copy = None;
             if let Some((far, depth)) = copied {
-                of_a.resize(ROWS * depth, 0.0);
+                if of_a.len() < ROWS * depth {
+                    of_a.resize(ROWS * depth, 0.0);
+                }
                 for (to, i) in of_a.chunks_exact_mut(depth).zip(rows.clone()) {
                     for (p, to) in to.iter_mut().enumerate() {
                         // SAFETY: the caller's promise.
@@ -269,7 +280,7 @@ impl Task<'_> {
                 copy = Some(Left { start, row: depth, column: 1 });
             }
             // SAFETY: the caller's promise; panels are copied.
-            unsafe { self.rows_with::<L>(rows, copy, &panels, of_b) };
+            unsafe { self.rows_with::<L>(rows, copy, (&panels, &pieces), of_b) };
         }
     }
 
@@ -280,13 +291,15 @@ impl Task<'_> {
         &self,
         rows: Range<usize>,
         copy: Option<Left>,
-        panels: &[Panel<'_>],
+        (panels, pieces): (&[Panel<'_>], &[Piece<'_>]),
         b: &[f32],
     ) {
         for i in rows.clone().step_by(STEP) {
             for panel in panels {
-                let Panel { sums, first, width, ref pieces, into, .. } = *panel;
-                let out = sums.out.at(self.rows.start + i, first, into);
+                let Panel { sums, first, width, into, .. } = *panel;
+                let (out, pieces) =
+                    (sums.out.at(self.rows.start + i, first, into), &pieces[panel.pieces.clone()]);
+                let b = &b[panel.start..];
                 let tile = Tile { first: i, rows: STEP.min(rows.end - i), pieces, copy, b, width, out };
                 // SAFETY: the caller's promise.
                 unsafe {
@@ -333,7 +346,7 @@ impl Tile<'_> {
                         // The last row stands in for those past it, whose sums are not kept.
                         rows[r] = left.at(self.first + i + r.min(count - 1), 0);
                     }
-                    let b = self.b.as_ptr().wrapping_add(piece.start);
+                    let b = self.b.as_ptr().wrapping_add(piece.before * V * L::COUNT);
                     sums = add::<L, V, R>(sums, &rows, left.column, b, piece.inputs.len());
                 }
                 if count == R && self.width == V * L::COUNT {

@@ -8,7 +8,7 @@ use crate::families::Top;
 use crate::ops::cross_entropy::{Gradients, Label};
 use crate::ops::layer::Saved;
 use crate::ops::scratch::{self, give, take, zeros};
-use crate::ops::{buffer, in_pool};
+use crate::ops::{buffer, in_pool_awake};
 
 /// The rows of a pack that have labels, where it pays to compute them alone.
 pub(crate) struct Labelled {
@@ -42,7 +42,7 @@ impl Decoder {
     /// The loss of a pack as in training, where `mask` names the dropout masks, and its gradients, which are added to
     /// `sums`, one for each parameter.
     pub fn gradients(&self, pack: &Pack, divisor: usize, mask: u64, sums: &mut [Vec<f32>]) -> Result<f64> {
-        in_pool(|| self.gradients_here(pack, divisor, mask, sums))
+        in_pool_awake(|| self.gradients_here(pack, divisor, mask, sums))
     }
 
     fn gradients_here(&self, pack: &Pack, divisor: usize, mask: u64, sums: &mut [Vec<f32>]) -> Result<f64> {

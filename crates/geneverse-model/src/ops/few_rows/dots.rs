@@ -31,7 +31,7 @@ impl<T: Number> Dots<T> {
     /// The machine has `L`; rows, columns and output are inside their buffers.
     #[inline(always)]
     unsafe fn tiles<L: Lanes, const COLUMNS: usize>(&self) {
-        let Few { rows, inputs, stride, .. } = self.few;
+        let Few { rows, inputs, row: stride, .. } = self.few;
         let height = rows.div_ceil(rows.div_ceil(L::ROWS));
         let depth = if height == rows { inputs.max(1) } else { DEPTH };
         for first in self.columns.clone().step_by(COLUMNS) {
