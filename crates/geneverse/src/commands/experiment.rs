@@ -5,6 +5,7 @@
 //! one run (`runs/HASH`). A row that fails is told and costs no other.
 
 mod base;
+mod estimate;
 mod file;
 mod jobs;
 mod measure;

@@ -14,24 +14,11 @@ use geneverse_data::synthesize::{Mode, SyntheticText};
 use serde::Serialize;
 
 use super::base::{self, Base};
+use super::estimate::{self, BUNDLED_PARAMETERS, Model};
 use super::file::{Common, Experiment, Row};
 use super::measure::Measured;
 use super::{Scale, parse};
 use crate::bundled;
-
-/// Parameters of the bundled model.
-const BUNDLED_PARAMETERS: f64 = 6.85e6;
-/// What two cores compute in a second, in floating-point operations of the weights alone: the three trainings of table 1 at
-/// bundled scale came to 0.96, 1.06 and 1.14 · 10¹¹ on an AMD EPYC (Zen 4).
-const PER_SECOND: f64 = 1.05e11;
-/// Tokens of a question with its answer, and how many times as many with a record: the bundled genes' mean, where the data is not
-/// made yet.
-const TOKENS: f64 = 480.0;
-const WITH_RECORDS: f64 = 1.9;
-/// Answers that are asked for, and examples.
-const QUESTIONS: f64 = 20.0;
-const EXAMPLES: f64 = 264.0;
-const FULL_EXAMPLES: f64 = 14_000.0;
 
 /// How an experiment is run.
 #[derive(Debug, Clone)]
@@ -53,8 +40,9 @@ pub(super) struct Plan {
     /// Whether every base model is the bundled one.
     pub(super) bundled: bool,
     pub(super) setting: Option<String>,
-    /// Commands before the rows.
+    /// Commands before the rows, and what they may take.
     pub(super) prepare: Vec<Vec<String>>,
+    pub(super) prepare_seconds: f64,
     pub(super) paper_correlation: BTreeMap<String, f64>,
     pub(super) rows: Vec<Planned>,
     pub(super) seconds: f64,
@@ -198,6 +186,7 @@ pub(super) fn resolve(experiment: &Experiment, settings: &Settings) -> Result<Pl
         note: note.clone(),
         bundled: is_bundled,
         setting: setting.clone(),
+        prepare_seconds: prepare.iter().map(|words| estimate::command(words)).sum(),
         prepare,
         paper_correlation: paper_correlation.clone(),
         rows,
@@ -237,10 +226,7 @@ fn resolve_row(row: &Row, common: &Common, settings: &Settings) -> Result<Planne
     if !row.steps.is_empty() {
         planned.commands = row.steps.iter().map(|step| words(step, settings)).collect();
         needs_files(&mut planned);
-        // What such steps take is not known; the quickstarts that see took six minutes on two cores.
-        let seeing =
-            planned.commands.iter().any(|command| command.first().is_some_and(|c| c == "quickstart"));
-        planned.estimated_seconds = if seeing { 360.0 } else { 20.0 };
+        planned.estimated_seconds = planned.commands.iter().map(|words| estimate::command(words)).sum();
         planned.estimated_gib = 0.5;
         return Ok(planned);
     }
@@ -289,19 +275,13 @@ fn resolve_row(row: &Row, common: &Common, settings: &Settings) -> Result<Planne
             }
             train = Some(command);
         }
-        let examples = if bundled { EXAMPLES } else { FULL_EXAMPLES } + made_up(row, common);
         let epochs = row.set.iter().find_map(|set| set.strip_prefix("optim.epochs=")?.parse::<f64>().ok());
-        let passes = if full_model { 6.0 } else { 4.0 };
-        let longer = if row.data.is_some() || row.answer.contains("--retrieve") { WITH_RECORDS } else { 1.0 };
-        let trained = if trains {
-            passes * parameters * examples * epochs.unwrap_or(4.0) * TOKENS * longer
-        } else {
-            0.0
-        };
-        planned.training_seconds = trained / PER_SECOND;
-        planned.estimated_seconds = (trained + 4.0 * parameters * QUESTIONS * TOKENS * longer) / PER_SECOND;
-        let bytes = if trains && full_model { 16.0 } else { 2.2 };
-        planned.estimated_gib = 0.3 + bytes * parameters / f64::from(1 << 30);
+        let with_records = row.data.is_some() || row.answer.contains("--retrieve");
+        let model = Model { parameters, bundled, with_records };
+        planned.training_seconds =
+            if trains { model.training(full_model, made_up(row, common), epochs) } else { 0.0 };
+        planned.estimated_seconds = planned.training_seconds + model.answering();
+        planned.estimated_gib = model.gib(trains && full_model);
     } else if let (Some(endpoint), Some(model)) = (&row.endpoint, &row.model) {
         let endpoint = settings.endpoint.as_ref().unwrap_or(endpoint);
         answer.extend(["--endpoint", endpoint, "--model", model].map(str::to_owned));
@@ -312,7 +292,7 @@ fn resolve_row(row: &Row, common: &Common, settings: &Settings) -> Result<Planne
         } else if settings.endpoint.is_none() {
             planned.missing.push(format!("the key of {endpoint} in the environment variable {key}"));
         }
-        planned.estimated_seconds = 2.0 * QUESTIONS / 4.0;
+        planned.estimated_seconds = estimate::endpoint();
         planned.estimated_gib = 0.3;
     } else {
         answer.push("--grounded".to_owned());
@@ -404,11 +384,14 @@ impl Plan {
         if let Some(bytes) = available {
             let _ = writeln!(
                 text,
-                "memory at hand: {:.1} GiB; times are for two cores, rough, and without the preparation",
+                "memory at hand: {:.1} GiB; times are for two cores, and rough",
                 bytes as f64 / f64::from(1 << 30)
             );
         }
-        let mut total = 0.0;
+        let mut total = self.prepare_seconds;
+        if !self.prepare.is_empty() {
+            let _ = writeln!(text, "  {:<34} about {}", "the data", time(self.prepare_seconds));
+        }
         for row in &self.rows {
             let _ = write!(text, "  {:<34}", row.name);
             if row.missing.is_empty() {
