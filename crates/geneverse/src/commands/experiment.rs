@@ -102,14 +102,14 @@ pub(crate) fn run(args: &ExperimentArgs, ui: &Ui) -> Result<ExitCode> {
     {
         bail!("--only {unknown}: no row of {} has it in its name", file.display());
     }
-    let wanted = |name: &str| only.is_empty() || only.iter().any(|part| name.contains(part.as_str()));
+    plan.want(|name| only.is_empty() || only.iter().any(|part| name.contains(part.as_str())));
     ui.note(&plan.told(available()));
     if *dry_run {
         ui.result(&plan, || "nothing was run".to_owned())?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(row) =
-        plan.rows.iter().find(|row| wanted(&row.name) && row.missing.is_empty() && row.too_large(available()))
+        plan.rows.iter().find(|row| row.wanted && row.missing.is_empty() && row.too_large(available()))
     {
         ui.note(&format!("warning: {} may need more memory than there is", row.name));
     }
@@ -126,7 +126,7 @@ pub(crate) fn run(args: &ExperimentArgs, ui: &Ui) -> Result<ExitCode> {
         }
     }
     let count = plan.rows.len();
-    let asked = |row: &Planned| wanted(&row.name) && row.missing.is_empty();
+    let asked = |row: &Planned| row.wanted && row.missing.is_empty();
     if *jobs > 1 {
         let numbers: Vec<usize> = (0..count).filter(|number| asked(&plan.rows[*number])).collect();
         let limits =

@@ -92,6 +92,12 @@ fn rows_are_checked_run_and_told_beside_the_papers_figures() {
     assert!(said.contains(told), "{said}");
     assert!(said.contains("the run of One-7B") && said.contains("variable NO_SUCH_KEY"), "{said}");
     assert!(!path.join("out").exists(), "nothing was run");
+    // What is not asked for is not counted, and who is the first that is asked for does what rows share.
+    let only = geneverse(path, &[&bundled[..], &["--dry-run", "--only", "Two"]].concat()).output().unwrap();
+    let said = String::from_utf8_lossy(&only.stderr).into_owned();
+    let line = |name: &str| said.lines().find(|line| line.contains(name)).unwrap_or_default();
+    assert!(line("One-7B").contains("not asked for") && line("Two-7B").contains("about"), "{said}");
+    assert!(line("what is asked for").contains("about"), "{said}");
 
     let output = geneverse(path, &bundled).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -29,7 +29,7 @@ Reads train.json, validation.json and test.json of a dataset and writes them wit
 none to --top-k of them, drawn for each example, so that the form of an answer does not hang on how many there are. One in \
 eight is left without. Training questions never show a record of a validation or test gene. A model trained on it is asked with `generate --retrieve` and the same recipe.
 
-A small model that is finetuned on a few hundred genes remembers their answers and reads no record. --made-up adds training examples of genes that do not exist, whose records are drawn anew, so that the record is all there is to answer from.
+A small model that is finetuned on a few hundred genes remembers their answers and reads no record. --made-up adds training examples of genes that do not exist, whose records are drawn anew, so that the record is all there is to answer from. It learns most from one example a step and a rate that falls in a line (optim.batch_size=1, optim.schedule=linear).
 
 Example:
   geneverse dataset context dataset --db genes.db --top-k 5 --out dataset-context

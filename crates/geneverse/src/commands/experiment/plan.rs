@@ -1,6 +1,6 @@
 //! What an experiment comes to: for each row its commands, what they need, and what is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +57,9 @@ pub(super) struct Planned {
     pub(super) missing: Vec<String>,
     /// Its base model as the file has it, whichever is asked.
     pub(super) base: Option<Base>,
+    /// Whether it is asked for.
+    #[serde(skip)]
+    pub(super) wanted: bool,
     /// A row before it that comes to the same commands.
     pub(super) same_as: Option<String>,
     /// What it may take, in seconds and in GiB.
@@ -169,11 +172,6 @@ pub(super) fn resolve(experiment: &Experiment, settings: &Settings) -> Result<Pl
         planned.base = base;
         for command in &planned.commands {
             parse(command).with_context(|| format!("row {:?}: {}", row.name, command.join(" ")))?;
-        }
-        // A training that rows share is done once.
-        let trained = planned.trained.as_ref();
-        if trained.is_some() && rows.iter().any(|other| other.trained.as_ref() == trained) {
-            planned.estimated_seconds -= planned.training_seconds;
         }
         let same = rows.iter().find(|other| {
             !planned.commands.is_empty() && other.commands == planned.commands && other.missing.is_empty()
@@ -375,6 +373,18 @@ fn short(command: &[String]) -> String {
 }
 
 impl Plan {
+    /// Takes note of the rows that are asked for. A training that several of them share is done once, by the first.
+    pub(super) fn want(&mut self, wanted: impl Fn(&str) -> bool) {
+        let mut trained = BTreeSet::new();
+        for row in &mut self.rows {
+            row.wanted = wanted(&row.name);
+            let run = row.trained.as_ref().filter(|_| row.wanted && row.missing.is_empty());
+            if run.is_some_and(|run| !trained.insert(run.clone())) {
+                row.estimated_seconds -= row.training_seconds;
+            }
+        }
+    }
+
     /// What will be done, for a person to read before it is.
     pub(super) fn told(&self, available: Option<usize>) -> String {
         let mut text = format!("{}\n", self.title);
@@ -394,25 +404,32 @@ impl Plan {
         }
         for row in &self.rows {
             let _ = write!(text, "  {:<34}", row.name);
-            if row.missing.is_empty() {
-                match &row.same_as {
-                    Some(other) => _ = writeln!(text, " the run of {other}"),
-                    None => {
-                        total += row.estimated_seconds;
-                        let large = if row.too_large(available) { "  MORE MEMORY THAN THERE IS" } else { "" };
-                        let (time, gib) = (time(row.estimated_seconds), row.estimated_gib);
-                        let _ = writeln!(text, " about {time}, {gib:.1} GiB{large}");
-                    }
+            if !row.wanted {
+                text.push_str(" not asked for\n");
+                continue;
+            }
+            let done_by =
+                row.same_as.as_ref().filter(|name| self.rows.iter().any(|r| r.wanted && r.name == **name));
+            match done_by {
+                _ if !row.missing.is_empty() => {
+                    let _ = writeln!(text, " left out, missing: {}", row.missing.join("; "));
                 }
-            } else {
-                let _ = writeln!(text, " left out, missing: {}", row.missing.join("; "));
+                Some(other) => _ = writeln!(text, " the run of {other}"),
+                None => {
+                    total += row.estimated_seconds;
+                    let large = if row.too_large(available) { "  MORE MEMORY THAN THERE IS" } else { "" };
+                    let (time, gib) = (time(row.estimated_seconds), row.estimated_gib);
+                    let _ = writeln!(text, " about {time}, {gib:.1} GiB{large}");
+                }
             }
             if let Some(base) = &row.base {
                 let _ =
                     writeln!(text, "    {}{}", if self.bundled { "stands for " } else { "" }, base.told());
             }
         }
-        let _ = write!(text, "  {:<34} about {}", "all that can be run", time(total));
+        let all = self.rows.iter().all(|row| row.wanted);
+        let whole = if all { "all that can be run" } else { "what is asked for" };
+        let _ = write!(text, "  {whole:<34} about {}", time(total));
         text
     }
 }
