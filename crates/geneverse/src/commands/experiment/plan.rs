@@ -410,17 +410,15 @@ impl Plan {
             }
             let done_by =
                 row.same_as.as_ref().filter(|name| self.rows.iter().any(|r| r.wanted && r.name == **name));
-            match done_by {
-                _ if !row.missing.is_empty() => {
-                    let _ = writeln!(text, " left out, missing: {}", row.missing.join("; "));
-                }
-                Some(other) => _ = writeln!(text, " the run of {other}"),
-                None => {
-                    total += row.estimated_seconds;
-                    let large = if row.too_large(available) { "  MORE MEMORY THAN THERE IS" } else { "" };
-                    let (time, gib) = (time(row.estimated_seconds), row.estimated_gib);
-                    let _ = writeln!(text, " about {time}, {gib:.1} GiB{large}");
-                }
+            if !row.missing.is_empty() {
+                let _ = writeln!(text, " left out, missing: {}", row.missing.join("; "));
+            } else if let Some(other) = done_by {
+                let _ = writeln!(text, " the run of {other}");
+            } else {
+                total += row.estimated_seconds;
+                let large = if row.too_large(available) { "  MORE MEMORY THAN THERE IS" } else { "" };
+                let (time, gib) = (time(row.estimated_seconds), row.estimated_gib);
+                let _ = writeln!(text, " about {time}, {gib:.1} GiB{large}");
             }
             if let Some(base) = &row.base {
                 let _ =
